@@ -1,0 +1,24 @@
+"""Async client for CycleSoftware, the ERP of bike shops: typed calls, exact quotas, resumable lists."""
+
+__version__ = "0.1.0"
+
+from . import errors, models
+from .paging import Page, Paginator, RejectedRow
+from .session import BELGIUM, FRANCE, NETHERLANDS, CycleSoftSession
+from .snapshots import QuotaSnapshot, WindowQuota
+from .transport import RetryPolicy
+
+__all__ = [
+    "BELGIUM",
+    "FRANCE",
+    "NETHERLANDS",
+    "CycleSoftSession",
+    "Page",
+    "Paginator",
+    "QuotaSnapshot",
+    "RejectedRow",
+    "RetryPolicy",
+    "WindowQuota",
+    "errors",
+    "models",
+]
