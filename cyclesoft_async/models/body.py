@@ -1,0 +1,67 @@
+"""Request bodies, in the documented form.
+
+Vendor page: "API types" (Introduction). JSON numbers for decimals, `2023-03-07 16:54:23` in Amsterdam time
+for datetimes (msgspec would write a `T` and a zone), nothing for what the caller did not set. In form bodies
+a boolean is `1` or `0`: to the PHP server the word "false" is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TypeAlias, cast
+from urllib.parse import urlencode
+
+import msgspec
+
+from .dutch_time import to_wire
+
+Scalar: TypeAlias = str | int | Decimal | date | bool | None
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def json_body(body: object) -> bytes:
+    """A Struct, or plain dicts and lists, as a JSON body.
+
+    Raises:
+        ValueError: A datetime is naive.
+    """
+    return _encoder.encode(_wire_form(msgspec.to_builtins(body, builtin_types=(datetime, Decimal))))
+
+
+def _wire_form(value: object) -> object:
+    match value:
+        case datetime():
+            return to_wire(value)
+        case dict():
+            return {key: _wire_form(item) for key, item in cast("dict[str, object]", value).items()}
+        case list():
+            return [_wire_form(item) for item in cast("list[object]", value)]
+        case _:
+            return value
+
+
+def form_body(fields: Mapping[str, Scalar]) -> bytes:
+    """Form fields, without those that are None."""
+    return urlencode([(k, _as_text(v, "1", "0")) for k, v in fields.items() if v is not None]).encode()
+
+
+def query_string(params: Mapping[str, Scalar | Sequence[int]]) -> str:
+    """Query parameters, without those that are None; lists of ids are joined by commas."""
+    return urlencode([(k, _as_text(v, "true", "false")) for k, v in params.items() if v is not None])
+
+
+def _as_text(value: Scalar | Sequence[int], true: str, false: str) -> str:
+    match value:
+        case bool():
+            return true if value else false
+        case datetime():
+            return to_wire(value)
+        case date():
+            return value.isoformat()
+        case str() | int() | Decimal() | None:
+            return str(value)
+        case _:
+            return ",".join(map(str, value))
