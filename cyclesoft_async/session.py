@@ -1,0 +1,189 @@
+"""The session: opens, owns and closes the connections of one account, and hands out its resources."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from . import __version__
+from .errors import UsageError
+from .models.body import Scalar, form_body, json_body, query_string
+from .quota import Lane, Limiter
+from .resources import WorkshopOrders
+from .snapshots import QuotaSnapshot
+from .transport import Call, CallOptions, Exchange, Origin, RetryPolicy, read_answer
+from .transport.call import FORM, JSON
+
+T = TypeVar("T")
+
+NETHERLANDS = "https://api.cyclesoftware.nl"
+BELGIUM = "https://api.cyclesoftware.be"
+FRANCE = "https://api.cyclesoftware.fr"
+
+
+class CycleSoftSession:
+    """The API of one CycleSoftware account.
+
+    ::
+
+        async with CycleSoftSession(username, password) as cs:
+            async for order in cs.workshop_orders.list(date_from=date(2025, 1, 20)): ...
+
+    Give every account one session for the whole process, so that all of its calls share one quota. A session
+    belongs to the event loop that it is first used in.
+
+    Args:
+        username: Of the API account.
+        password: Of the API account; it is sent to `base_url` only and shown nowhere.
+        base_url: The country's host: `NETHERLANDS`, `BELGIUM`, `FRANCE`, or any other.
+        http_session: An aiohttp session of yours; it is not closed, and its middlewares are not run.
+        timeout: Seconds from sending a request until its answer is complete; waiting for quota is extra.
+        connect_timeout: Seconds until the server accepts a connection.
+        retries: When to send again.
+        max_concurrent: Requests on the wire at once.
+        bulk_reserve: Requests of the day that calls in the lane "bulk" leave for interactive ones; a
+            twentieth of the day's limit by default.
+
+    Raises:
+        UsageError: `base_url` is not a URL, or the username is not one.
+
+    Vendor pages: "Base URL", "API limits" (Introduction), "Authentication".
+    """
+
+    def __init__(
+        self,
+        username: str,
+        password: str,
+        *,
+        base_url: str = NETHERLANDS,
+        http_session: aiohttp.ClientSession | None = None,
+        timeout: float = 60.0,
+        connect_timeout: float = 10.0,
+        retries: RetryPolicy | None = None,
+        max_concurrent: int = 32,
+        bulk_reserve: int | None = None,
+    ) -> None:
+        exchange = Exchange(
+            Origin(base_url, username, password),
+            Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve),
+            user_agent=f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
+            connect_timeout=connect_timeout,
+            http_session=http_session,
+        )
+        self._adopt(exchange, CallOptions(timeout=timeout, retries=retries or RetryPolicy()))
+
+    def _adopt(self, exchange: Exchange, options: CallOptions) -> None:
+        self._exchange = exchange
+        self._options = options
+        self.workshop_orders = WorkshopOrders(exchange, options)
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """A session from CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD and, if set, CYCLESOFT_BASE_URL.
+
+        Raises:
+            UsageError: One of the first two is not set.
+        """
+        missing = [name for name in ("CYCLESOFT_USERNAME", "CYCLESOFT_PASSWORD") if not os.environ.get(name)]
+        if missing:
+            raise UsageError(f"set {' and '.join(missing)} in the environment")
+        return cls(
+            os.environ["CYCLESOFT_USERNAME"],
+            os.environ["CYCLESOFT_PASSWORD"],
+            base_url=os.environ.get("CYCLESOFT_BASE_URL") or NETHERLANDS,
+        )
+
+    def with_options(
+        self,
+        *,
+        lane: Lane | UnsetType = UNSET,
+        max_wait: float | UnsetType | None = UNSET,
+        timeout: float | UnsetType = UNSET,
+        retries: RetryPolicy | UnsetType = UNSET,
+    ) -> CycleSoftSession:
+        """A light copy whose calls are made otherwise; it shares connections and quota with this session.
+
+        Args:
+            lane: "interactive" (the default) goes before "bulk" when the quota is scarce.
+            max_wait: Seconds that a call may wait for the quota before it raises `QuotaExhausted`; None (the
+                default) waits as long as it takes.
+            timeout: As for the session.
+            retries: As for the session.
+        """
+        given = {"lane": lane, "max_wait": max_wait, "timeout": timeout, "retries": retries}
+        copy = CycleSoftSession.__new__(CycleSoftSession)
+        copy._adopt(
+            self._exchange,
+            replace(self._options, **{key: value for key, value in given.items() if value is not UNSET}),
+        )
+        return copy
+
+    @property
+    def quota(self) -> QuotaSnapshot:
+        """The account's quota at this moment, as far as this client knows it."""
+        return self._exchange.quota()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        type: type[T],  # noqa: A002 - reads as what it is in a call
+        params: Mapping[str, Scalar] | None = None,
+        json: object = None,
+        form: Mapping[str, Scalar] | None = None,
+    ) -> T:
+        """Any other endpoint: the same quota, retries, errors and decoding, with a type of yours.
+
+        Args:
+            method: The HTTP method. Only GET and HEAD are sent again when they may have been carried out.
+            path: From the host's root, e.g. "/api/v1/common/enum.json".
+            type: What the answer is: a Struct, a dict, `msgspec.Raw`, or what else msgspec decodes.
+            params: The query; booleans become `true` and `false`, None is left out.
+            json: The body: a Struct or plain objects. Not together with `form`.
+            form: A form-encoded body; booleans become `1` and `0`, None is left out.
+
+        Raises:
+            UsageError: The arguments can't be sent.
+            RequestError: The call went wrong; see `errors`.
+        """
+        if json is not None and form is not None:
+            raise UsageError("a request has one body: give json or form")
+        if not path.startswith("/") or "?" in path or "#" in path:
+            raise UsageError("path starts with a slash and has no query: give that as params")
+        body, content_type = None, None
+        try:
+            if json is not None:
+                body, content_type = json_body(json), JSON
+            elif form is not None:
+                body, content_type = form_body(form), FORM
+            query = query_string(params or {})
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        call = Call(method=method.upper(), path=path, query=query, body=body, content_type=content_type)
+        return await self._exchange.fetch(call, partial(read_answer, type_=type), self._options)
+
+    async def aclose(self) -> None:
+        """Close the connections, for all copies too; an aiohttp session of yours stays open."""
+        await self._exchange.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"CycleSoftSession({self._exchange.origin.base_url!r})"

@@ -1,0 +1,148 @@
+"""The server's answer: what it means, typed, or the error that it stands for.
+
+Vendor page: "Errors" (Introduction). `{"error": true}` is an error whatever the status says, and any answer
+can turn out to be one, also where a bare object or list is documented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from cyclesoft_async.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ResponseDecodeError,
+    ServerError,
+    StatusError,
+    UnprocessableError,
+)
+from cyclesoft_async.models.tolerance import decode
+
+T = TypeVar("T")
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:  # bodies hold people's data
+        return f"Answer({self.status}, {len(self.body)} bytes)"
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The part that any answer can have; nothing of it is reliably there.
+
+    `message`, `message_nl` and `reason` are the vendor's older words for the same.
+    """
+
+    error: bool | int | str | None = None
+    error_message: str | None = None
+    message: str | None = None
+    message_nl: str | None = None
+    reason: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the server says that the call failed."""
+        return self.error not in {None, False, "", "0", "false"}
+
+    @property
+    def words(self) -> str | None:
+        """The server's message; null and "" both mean none."""
+        return self.error_message or self.message or self.message_nl or self.reason or None
+
+
+def read_answer(answer: Answer, type_: type[T]) -> T:
+    """The answer as `type_`.
+
+    Raises:
+        StatusError: The server says no.
+        ResponseDecodeError: The answer is not JSON, or of another shape.
+    """
+    raise_for_failure(answer, verdict_of(answer.body))
+    try:
+        return decode(answer.body, type_)
+    except msgspec.DecodeError as error:
+        raise unreadable(answer, error) from None
+
+
+def verdict_of(body: bytes) -> Verdict:
+    """What the answer says of itself; nothing, when it is not an object."""
+    try:
+        return decode(body, Verdict)
+    except msgspec.DecodeError:
+        return Verdict()
+
+
+def raise_for_failure(answer: Answer, verdict: Verdict) -> None:
+    """Raise the error that an answer stands for, if it stands for one."""
+    success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+    if success and not verdict.is_error:
+        return
+    words = verdict.words
+    said = "the server says error: true" if success else f"status {answer.status}"
+    error_class = BadRequestError if success else _error_class(answer.status)
+    raise error_class(
+        f"{said}: {words}" if words else f"{said}, {_kind(answer)}",
+        status=answer.status,
+        server_message=words,
+        retry_after=_retry_after(answer.headers),
+    )
+
+
+_CLASSES: dict[int, type[StatusError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitedError,
+}
+
+
+def _error_class(status: int) -> type[StatusError]:
+    nearest = {4: BadRequestError, 5: ServerError}.get(status // 100, StatusError)
+    return _CLASSES.get(status, nearest)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, from seconds or from an HTTP date; None when absent or unreadable."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+
+
+def unreadable(answer: Answer, error: Exception) -> ResponseDecodeError:
+    """The error for an answer that is not what was expected; names its shape, never its content."""
+    if not answer.body.strip():
+        reason = "the body is empty"
+    elif isinstance(error, msgspec.ValidationError):
+        reason = f"the answer has another shape than documented: {error}"
+    else:
+        reason = f"expected JSON, got {_kind(answer)}"
+    return ResponseDecodeError(reason, status=answer.status)
+
+
+def _kind(answer: Answer) -> str:
+    kind = answer.headers.get("Content-Type", "no content type").split(";")[0]
+    return f"{len(answer.body)} bytes of {kind}"

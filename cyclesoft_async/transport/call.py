@@ -1,0 +1,49 @@
+"""What is asked of the server, and how patiently."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cyclesoft_async.quota import EndpointLimit, Lane
+
+from .retry import RetryPolicy
+
+JSON = "application/json; charset=utf-8"
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
+
+
+class Call(Struct, frozen=True, kw_only=True):
+    """One request, ready to be sent any number of times."""
+
+    method: str
+    path: str
+    """Below the base URL, percent-encoded, starting with a slash."""
+    query: str = ""
+    """Encoded, without the question mark."""
+    body: bytes | None = None
+    content_type: str | None = None
+    limit: EndpointLimit | None = None
+    """The endpoint's own limit, on top of the account's."""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether sending it twice does no more than sending it once.
+
+        PUT is not a read here, although HTTP calls it idempotent: an order line without an id is added again.
+        """
+        return self.method in {"GET", "HEAD"}
+
+    def __repr__(self) -> str:  # the query and the body can name people
+        return f"Call({self.method} {self.path})"
+
+
+class CallOptions(Struct, frozen=True, kw_only=True):
+    """How a session's calls are made."""
+
+    lane: Lane = "interactive"
+    """Interactive calls go before bulk ones when the quota is scarce."""
+    max_wait: float | None = None
+    """Seconds that a call may wait for the quota before `QuotaExhausted`; None waits as long as it takes."""
+    timeout: float = 60.0
+    """Seconds from sending a request until its answer is complete; waiting for the quota does not count."""
+    retries: RetryPolicy = RetryPolicy()

@@ -1,0 +1,132 @@
+"""One page of a list: its rows, those that could not be read, and where the next page is.
+
+Vendor page: "Pagination" (Introduction). `data` may be one object where a list is promised, and
+`pagination.next_url` may name a host that was never called.
+"""
+
+from __future__ import annotations
+
+from types import GenericAlias
+from typing import Generic, TypeVar, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cyclesoft_async.models.tolerance import decode
+
+from .answers import Answer, Verdict, raise_for_failure, unreadable, verdict_of
+
+T = TypeVar("T")
+
+
+class RejectedRow(Struct, frozen=True, kw_only=True):
+    """A row that is not what the vendor documents."""
+
+    index: int
+    """Its place in the page, from 0."""
+    raw: bytes
+    """The row as it came; it can hold people's data."""
+    reason: str
+    """What is wrong and where, e.g. "Expected `int`, got `array` - at `$.status_id`"."""
+
+    def __repr__(self) -> str:
+        return f"RejectedRow({self.index}, {self.reason!r})"
+
+
+class Page(Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list."""
+
+    items: list[T]
+    rejected: list[RejectedRow]
+    """Rows that could not be read; the others are in `items`."""
+    cursor: str | None
+    """Where the next page starts; text to store and to resume from. None on the last page."""
+    body: bytes
+    """The answer as it came."""
+
+    @property
+    def raw_items(self) -> list[bytes]:
+        """The rows of `items` as they came, in the same order, unknown properties included."""
+        bad = {row.index for row in self.rejected}
+        return [bytes(row) for index, row in enumerate(_rows(self.body)) if index not in bad]
+
+    def __repr__(self) -> str:
+        return f"Page({len(self.items)} items, {len(self.rejected)} rejected, cursor={self.cursor!r})"
+
+
+class _Pagination(Struct, frozen=True):
+    next_url: str | None = None
+
+
+class _Tail(Struct, frozen=True):
+    pagination: _Pagination | None = None
+
+
+class _Envelope(Verdict, Generic[T], frozen=True, kw_only=True):
+    data: list[T] | T | None
+    pagination: _Pagination | None = None
+
+
+class _LooseEnvelope(Struct, frozen=True):
+    data: Raw
+
+
+def read_page(answer: Answer, row_type: type[T]) -> Page[T]:
+    """The answer as a page of `row_type`: in one typed pass, and row by row when that fails.
+
+    Raises:
+        StatusError: The server says no.
+        ResponseDecodeError: The answer is not JSON, or not a page.
+    """
+    envelope_type = cast("type[_Envelope[T]]", GenericAlias(_Envelope, (row_type,)))
+    try:
+        envelope = msgspec.json.decode(answer.body, type=envelope_type)
+    except (msgspec.DecodeError, RecursionError):
+        return _read_row_by_row(answer, row_type)
+    raise_for_failure(answer, envelope)
+    data = envelope.data
+    rows = data if isinstance(data, list) else [] if data is None else [data]
+    return Page(
+        items=cast("list[T]", rows), rejected=[], cursor=_cursor(envelope.pagination), body=answer.body
+    )
+
+
+def _read_row_by_row(answer: Answer, row_type: type[T]) -> Page[T]:
+    raise_for_failure(answer, verdict_of(answer.body))
+    try:
+        rows = _rows(answer.body)
+        cursor = _cursor(decode(answer.body, _Tail).pagination)
+    except msgspec.DecodeError as error:
+        raise unreadable(answer, error) from None
+    items: list[T] = []
+    rejected: list[RejectedRow] = []
+    for index, row in enumerate(rows):
+        try:
+            items.append(decode(row, row_type))
+        except msgspec.DecodeError as error:
+            rejected.append(RejectedRow(index=index, raw=bytes(row), reason=str(error)))
+    return Page(items=items, rejected=rejected, cursor=cursor, body=answer.body)
+
+
+def _rows(body: bytes) -> list[Raw]:
+    """The rows of `data`, whether it is a list, one object, an object keyed by index, or null."""
+    data = decode(body, _LooseEnvelope).data
+    match bytes(data)[:1]:
+        case b"[":
+            return decode(data, list[Raw])
+        case b"{":
+            by_key = decode(data, dict[str, Raw])
+            return list(by_key.values()) if by_key and all(map(str.isdecimal, by_key)) else [data]
+        case b"n":
+            return []
+        case _:
+            raise msgspec.ValidationError("Expected `array` - at `$.data`")
+
+
+def _cursor(pagination: _Pagination | None) -> str | None:
+    """The path and query of `next_url`: real answers name other hosts, and credentials go to ours only."""
+    if pagination is None or not pagination.next_url:
+        return None
+    _, _, after_scheme = pagination.next_url.rpartition("://")
+    host, slash, path_and_query = after_scheme.partition("/")
+    return f"{slash}{path_and_query}" if slash else host
