@@ -1,0 +1,28 @@
+"""Whose account it is: from the environment, or asked for; never from an argument, which `ps` would show."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from cyclesoft_async import NETHERLANDS, CycleSoftSession
+
+
+def session_from_user() -> CycleSoftSession:
+    """A session; what the environment does not have is asked for on a terminal.
+
+    Raises:
+        UsageError: Something is missing and there is nobody to ask.
+    """
+    username = os.environ.get("CYCLESOFT_USERNAME")
+    password = os.environ.get("CYCLESOFT_PASSWORD")
+    if (username and password) or not sys.stdin.isatty():
+        return CycleSoftSession.from_env()
+    base_url = os.environ.get("CYCLESOFT_BASE_URL") or NETHERLANDS
+    return CycleSoftSession(
+        username or click.prompt("Username", err=True),
+        password or click.prompt("Password", hide_input=True, err=True),
+        base_url=base_url,
+    )
