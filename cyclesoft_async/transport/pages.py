@@ -85,10 +85,8 @@ def read_page(answer: Answer, row_type: type[T]) -> Page[T]:
         return _read_row_by_row(answer, row_type)
     raise_for_failure(answer, envelope)
     data = envelope.data
-    rows = data if isinstance(data, list) else [] if data is None else [data]
-    return Page(
-        items=cast("list[T]", rows), rejected=[], cursor=_cursor(envelope.pagination), body=answer.body
-    )
+    items = cast("list[T]", [] if data is None else data if isinstance(data, list) else [data])
+    return Page(items=items, rejected=[], cursor=_cursor(envelope.pagination), body=answer.body)
 
 
 def _read_row_by_row(answer: Answer, row_type: type[T]) -> Page[T]:
