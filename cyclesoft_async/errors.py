@@ -5,6 +5,7 @@
     CycleSoftError
     ├── UsageError                  wrong arguments; nothing was sent (also a ValueError)
     ├── SessionError                used after closing, or in a second event loop (also a RuntimeError)
+    ├── StoreError                  the database that a sync writes to can't be opened or written
     └── RequestError                one call went wrong; knows method, path, attempts, quota
         ├── QuotaExhausted          the quota has no room within max_wait; nothing was sent
         ├── TransportError          no whole answer came back
@@ -56,6 +57,7 @@ __all__ = [
     "ServerError",
     "SessionError",
     "StatusError",
+    "StoreError",
     "TransportError",
     "UnprocessableError",
     "UsageError",
@@ -72,6 +74,10 @@ class UsageError(CycleSoftError, ValueError):
 
 class SessionError(CycleSoftError, RuntimeError):
     """The session is closed, or is used in another event loop than the one it was opened in."""
+
+
+class StoreError(CycleSoftError):
+    """The database that a sync writes to can't be opened or written; what was committed before stays."""
 
 
 class RequestError(CycleSoftError):

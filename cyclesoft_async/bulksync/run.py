@@ -47,7 +47,7 @@ async def sync_workshop_orders(
     Raises:
         UsageError: The range of days is empty, or concurrency is less than one.
         RequestError: A call went wrong for good; pages stored until then stay.
-        sqlalchemy.exc.SQLAlchemyError: The database can't be written.
+        StoreError: The database can't be opened or written; pages stored until then stay.
     """
     if date_from > date_until:
         raise UsageError("date_from lies after date_until")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 
+from anyio import to_thread
 from sqlalchemy import NullPool, delete, event, or_
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async.errors import StoreError, UsageError
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.paging import Page, RejectedRow
 
@@ -47,17 +49,38 @@ class Store:
         """Connect, and create the tables that are missing.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: The database can't be opened or written.
+            StoreError: The database can't be opened or written.
         """
-        engine = create_async_engine(self._url, poolclass=NullPool)
+        # Tried in a thread of our own first: when aiosqlite can't open a file, its thread can outlive the
+        # event loop and print a traceback.
+        with _as_store_error():
+            await to_thread.run_sync(_try_to_open, self._url.database or ":memory:")
+        # Parameters are hidden from errors: they are people's data.
+        engine = create_async_engine(self._url, poolclass=NullPool, hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
         async with engine.connect() as connection:
-            async with connection.begin():
-                await connection.run_sync(metadata.create_all)
+            with _as_store_error():
+                async with connection.begin():
+                    await connection.run_sync(metadata.create_all)
             yield StoreWriter(connection)
 
     def __repr__(self) -> str:
         return f"Store({self._url.render_as_string(hide_password=True)!r})"
+
+
+@contextmanager
+def _as_store_error() -> Generator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(f"the database: {error.orig}") from error.orig
+    except sqlite3.Error as error:
+        raise StoreError(f"the database: {error}") from error
+
+
+def _try_to_open(path: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA schema_version")
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -78,12 +101,16 @@ class StoreWriter:
         """Insert or update the page's orders with their lines; put rows that could not be read aside.
 
         An order that the store has in a newer version, by `datetime_modified`, stays as it is.
+
+        Raises:
+            StoreError: The database can't be written; nothing of the page is.
         """
-        async with self._connection.begin():
-            if page.items:
-                await self._write_orders(page)
-            if page.rejected:
-                await self._put_aside(page.rejected)
+        with _as_store_error():
+            async with self._connection.begin():
+                if page.items:
+                    await self._write_orders(page)
+                if page.rejected:
+                    await self._put_aside(page.rejected)
 
     async def _write_orders(self, page: Page[WorkshopOrder]) -> None:
         # One statement can't upsert an order twice; of one that is in the page twice, the last copy counts.

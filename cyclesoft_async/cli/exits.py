@@ -18,9 +18,9 @@ _CODES: list[tuple[type[Exception], int]] = [
     (errors.QuotaExhausted, 5),
     (errors.RateLimitedError, 5),
     (errors.ResponseError, 6),
+    (errors.StoreError, 7),
     (errors.CycleSoftError, 1),
 ]
-_DATABASE = 7
 
 
 class ExitCodes(click.Group):
@@ -31,29 +31,14 @@ class ExitCodes(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            _end(ctx, "stopped", INTERRUPTED)
+            _end(ctx, "stopped; what was stored before stays", INTERRUPTED)
         except errors.CycleSoftError as error:
             code = next(code for kind, code in _CODES if isinstance(error, kind))
             _end(ctx, str(error), code)
         except OSError as error:
             _end(ctx, error.strerror or str(error), 1)
-        except Exception as error:
-            if not _is_of_database(error):
-                raise
-            _end(ctx, f"the database: {_first_line(error)}", _DATABASE)
 
 
 def _end(ctx: click.Context, message: str, code: int) -> NoReturn:
     click.echo(f"cyclesoft: {message}", err=True)
     ctx.exit(code)
-
-
-def _is_of_database(error: Exception) -> bool:
-    # By name: the extra that brings SQLAlchemy may not be installed.
-    return any(kind.__module__.startswith("sqlalchemy.") for kind in type(error).__mro__)
-
-
-def _first_line(error: Exception) -> str:
-    # SQLAlchemy's own text goes on with the statement and its parameters, which are people's data.
-    cause = getattr(error, "orig", None) or error
-    return str(cause).partition("\n")[0]

@@ -1,0 +1,270 @@
+"""The `cyclesoft` command as a user runs it: a process of its own, talking to a real server."""
+
+import json
+import os
+import pty
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+CYCLESOFT = Path(sys.executable).with_name("cyclesoft")
+CANARY = "s3cret-canary"
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[str]:
+    """The base URL of `cyclesoft sandbox`."""
+    with serving("--orders", "300") as (url, _):
+        yield url
+
+
+@contextmanager
+def serving(*options: str) -> Generator[tuple[str, subprocess.Popen[str]]]:
+    command = [str(CYCLESOFT), "sandbox", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.match(r"(http://127\.0\.0\.1:\d+) ", process.stdout.readline())
+        assert found is not None
+        try:
+            yield found[1], process
+        finally:
+            process.kill()
+
+
+def run(
+    *args: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [CYCLESOFT, *args],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        env=clean_environment() | (env or {}),
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("CYCLESOFT_")}
+
+
+def credentials(url: str, password: str = "pass") -> dict[str, str]:
+    return {"CYCLESOFT_USERNAME": "user", "CYCLESOFT_PASSWORD": password, "CYCLESOFT_BASE_URL": url}
+
+
+def count(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as connection:
+        [(number,)] = connection.execute("select count(*) from workshop_orders")
+        return int(number)
+
+
+def test_the_demo_of_the_readme(tmp_path: Path) -> None:
+    done = run("sync", "--sandbox", "--to", "sqlite:///orders.db", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert count(tmp_path / "orders.db") == 20_000
+    assert "32/32 windows, 20,000 orders" in done.stdout
+    assert "orders: 20,000\n" in done.stdout
+    assert "answers 429: 0\n" in done.stdout
+    assert "\x1b" not in done.stdout, "no colours and bars where nobody looks"
+
+
+def test_on_a_terminal_there_are_bars_and_a_table(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [
+            CYCLESOFT,
+            "sync",
+            "--sandbox",
+            "--from",
+            "2025-03-01",
+            "--until",
+            "2025-03-09",
+            "--to",
+            "sqlite:///o.db",
+        ],
+        cwd=tmp_path,
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+        env=clean_environment() | {"TERM": "xterm", "COLUMNS": "160"},
+    ) as process:
+        os.close(theirs)
+        shown = read_all(ours)
+        assert process.wait() == 0
+    assert "9/9 windows" in shown
+    assert "quota left" in shown
+    assert "Synced to sqlite:///o.db" in shown
+    assert "━" in shown
+
+
+def read_all(terminal: int) -> str:
+    shown = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65_536)
+        except OSError:  # Linux tells the end of a terminal this way
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(terminal)
+    return shown.decode()
+
+
+def test_sync_from_an_account_prints_its_report_as_json(server: str, tmp_path: Path) -> None:
+    done = run(
+        "sync", "--from", "2025-01-01", "--until", "2025-12-31", "--to", "sqlite:///a.db", "--json",
+        cwd=tmp_path, env=credentials(server),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert report["orders"] == count(tmp_path / "a.db") == 300
+    assert report["requests"] == report["pages"]
+    assert report["quota"]["minutely"]["limit"] == 360
+
+
+def test_until_is_today_by_default(server: str, tmp_path: Path) -> None:
+    done = run(
+        "sync", "--from", "2025-12-01", "--to", "sqlite:///a.db", cwd=tmp_path, env=credentials(server)
+    )
+    assert done.returncode == 0
+    assert 0 < count(tmp_path / "a.db") < 300
+
+
+def test_quota(server: str) -> None:
+    done = run("quota", env=credentials(server))
+    assert done.returncode == 0
+    assert re.match(r"minutely \d+ of 360 left, resets .* \(header\)\ndaily    14,\d+ of 15,000", done.stdout)
+    as_json = json.loads(run("quota", "--json", env=credentials(server)).stdout)
+    assert as_json["daily"]["limit"] == 15_000
+    assert as_json["sent"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["sync", "--to", "sqlite:///a.db"], 2, "--from is missing"),
+        (["sync", "--from", "2025-01-01", "--to", "nonsense"], 2, "a database URL looks like"),
+        (["sync", "--from", "yesterday", "--to", "sqlite:///a.db"], 2, "does not match the format"),
+        (
+            ["sync", "--from", "2025-02-01", "--until", "2025-01-01", "--to", "sqlite:///a.db"],
+            2,
+            "date_from lies after date_until",
+        ),
+        (["sync", "--from", "2025-01-01", "--to", "sqlite:////no/such/folder/a.db"], 7, "unable to open"),
+        (["sandbox", "--port", "1000000"], 2, "not in the range"),
+    ],
+)
+def test_errors_are_one_line_and_a_documented_code(
+    server: str, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    done = run(*arguments, cwd=tmp_path, env=credentials(server))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_credentials_are_told_and_never_shown(server: str, tmp_path: Path) -> None:
+    done = run(
+        "sync",
+        "--from",
+        "2025-01-01",
+        "--to",
+        "sqlite:///a.db",
+        cwd=tmp_path,
+        env=credentials(server, CANARY),
+    )
+    assert done.returncode == 3
+    assert done.stderr == ("cyclesoft: GET /api/v1/workshop/orders.json: status 401: Unauthorized\n")
+    assert CANARY not in done.stdout + done.stderr
+
+
+def test_nobody_to_ask_for_credentials() -> None:
+    done = run("quota")
+    assert done.returncode == 2
+    assert done.stderr == "cyclesoft: set CYCLESOFT_USERNAME and CYCLESOFT_PASSWORD in the environment\n"
+
+
+def test_credentials_are_asked_for_on_a_terminal_and_the_password_is_not_echoed(server: str) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [CYCLESOFT, "quota"],
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+        start_new_session=True,
+        env=clean_environment() | {"CYCLESOFT_BASE_URL": server},
+    ) as process:
+        os.close(theirs)
+        shown = os.read(ours, 1_000)
+        assert shown == b"Username: "
+        os.write(ours, b"user\n")
+        while not shown.endswith(b"Password: "):
+            shown += os.read(ours, 1_000)
+        os.write(ours, f"{CANARY}\n".encode())
+        answer = read_all(ours)
+        assert process.wait() == 3
+    assert "401" in answer
+    assert CANARY not in answer
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    with serving() as (url, process):
+        process.kill()
+        process.wait()
+        done = run("quota", cwd=tmp_path, env=credentials(url))
+    assert done.returncode == 4
+    assert "no connection to 127.0.0.1" in done.stderr
+    assert "(after 4 attempts)" in done.stderr
+
+
+def test_ctrl_c_stops_cleanly() -> None:
+    with serving() as (_, process):
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert (out, err) == ("", "cyclesoft: stopped; what was stored before stays\n")
+
+
+def test_a_port_that_is_taken(server: str) -> None:
+    port = server.rpartition(":")[2]
+    done = run("sandbox", "--port", port)
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_request_361_of_a_minute_gets_429_with_the_documented_headers() -> None:
+    with serving("--orders", "1") as (url, _):
+        connection = HTTPConnection(urlsplit(url).netloc)
+        answers = [ask(connection) for _ in range(361)]
+        connection.close()
+    first, last = answers[0], answers[-1]
+    assert [answer.status for answer in answers] == [200] * 360 + [429]
+    assert first.headers["X-RateLimit-Minutely-Limit"] == "360"
+    assert first.headers["X-RateLimit-Minutely-Remaining"] == "359"
+    assert first.headers["X-RateLimit-Daily-Limit"] == "15000"
+    assert first.headers["X-RateLimit-Daily-Remaining"] == "14999"
+    assert int(first.headers["X-RateLimit-Daily-Reset"]) > time.time()
+    assert last.headers["X-RateLimit-Minutely-Remaining"] == "0"
+
+
+def ask(connection: HTTPConnection) -> HTTPResponse:
+    basic = b64encode(b"user:pass").decode()
+    path = "/api/v1/workshop/orders.json?date_from=2020-01-01&date_until=2020-01-01"
+    connection.request("GET", path, headers={"Authorization": f"Basic {basic}"})
+    answer = connection.getresponse()
+    answer.read()
+    return answer
