@@ -16,26 +16,27 @@ from .quota import quota
 from .sandbox import sandbox
 from .sync import sync
 
+_EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    any other error
+  2    wrong arguments
+  3    wrong credentials, or no permission
+  4    the server was not reached, or gave no answer
+  5    the quota is used up
+  6    the server refused, or its answer can't be read
+  7    the database can't be opened or written
+  130  stopped by Ctrl-C
+"""
 
-@click.group(cls=ExitCodes, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.group(cls=ExitCodes, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
 @click.version_option(__version__, prog_name="cyclesoft")
 def cyclesoft() -> None:
-    r"""CycleSoftware from the command line.
+    """CycleSoftware from the command line.
 
     Credentials are read from CYCLESOFT_USERNAME and CYCLESOFT_PASSWORD, or asked for; the host from
     CYCLESOFT_BASE_URL (https://api.cyclesoftware.nl by default).
-
-    \b
-    Exit codes:
-      0    done
-      1    any other error
-      2    wrong arguments
-      3    wrong credentials, or no permission
-      4    the server was not reached, or gave no answer
-      5    the quota is used up
-      6    the server refused, or its answer can't be read
-      7    the database can't be opened or written
-      130  stopped by Ctrl-C
     """
     # Pages come gzipped; with the extra "speed" they are unpacked in half the time.
     with suppress(ModuleNotFoundError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from cyclesoft_async.bulksync import SyncProgress, SyncReport
 
@@ -18,36 +19,38 @@ Show = Callable[[SyncProgress], None]
 
 @contextmanager
 def progress_display(*, quiet: bool) -> Generator[Show]:
-    """What to call with the progress: bars on a terminal, a line now and then elsewhere."""
+    """What to call with the progress: a bar on a terminal, a line now and then elsewhere."""
     console = Console()
     if quiet:
         yield lambda _: None
     elif console.is_terminal:
-        with _bars(console) as show:
+        with _bar(console) as show:
             yield show
     else:
         yield _Lines(console)
 
 
+class _Bar(Progress):
+    """The bar, and the counts on a line of their own: together they are wider than a small terminal."""
+
+    counts = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.counts)
+
+
 @contextmanager
-def _bars(console: Console) -> Generator[Show]:
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[counts]}"),
-        TimeElapsedColumn(),
-        TextColumn("left:"),
-        TimeRemainingColumn(),
-        console=console,
-    ) as bars:
-        task = bars.add_task("windows", total=None, counts="")
-        yield lambda seen: bars.update(
-            task,
-            total=seen.windows,
-            completed=seen.windows_done,
-            description=f"{seen.windows_done}/{seen.windows} windows",
-            counts=_counts(seen),
-        )
+def _bar(console: Console) -> Generator[Show]:
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("to go:"), TimeRemainingColumn()
+    with _Bar(*columns, console=console) as bar:
+        task = bar.add_task("windows", total=None)
+
+        def show(seen: SyncProgress) -> None:
+            bar.counts = _counts(seen)
+            bar.update(task, total=seen.windows, completed=seen.windows_done, description=_windows(seen))
+
+        yield show
 
 
 class _Lines:
@@ -61,15 +64,18 @@ class _Lines:
         tenth = seen.windows_done * _PLAIN_LINES // seen.windows
         if tenth > self._printed:
             self._printed = tenth
-            line = f"{seen.windows_done}/{seen.windows} windows, {_counts(seen)}"
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(f"{_windows(seen)}, {_counts(seen)}", highlight=False, soft_wrap=True)
+
+
+def _windows(seen: SyncProgress) -> str:
+    return f"{seen.windows_done}/{seen.windows} windows"
 
 
 def _counts(seen: SyncProgress) -> str:
     left = seen.quota
     return (
         f"{seen.orders:,} orders, {seen.requests:,} requests, "
-        f"quota left {left.minutely.remaining:,} a minute, {left.daily.remaining:,} today"
+        f"quota left: {left.minutely.remaining:,} this minute, {left.daily.remaining:,} today"
     )
 
 

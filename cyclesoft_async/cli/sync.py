@@ -21,8 +21,10 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
-@click.option("--from", "first", type=_DAY, help="First day of the scheduled start, e.g. 2025-01-01.")
-@click.option("--until", "last", type=_DAY, help="Last day, included; today by default.")
+@click.option(
+    "--from", "first", type=_DAY, metavar="DAY", help="First day of the scheduled start, e.g. 2025-01-01."
+)
+@click.option("--until", "last", type=_DAY, metavar="DAY", help="Last day, included; today by default.")
 @click.option("--to", "url", required=True, metavar="URL", help="The database, e.g. sqlite:///orders.db.")
 @click.option("--sandbox", "use_sandbox", is_flag=True, help="From the built-in server; needs no account.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
