@@ -144,7 +144,7 @@ class CycleSoftSession:
 
         Args:
             method: The HTTP method. Only GET and HEAD are sent again when they may have been carried out.
-            path: From the host's root, e.g. "/api/v1/common/enum.json".
+            path: From the base URL, percent-encoded, e.g. "/api/v1/common/enum.json".
             type: What the answer is: a Struct, a dict, `msgspec.Raw`, or what else msgspec decodes.
             params: The query; booleans become `true` and `false`, None is left out.
             json: The body: a Struct or plain objects. Not together with `form`.
@@ -156,17 +156,16 @@ class CycleSoftSession:
         """
         if json is not None and form is not None:
             raise UsageError("a request has one body: give json or form")
-        if not path.startswith("/") or "?" in path or "#" in path:
-            raise UsageError("path starts with a slash and has no query: give that as params")
+        if not (method.isascii() and method.isalpha()):
+            raise UsageError("method is a word like GET")
+        if "?" in path or "#" in path:
+            raise UsageError("path has no query: give that as params")
         body, content_type = None, None
-        try:
-            if json is not None:
-                body, content_type = json_body(json), JSON
-            elif form is not None:
-                body, content_type = form_body(form), FORM
-            query = query_string(params or {})
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+        if json is not None:
+            body, content_type = json_body(json), JSON
+        elif form is not None:
+            body, content_type = form_body(form), FORM
+        query = query_string(params or {})
         call = Call(method=method.upper(), path=path, query=query, body=body, content_type=content_type)
         return await self._exchange.fetch(call, partial(read_answer, type_=type), self._options)
 

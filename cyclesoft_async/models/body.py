@@ -7,13 +7,17 @@ a boolean is `1` or `0`: to the PHP server the word "false" is true.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeAlias, cast
 from urllib.parse import urlencode
 
 import msgspec
+
+from cyclesoft_async.errors import UsageError
 
 from .dutch_time import to_wire
 
@@ -22,11 +26,20 @@ Scalar: TypeAlias = str | int | Decimal | date | bool | None
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
+@contextmanager
+def _only_usage_errors() -> Generator[None]:
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise error if isinstance(error, UsageError) else UsageError(f"this can't be sent: {error}") from None
+
+
+@_only_usage_errors()
 def json_body(body: object) -> bytes:
     """A Struct, or plain dicts and lists, as a JSON body.
 
     Raises:
-        ValueError: A datetime is naive.
+        UsageError: A datetime is naive, or something has no form in JSON.
     """
     return _encoder.encode(_wire_form(msgspec.to_builtins(body, builtin_types=(datetime, Decimal))))
 
@@ -37,19 +50,31 @@ def _wire_form(value: object) -> object:
             return to_wire(value)
         case dict():
             return {key: _wire_form(item) for key, item in cast("dict[str, object]", value).items()}
-        case list():
-            return [_wire_form(item) for item in cast("list[object]", value)]
+        case list() | tuple():
+            return [_wire_form(item) for item in cast("Sequence[object]", value)]
+        case float() | Decimal() if not math.isfinite(value):
+            raise UsageError("JSON knows neither NaN nor infinity")
         case _:
             return value
 
 
+@_only_usage_errors()
 def form_body(fields: Mapping[str, Scalar]) -> bytes:
-    """Form fields, without those that are None."""
+    """Form fields, without those that are None.
+
+    Raises:
+        UsageError: A datetime is naive, or a text can't be encoded.
+    """
     return urlencode([(k, _as_text(v, "1", "0")) for k, v in fields.items() if v is not None]).encode()
 
 
+@_only_usage_errors()
 def query_string(params: Mapping[str, Scalar | Sequence[int]]) -> str:
-    """Query parameters, without those that are None; lists of ids are joined by commas."""
+    """Query parameters, without those that are None; lists of ids are joined by commas.
+
+    Raises:
+        UsageError: A datetime is naive, or a text can't be encoded.
+    """
     return urlencode([(k, _as_text(v, "true", "false")) for k, v in params.items() if v is not None])
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from cyclesoft_async.errors import UsageError
+
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
@@ -27,10 +29,10 @@ def to_wire(moment: datetime) -> str:
     """The documented form of an aware time, `2023-03-07 16:54:23`, in Amsterdam.
 
     Raises:
-        ValueError: The time is naive, so it could mean any zone's.
+        UsageError: The time is naive, so it could mean any zone's.
     """
     if moment.tzinfo is None:
-        raise ValueError(
+        raise UsageError(
             "a datetime without a zone is ambiguous: give an aware one, e.g. with tzinfo=models.AMSTERDAM"
         )
-    return moment.astimezone(AMSTERDAM).strftime("%Y-%m-%d %H:%M:%S")
+    return moment.astimezone(AMSTERDAM).replace(tzinfo=None).isoformat(" ", "seconds")

@@ -8,7 +8,8 @@ look, and only the answers that need it pay.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Generator, Hashable
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -20,10 +21,35 @@ T = TypeVar("T")
 
 _NONE_SPELLINGS = frozenset({"", "0000-00-00", "0000-00-00 00:00:00"})
 _DATE_LENGTH = len("2023-03-07")
+_LARGEST_INT = 2**63
 
 _untyped = msgspec.json.Decoder[Any](float_hook=Decimal)
 
 
+@contextmanager
+def _only_decode_errors() -> Generator[None]:
+    """Some faults of the bytes leave msgspec as errors of Python's own."""
+    try:
+        yield
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise msgspec.DecodeError("a text is not UTF-8") from None
+    except ArithmeticError:
+        raise msgspec.DecodeError("a number is out of range") from None
+
+
+@_only_decode_errors()
+def decode_as_documented(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
+    """The JSON `raw` as `type_`, by the fast look alone.
+
+    Raises:
+        msgspec.DecodeError: It is not JSON, or deviates from `type_`.
+    """
+    return msgspec.json.decode(raw, type=type_)
+
+
+@_only_decode_errors()
 def decode(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
     """The JSON `raw` as `type_`.
 
@@ -34,8 +60,6 @@ def decode(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
         return msgspec.json.decode(raw, type=type_)
     except msgspec.ValidationError:
         pass
-    except RecursionError:  # brackets nested by the thousand: no answer of a sane server
-        raise msgspec.DecodeError("JSON is nested too deeply") from None
     return msgspec.convert(_mend(_untyped.decode(raw), _shape(cast("Hashable", type_))), type_, strict=False)
 
 
@@ -79,8 +103,8 @@ def _mend_struct(value: object, wanted: inspect.StructType) -> object:
 def _mend_list(value: object, wanted: inspect.ListType) -> object:
     if isinstance(value, dict):
         found = cast("dict[str, object]", value)
-        # A PHP list with a hole in it becomes an object keyed by index.
-        rows = list(found.values()) if found and all(key.isdecimal() for key in found) else [found]
+        # A PHP list with a hole in it becomes an object keyed by index, and an empty one may become `{}`.
+        rows = list(found.values()) if all(map(str.isdecimal, found)) else [found]
     elif isinstance(value, list):
         rows = cast("list[object]", value)
     else:
@@ -92,7 +116,7 @@ def _mend_scalar(value: object, wanted: inspect.Type) -> object:
     match value, wanted:
         case int() | Decimal(), inspect.StrType() if not isinstance(value, bool):
             return str(value)
-        case Decimal(), inspect.IntType() if value.is_finite() and value == value.to_integral_value():
+        case Decimal(), inspect.IntType() if abs(value) < _LARGEST_INT and value == value.to_integral_value():
             return int(value)
         case str(), inspect.DateTimeType() if len(value) == _DATE_LENGTH:
             return f"{value} 00:00:00"

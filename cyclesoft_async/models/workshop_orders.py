@@ -136,7 +136,7 @@ class WorkshopOrder(Struct, frozen=True, kw_only=True, gc=False):
         return bool(self.invoice_number)
 
 
-class WorkshopOrderItemInput(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WorkshopOrderItemInput(Struct, frozen=True, kw_only=True):
     """A line to write. Amounts are in cents and include VAT.
 
     On update the server finds the line by `item_id`; a line without one is added, and lines that are not sent
@@ -168,7 +168,7 @@ class WorkshopOrderItemInput(Struct, frozen=True, kw_only=True, omit_defaults=Tr
         return cls(item_id=item_id, item_status_id=CANCELLED_ITEM_STATUS_ID)
 
 
-class WorkshopOrderCreate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WorkshopOrderCreate(Struct, frozen=True, kw_only=True):
     """A workshop order to create; datetimes must be aware.
 
     The server fills in the rest and adds the lines of `repair_codes`: trust its answer, not the request.
@@ -198,7 +198,7 @@ class WorkshopOrderCreate(Struct, frozen=True, kw_only=True, omit_defaults=True)
     order_items: list[WorkshopOrderItemInput] | UnsetType | None = UNSET
 
 
-class WorkshopOrderUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WorkshopOrderUpdate(Struct, frozen=True, kw_only=True):
     """What to change of a workshop order; what is not set stays as it is; datetimes must be aware.
 
     `is_active=False` deletes the order: there is no other way.

@@ -28,7 +28,7 @@ CreatedInvoices: TypeAlias = list[CreatedInvoice]  # inside the class, `list` is
 
 
 class _Invoices(Struct, frozen=True):
-    invoices: CreatedInvoices | None = None
+    invoices: CreatedInvoices | None  # required: an answer without it must not pass for "made none"
 
 
 class WorkshopOrders:
@@ -76,6 +76,8 @@ class WorkshopOrders:
         }
         if object_query is not None and (customer_id is not None or repair_object_id is not None):
             raise UsageError("object_query can't be combined with customer_id or repair_object_id")
+        if status_ids is not None and not status_ids:
+            raise UsageError("status_ids is empty: the server would take that for every status")
         if date_from and date_until and date_from > date_until:
             raise UsageError("date_from lies after date_until")
         if cursor is not None and any(value is not None for value in filters.values()):
@@ -108,7 +110,7 @@ class WorkshopOrders:
         if order.customer_id not in {UNSET, customer_id}:
             raise UsageError("order.customer_id is another customer than customer_id")
         path = f"/api/v1/customers/{_id('customer_id', customer_id)}/workshop-order.json"
-        return await self._order(Call(method="POST", path=path, body=_json(order), content_type=JSON))
+        return await self._order(Call(method="POST", path=path, body=json_body(order), content_type=JSON))
 
     async def update(
         self,
@@ -134,7 +136,7 @@ class WorkshopOrders:
             method="PUT",
             path=_order_path(customer_id, workshop_order_id),
             query=query_string({"send_customer_messages": send_customer_messages}),
-            body=_json(changes),
+            body=json_body(changes),
             content_type=JSON,
         )
         return await self._order(call)
@@ -212,10 +214,3 @@ def _day(name: str, value: date | None) -> date | None:
     if isinstance(value, datetime):
         raise UsageError(f"{name} is a day: give a date, not a datetime, whose day depends on its zone")
     return value
-
-
-def _json(body: Struct) -> bytes:
-    try:
-        return json_body(body)
-    except ValueError as error:
-        raise UsageError(str(error)) from None

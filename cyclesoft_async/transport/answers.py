@@ -31,6 +31,8 @@ from cyclesoft_async.models.tolerance import decode
 
 T = TypeVar("T")
 
+_LONGEST_MESSAGE = 300
+
 
 class Answer(Struct, frozen=True, kw_only=True):
     """What came back, whole."""
@@ -49,21 +51,25 @@ class Verdict(Struct, frozen=True, kw_only=True):
     `message`, `message_nl` and `reason` are the vendor's older words for the same.
     """
 
-    error: bool | int | str | None = None
-    error_message: str | None = None
-    message: str | None = None
-    message_nl: str | None = None
-    reason: str | None = None
+    # Of any type: a failure that is told in an unexpected form must not pass for a success.
+    error: object = None
+    error_message: object = None
+    message: object = None
+    message_nl: object = None
+    reason: object = None
 
     @property
     def is_error(self) -> bool:
         """Whether the server says that the call failed."""
-        return self.error not in {None, False, "", "0", "false"}
+        return bool(self.error) and self.error not in ("0", "false")
 
     @property
     def words(self) -> str | None:
         """The server's message; null and "" both mean none."""
-        return self.error_message or self.message or self.message_nl or self.reason or None
+        said = self.error_message or self.message or self.message_nl or self.reason
+        if not said:
+            return None
+        return said if isinstance(said, str) else msgspec.json.encode(said).decode()
 
 
 def read_answer(answer: Answer, type_: type[T]) -> T:
@@ -77,7 +83,9 @@ def read_answer(answer: Answer, type_: type[T]) -> T:
     try:
         return decode(answer.body, type_)
     except msgspec.DecodeError as error:
-        raise unreadable(answer, error) from None
+        failure = unreadable(answer, error)
+    # Raised out here because the context of msgspec's error can hold the body.
+    raise failure
 
 
 def verdict_of(body: bytes) -> Verdict:
@@ -97,7 +105,7 @@ def raise_for_failure(answer: Answer, verdict: Verdict) -> None:
     said = "the server says error: true" if success else f"status {answer.status}"
     error_class = BadRequestError if success else _error_class(answer.status)
     raise error_class(
-        f"{said}: {words}" if words else f"{said}, {_kind(answer)}",
+        f"{said}: {_one_line(words)}" if words else f"{said}, {_kind(answer)}",
         status=answer.status,
         server_message=words,
         retry_after=_retry_after(answer.headers),
@@ -126,7 +134,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (aware - datetime.now(UTC)).total_seconds())
@@ -141,6 +149,11 @@ def unreadable(answer: Answer, error: Exception) -> ResponseDecodeError:
     else:
         reason = f"expected JSON, got {_kind(answer)}"
     return ResponseDecodeError(reason, status=answer.status)
+
+
+def _one_line(words: str) -> str:
+    line = " ".join(words.split())
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}..."
 
 
 def _kind(answer: Answer) -> str:

@@ -19,7 +19,7 @@ from cyclesoft_async.errors import (
     SessionError,
     TransportError,
 )
-from cyclesoft_async.quota import Limiter
+from cyclesoft_async.quota import Limiter, Permit
 from cyclesoft_async.snapshots import QuotaSnapshot
 
 from .answers import Answer
@@ -74,7 +74,6 @@ class Exchange:
             RequestError: It did not work out; one of its subclasses tells how.
             SessionError: The session is closed, or belongs to another event loop.
         """
-        http = self._open()
         clock = asyncio.get_running_loop().time
         started = clock()
         slept = queued = 0.0
@@ -83,7 +82,7 @@ class Exchange:
             attempt += 1
             sending = _Attempt(call, self._origin, self._limiter, options)
             try:
-                return read(await sending.run(http, self._headers, self._timeout))
+                return read(await sending.run(self._open(), self._headers, self._timeout))
             except RequestError as error:
                 failure = error
             sends += sending.sends
@@ -96,9 +95,11 @@ class Exchange:
                 draw=random.random(),  # noqa: S311 - spreads load, guards nothing
             )
             if delay is None:
-                raise failure.in_call(
+                failure.in_call(
                     call.method, call.path, attempts=sends, waited=queued + slept, quota=self.quota()
                 )
+                # The frames below are aiohttp's and ours; their locals hold the query and the body.
+                raise failure.with_traceback(None)
             slept += delay
             await asyncio.sleep(delay)
 
@@ -123,7 +124,7 @@ class Exchange:
 
 
 class _Attempt:
-    """One attempt: normally one send, and another one when aiohttp finds its kept connection dropped."""
+    """One attempt: the request is sent once, or not at all."""
 
     def __init__(self, call: Call, origin: Origin, limiter: Limiter, options: CallOptions) -> None:
         self._call = call
@@ -131,7 +132,7 @@ class _Attempt:
         self._limiter = limiter
         self._options = options
         self._deadline = asyncio.timeout(None)
-        self._lost: Exception | None = None
+        self._broken: Exception | None = None
         self.sends = 0
         self.queued = 0.0
         """Seconds spent waiting for the quota."""
@@ -171,11 +172,13 @@ class _Attempt:
         raise failure
 
     async def _meter(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """The innermost middleware: every physical send passes here, aiohttp's silent resends included."""
-        if self._lost is not None and not self._call.is_read:
-            raise self._lost  # aiohttp would send a PUT again; it may have been carried out already
-        await self._wait_for_quota()
-        permit = self._permit
+        """The innermost middleware: every physical send passes here, aiohttp's silent resends included.
+
+        Those are refused: a PUT may have been carried out already, and for reads there is the retry policy.
+        """
+        if self._broken is not None:
+            raise self._broken
+        permit = await self._wait_for_quota()
         request.headers[hdrs.AUTHORIZATION] = self._origin.authorization()
         try:
             response = await handler(request)
@@ -185,23 +188,24 @@ class _Attempt:
         except BaseException as error:
             permit.lost()
             if isinstance(error, Exception):
-                self._lost = error
+                self._broken = error
             raise
         permit.answered(response.status, response.headers)
         return response
 
-    async def _wait_for_quota(self) -> None:
+    async def _wait_for_quota(self) -> Permit:
         clock = asyncio.get_running_loop().time
         self._deadline.reschedule(None)
         began = clock()
         try:
-            self._permit = await self._limiter.acquire(
+            permit = await self._limiter.acquire(
                 lane=self._options.lane, endpoint=self._call.limit, max_wait=self._options.max_wait
             )
         finally:
             self.queued += clock() - began
         self.sends += 1
         self._deadline.reschedule(clock() + self._options.timeout)
+        return permit
 
     def _failure(self, error: aiohttp.ClientError | OSError) -> TransportError:
         """The error of our tree, in words that hold neither credentials nor query values."""
@@ -215,12 +219,12 @@ class _Attempt:
                     f"no connection to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
                 )
             case _:
-                broken = self._broken(error)
+                broken = self._no_answer(error)
         if self._call.is_read:
             return broken
         return AmbiguousWriteError(f"{broken.reason}; the server may or may not have carried it out")
 
-    def _broken(self, error: aiohttp.ClientError | OSError) -> TransportError:
+    def _no_answer(self, error: aiohttp.ClientError | OSError) -> TransportError:
         match error:
             case TimeoutError():
                 return RequestTimeout(f"no whole answer within {self._options.timeout:g} seconds")

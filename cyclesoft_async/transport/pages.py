@@ -6,17 +6,22 @@ Vendor page: "Pagination" (Introduction). `data` may be one object where a list 
 
 from __future__ import annotations
 
+import re
 from types import GenericAlias
 from typing import Generic, TypeVar, cast
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Raw, Struct
 
-from cyclesoft_async.models.tolerance import decode
+from cyclesoft_async.models.tolerance import decode, decode_as_documented
 
 from .answers import Answer, Verdict, raise_for_failure, unreadable, verdict_of
 
 T = TypeVar("T")
+
+_SCHEME_AND_HOST = re.compile(r"(?:\w+:)?//[^/?#]+(?=/)")
+_LEGAL_IN_ADDRESSES = "%/:?#[]@!$&'()*+,;="
 
 
 class RejectedRow(Struct, frozen=True, kw_only=True):
@@ -80,8 +85,10 @@ def read_page(answer: Answer, row_type: type[T]) -> Page[T]:
     """
     envelope_type = cast("type[_Envelope[T]]", GenericAlias(_Envelope, (row_type,)))
     try:
-        envelope = msgspec.json.decode(answer.body, type=envelope_type)
-    except (msgspec.DecodeError, RecursionError):
+        envelope = decode_as_documented(answer.body, envelope_type)
+    except msgspec.DecodeError:
+        envelope = None
+    if envelope is None:
         return _read_row_by_row(answer, row_type)
     raise_for_failure(answer, envelope)
     data = envelope.data
@@ -91,11 +98,7 @@ def read_page(answer: Answer, row_type: type[T]) -> Page[T]:
 
 def _read_row_by_row(answer: Answer, row_type: type[T]) -> Page[T]:
     raise_for_failure(answer, verdict_of(answer.body))
-    try:
-        rows = _rows(answer.body)
-        cursor = _cursor(decode(answer.body, _Tail).pagination)
-    except msgspec.DecodeError as error:
-        raise unreadable(answer, error) from None
+    rows, cursor = _rows_and_cursor(answer)
     items: list[T] = []
     rejected: list[RejectedRow] = []
     for index, row in enumerate(rows):
@@ -106,6 +109,15 @@ def _read_row_by_row(answer: Answer, row_type: type[T]) -> Page[T]:
     return Page(items=items, rejected=rejected, cursor=cursor, body=answer.body)
 
 
+def _rows_and_cursor(answer: Answer) -> tuple[list[Raw], str | None]:
+    try:
+        return _rows(answer.body), _cursor(decode(answer.body, _Tail).pagination)
+    except msgspec.DecodeError as error:
+        failure = unreadable(answer, error)
+    # Raised out here because the context of msgspec's error can hold the body.
+    raise failure
+
+
 def _rows(body: bytes) -> list[Raw]:
     """The rows of `data`, whether it is a list, one object, an object keyed by index, or null."""
     data = decode(body, _LooseEnvelope).data
@@ -114,7 +126,7 @@ def _rows(body: bytes) -> list[Raw]:
             return decode(data, list[Raw])
         case b"{":
             by_key = decode(data, dict[str, Raw])
-            return list(by_key.values()) if by_key and all(map(str.isdecimal, by_key)) else [data]
+            return list(by_key.values()) if all(map(str.isdecimal, by_key)) else [data]
         case b"n":
             return []
         case _:
@@ -122,9 +134,11 @@ def _rows(body: bytes) -> list[Raw]:
 
 
 def _cursor(pagination: _Pagination | None) -> str | None:
-    """The path and query of `next_url`: real answers name other hosts, and credentials go to ours only."""
+    """The path and query of `next_url`: real answers name other hosts, and credentials go to ours only.
+
+    An address without a path, as "https://..." in the vendor's example, stays whole; it can't be followed.
+    """
     if pagination is None or not pagination.next_url:
         return None
-    _, _, after_scheme = pagination.next_url.rpartition("://")
-    host, slash, path_and_query = after_scheme.partition("/")
-    return f"{slash}{path_and_query}" if slash else host
+    address = _SCHEME_AND_HOST.match(pagination.next_url)
+    return quote(pagination.next_url[address.end() if address else 0 :], safe=_LEGAL_IN_ADDRESSES)

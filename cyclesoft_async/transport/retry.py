@@ -9,6 +9,7 @@ from msgspec import Struct
 from cyclesoft_async.errors import ConnectError, RateLimitedError, RequestError, ServerError, TransportError
 
 _PASSING_FAILURES = frozenset({500, 502, 503, 504})
+_MOST_DOUBLINGS = 64  # beyond any sane max_delay; 2**1024 does not fit a float
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -46,7 +47,8 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         """
         if attempt >= self.attempts or not _may_repeat(error, is_read=is_read):
             return None
-        wait = draw * min(self.max_delay, self.first_delay * 2 ** (attempt - 1))
+        doublings = min(attempt - 1, _MOST_DOUBLINGS)
+        wait = draw * min(self.max_delay, self.first_delay * 2**doublings)
         if isinstance(error, RateLimitedError | ServerError) and error.retry_after is not None:
             wait = error.retry_after
         return wait if elapsed + wait <= self.budget else None
