@@ -1,0 +1,171 @@
+"""The quota of one account: its minute, its day, the limits of single endpoints, all taught by answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
+
+from cyclesoft_async.quota.bucket import Bucket, Spend
+from cyclesoft_async.quota.day import Day
+from cyclesoft_async.quota.headers import QuotaHeaders, read_headers, read_retry_after
+from cyclesoft_async.quota.ledger import Ledger
+
+__all__ = ["Account", "EndpointLimit", "Lane"]
+
+Lane = Literal["interactive", "bulk"]
+
+WINDOW = 60.0
+_MINUTELY = 360
+_DAILY = 15_000
+_FARTHEST_RESET = 2 * 86_400.0
+_TOO_MANY_REQUESTS = 429
+
+
+class EndpointLimit(NamedTuple):
+    """A limit that one endpoint has on top of the account's: its name, and requests per moving minute."""
+
+    name: str
+    minutely: int
+
+
+class Account:
+    """What may be sent when, as far as known. Pure: `now` is the loop's clock, `wall` unix seconds.
+
+    Vendor page: "API limits" (Introduction).
+    """
+
+    def __init__(self, *, bulk_reserve: int | None, ledger: Callable[[], Ledger]) -> None:
+        self.minute = Bucket("minutely", _MINUTELY, WINDOW, ledger(), wary=True)
+        self.day = Day(_DAILY, WINDOW)
+        self.sent = 0
+        self.refused = 0
+        self._bulk_reserve = bulk_reserve
+        self._ledger = ledger
+        self._endpoints: dict[str, Bucket] = {}
+
+    def endpoint(self, limit: EndpointLimit) -> Bucket:
+        """The bucket of an endpoint with a limit of its own."""
+        bucket = self._endpoints.get(limit.name)
+        if bucket is None:
+            bucket = self._endpoints[limit.name] = Bucket(limit.name, limit.minutely, WINDOW, self._ledger())
+        return bucket
+
+    def has_room(self, now: float) -> bool:
+        """Whether the account as such has room for one more request."""
+        return self.minute.room(now) > 0 and self.day.room(now) > 0
+
+    def may_bulk(self, now: float) -> bool:
+        """Whether the day has more left than what bulk work leaves for others."""
+        return self.day.room(now, self._reserve("bulk")) > 0
+
+    def earliest(
+        self, lane: Lane, endpoint: Bucket | None, now: float, nth: int = 1, *, surely: bool = False
+    ) -> tuple[float, str]:
+        """When the nth such request may go at the earliest, as far as known, and which limit it waits for."""
+        at, scope = self.minute.opens_at(now, nth, surely=surely), self.minute.name
+        daily = self.day.opens_at(now, self._reserve(lane), nth)
+        if daily > at:
+            at, scope = daily, "daily"
+        there = at if endpoint is None else endpoint.opens_at(now, nth, surely=surely)
+        if endpoint is not None and there > at:
+            at, scope = there, endpoint.name
+        return at, scope
+
+    def _reserve(self, lane: Lane) -> int:
+        if lane == "interactive":
+            return 0
+        return self.day.limit // 20 if self._bulk_reserve is None else self._bulk_reserve
+
+    def spend(self, endpoint: Bucket | None, now: float) -> tuple[Spend, ...]:
+        """Take the tokens for one request, all at once."""
+        self.sent += 1
+        self.day.spend(now)
+        spend = self.minute.spend(now)
+        return (spend,) if endpoint is None else (spend, endpoint.spend(now))
+
+    def unsent(self, spends: tuple[Spend, ...]) -> None:
+        """The request never reached the server."""
+        self.sent -= 1
+        self.day.unsent()
+        for spend in spends:
+            spend.bucket.unsent(spend)
+
+    def lost(self, spends: tuple[Spend, ...], now: float) -> None:
+        """The server may or may not have counted the request."""
+        for spend in spends:
+            spend.bucket.lost(spend, now)
+
+    def answered(
+        self,
+        spends: tuple[Spend, ...],
+        status: int,
+        headers: Mapping[str, str],
+        now: float,
+        wall: Callable[[], float],
+    ) -> None:
+        """Learn from an answer."""
+        told = read_headers(headers)
+        refused = status == _TOO_MANY_REQUESTS
+        meant = spends[0] if len(spends) == 1 else self._meant(spends, told.minutely_limit)
+        if meant is not None:
+            _learn_window(meant, told, now, refused=refused)
+        self._learn_day(spends[0], told, now, wall)
+        if not refused:
+            for spend in spends:
+                spend.bucket.answered(spend, now)
+            return
+        self.refused += 1
+        retry_after = read_retry_after(headers, wall())
+        culprits = self._culprits(spends, told, meant)
+        for spend in spends:
+            if spend in culprits:
+                spend.bucket.refused(spend, now, retry_after)
+            else:
+                spend.bucket.lost(spend, now)
+
+    def _meant(self, spends: tuple[Spend, ...], limit: int | None) -> Spend | None:
+        """Whose numbers the minutely headers are, which the vendor leaves open; None when they don't say."""
+        account, there = spends
+        if limit is None:
+            return None
+        if limit == there.bucket.limit or (self.minute.confirmed and limit != self.minute.limit):
+            return there
+        return account
+
+    def _culprits(
+        self, spends: tuple[Spend, ...], told: QuotaHeaders, meant: Spend | None
+    ) -> tuple[Spend, ...]:
+        """Whose limit an answer 429 is about; all of them when it doesn't say."""
+        if told.daily_remaining is not None and told.daily_remaining <= 0:
+            self.day.refused()
+            return ()
+        if len(spends) == 1 or meant is None:
+            return spends
+        if meant is spends[0] and told.minutely_remaining:
+            return spends[1:]
+        return (meant,)
+
+    def _learn_day(self, spend: Spend, told: QuotaHeaders, now: float, wall: Callable[[], float]) -> None:
+        day = self.day
+        if told.daily_reset is not None:
+            ahead = told.daily_reset - wall()
+            # A day that is over by our clock: an answer of yesterday, or the clocks differ.
+            if not 0 < ahead < _FARTHEST_RESET:
+                return
+            day.ends(now + ahead)
+        if told.daily_limit is not None:
+            day.limit = told.daily_limit
+        if told.daily_remaining is not None:
+            uncounted = spend.flying - 1 + self.minute.sent - spend.ordinal
+            day.observe(day.limit - told.daily_remaining, uncounted)
+
+
+def _learn_window(spend: Spend, told: QuotaHeaders, now: float, *, refused: bool) -> None:
+    bucket = spend.bucket
+    if told.minutely_limit is not None:
+        bucket.limit = told.minutely_limit
+        bucket.confirmed = True
+    if told.minutely_remaining is not None:
+        bucket.observe(spend, bucket.limit - told.minutely_remaining, now)
+    elif refused:
+        bucket.observe(spend, bucket.limit, now)

@@ -1,0 +1,68 @@
+"""Where the tokens of one limit are kept: in memory, or in a store that several processes share."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import inf
+from typing import Protocol
+
+__all__ = ["Ledger", "MemoryLedger"]
+
+
+class Ledger(Protocol):
+    """The tokens of one limit: how many are out, and when they come back.
+
+    Times are seconds of the event loop's clock. Nothing here waits: a ledger that lives elsewhere keeps a
+    stock of tokens at hand, counts all others as held, and says by `back_at` when it is worth asking again.
+    """
+
+    def held(self, now: float) -> int:
+        """How many tokens are out at `now`, whoever took them: not given back, or not back yet."""
+        ...
+
+    def take(self, now: float) -> int:
+        """Take one token, which stays out until it is given back; returns how many are out then."""
+        ...
+
+    def give_back(self, at: float | None) -> None:
+        """Let one token come back at `at`, not earlier than those before it; None: it is back at once."""
+        ...
+
+    def back_at(self, nth: int) -> float:
+        """When the nth token from now comes back; infinity when that is not known yet."""
+        ...
+
+
+class MemoryLedger:
+    """The tokens of one process."""
+
+    __slots__ = ("_out", "_returns")
+
+    def __init__(self) -> None:
+        self._out = 0
+        self._returns: deque[float] = deque()
+
+    def held(self, now: float) -> int:
+        """See `Ledger`."""
+        returns = self._returns
+        while returns and returns[0] <= now:
+            returns.popleft()
+        return self._out + len(returns)
+
+    def take(self, now: float) -> int:
+        """See `Ledger`."""
+        self._out += 1
+        return self.held(now)
+
+    def give_back(self, at: float | None) -> None:
+        """See `Ledger`."""
+        self._out -= 1
+        if at is not None:
+            self._returns.append(at)
+
+    def back_at(self, nth: int) -> float:
+        """See `Ledger`."""
+        return self._returns[nth - 1] if nth <= len(self._returns) else inf
+
+    def __repr__(self) -> str:
+        return f"<MemoryLedger: {self._out} in flight, {len(self._returns)} on their way back>"

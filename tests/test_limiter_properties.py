@@ -1,0 +1,235 @@
+"""Hypothesis attacks the limiter: random arrivals, latencies, limits, cancellations, faults, others' use."""
+
+import asyncio
+from math import inf
+from typing import Literal, NamedTuple
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.moving_window import MovingWindow
+from benchmarks.virtual_time import run
+from cyclesoft_async.quota import Lane, Limiter
+
+WINDOW = 60.0
+SOON = 1e-4
+Fate = Literal["answered", "headerless", "unsent", "lost", "cancelled"]
+attack = settings(derandomize=True, deadline=None, max_examples=150)
+
+
+class Call(NamedTuple):
+    """What one caller does: comes `gap` seconds after the one before; its request is decided midway."""
+
+    gap: float
+    latency: float
+    decided: float
+    fate: Fate
+    lane: Lane
+    patience: float
+
+
+class Trace:
+    """What became of a call, in seconds; infinity: never."""
+
+    def __init__(self, call: Call, arrived: float) -> None:
+        self.call = call
+        self.arrived = arrived
+        self.granted = inf
+        self.gave_up = inf
+        self.ended = inf
+        self.back = inf
+
+
+calls = st.lists(
+    st.builds(
+        Call,
+        gap=st.one_of(st.just(0.0), st.floats(0, 2), st.floats(0, 50)),
+        latency=st.floats(0.01, 0.9),
+        decided=st.floats(0, 1),
+        fate=st.sampled_from(
+            ["answered", "answered", "answered", "headerless", "unsent", "lost", "cancelled"]
+        ),
+        lane=st.sampled_from(["interactive", "interactive", "bulk"]),
+        patience=st.one_of(st.just(0.0), st.floats(0, 90)),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+async def _play(server: MovingWindow, limiter: Limiter, todo: list[Call]) -> list[Trace]:
+    loop = asyncio.get_running_loop()
+
+    async def perform(trace: Trace) -> None:
+        call = trace.call
+        try:
+            permit = await limiter.acquire(lane=call.lane)
+        except asyncio.CancelledError:
+            trace.gave_up = loop.time()
+            return
+        trace.granted = loop.time()
+        if call.fate == "unsent":
+            await asyncio.sleep(call.latency)
+            permit.unsent()
+            trace.ended = trace.back = loop.time()
+            return
+        status, headers = await server.request(call.latency, call.decided)
+        trace.ended, trace.back = loop.time(), loop.time() + WINDOW
+        if call.fate == "lost":
+            permit.lost()
+        else:
+            permit.answered(status, {} if call.fate == "headerless" else headers)
+
+    def give_up(task: asyncio.Task[None], trace: Trace) -> None:
+        if trace.granted == inf:
+            task.cancel()
+
+    traces: list[Trace] = []
+    async with asyncio.TaskGroup() as group:
+        for call in todo:
+            await asyncio.sleep(call.gap)
+            traces.append(Trace(call, loop.time()))
+            task = group.create_task(perform(traces[-1]))
+            if call.fate == "cancelled":
+                loop.call_later(call.patience, give_up, task, traces[-1])
+    return traces
+
+
+def _a_limiter(max_concurrent: int = 32) -> Limiter:
+    return Limiter(max_concurrent=max_concurrent, wall=lambda: 1e9 + asyncio.get_running_loop().time())
+
+
+@attack
+@given(limit=st.integers(1, 9), max_concurrent=st.integers(1, 6), todo=calls)
+def test_never_too_many_never_idle_nothing_lost_and_in_order(
+    limit: int, max_concurrent: int, todo: list[Call]
+) -> None:
+    # The first answer teaches the limit; until then a limiter can't know it.
+    todo = [Call(0, 0.5, 0.5, "answered", "interactive", 0), *todo]
+
+    async def main() -> list[Trace]:
+        server, limiter = MovingWindow(limit), _a_limiter(max_concurrent)
+        traces = await _play(server, limiter, todo)
+        assert not server.refusals
+        await asyncio.sleep(WINDOW + 1)
+        quota = limiter.snapshot()
+        assert (quota.waiting, quota.in_flight, quota.minutely.used, quota.minutely.remaining) == (
+            0,
+            0,
+            0,
+            limit,
+        )
+        assert (quota.resets_at, quota.minutely.resets_at) == (None, None)
+        return traces
+
+    traces = run(main())
+    _assert_in_order(traces)
+    _assert_nobody_waits_in_vain(traces, limit, max_concurrent)
+
+
+def _assert_in_order(traces: list[Trace]) -> None:
+    for lane in ("interactive", "bulk"):
+        granted = [trace.granted for trace in traces if trace.call.lane == lane and trace.granted < inf]
+        assert granted == sorted(granted)
+
+
+def _assert_nobody_waits_in_vain(traces: list[Trace], limit: int, max_concurrent: int) -> None:
+    learned = traces[0].ended
+    moments = sorted(
+        {at for trace in traces for at in (trace.arrived, trace.ended, trace.back) if learned <= at < inf}
+    )
+    for trace in traces:
+        for at in moments:
+            if trace.arrived <= at and at + SOON < min(trace.granted, trace.gave_up):
+                out = [one for one in traces if one.granted <= at + SOON < one.back]
+                flying = [one for one in out if at + SOON < one.ended]
+                assert len(out) >= limit or len(flying) >= max_concurrent
+
+
+@attack
+@given(limit=st.integers(2, 12), elsewhere=st.lists(st.floats(1, 59), max_size=11), todo=calls)
+def test_what_others_used_before_is_never_used_again(
+    limit: int, elsewhere: list[float], todo: list[Call]
+) -> None:
+    todo = [Call(0, 0.5, 0.5, "answered", "interactive", 0), *todo]
+
+    async def main() -> None:
+        await asyncio.sleep(WINDOW)
+        server, limiter = MovingWindow(limit), _a_limiter()
+        for at in sorted(elsewhere[: limit - 1]):
+            server.foreign(at)
+        began = asyncio.get_running_loop().time()
+        traces = await _play(server, limiter, todo)
+        assert not server.refusals
+        assert all(trace.granted < inf or trace.gave_up < inf for trace in traces)
+        took = asyncio.get_running_loop().time() - began
+        assert took <= sum(call.gap for call in todo) + (len(todo) + 1) * (WINDOW + 2)
+        await asyncio.sleep(2 * WINDOW + 1)
+        assert limiter.snapshot().minutely.remaining == limit
+
+    run(main())
+
+
+@attack
+@given(
+    limit=st.integers(3, 30),
+    gap=st.floats(0.5, 20),
+    always=st.booleans(),
+    todo=st.lists(st.tuples(st.floats(0, 3), st.floats(0.01, 0.9), st.floats(0, 1)), min_size=1, max_size=40),
+)
+def test_while_others_go_on_nobody_starves_and_refusals_do_not_storm(
+    limit: int, gap: float, always: bool, todo: list[tuple[float, float, float]]
+) -> None:
+    async def main() -> None:
+        server, limiter = MovingWindow(limit), _a_limiter()
+        others = asyncio.create_task(server.spend_elsewhere(gap, always=always))
+        plan = [Call(wait, latency, decided, "answered", "interactive", 0) for wait, latency, decided in todo]
+        async with asyncio.timeout(sum(call.gap for call in plan) + (len(plan) + 1) * (2 * WINDOW + 2)):
+            await _play(server, limiter, plan)
+        others.cancel()
+        # Refusals in one burst count once; the pauses between bursts double.
+        bursts = 1 + sum(
+            later - earlier > 1 for earlier, later in zip(server.refusals, server.refusals[1:], strict=False)
+        )
+        took = asyncio.get_running_loop().time()
+        assert bursts <= 7 * (took / WINDOW + 1)
+        assert limiter.snapshot().refused == len(server.refusals)
+
+    run(main())
+
+
+@attack
+@given(
+    answers=st.lists(
+        st.tuples(
+            st.sampled_from([200, 200, 200, 404, 429, 500]),
+            st.dictionaries(
+                st.sampled_from(
+                    [
+                        "X-RateLimit-Minutely-Limit",
+                        "X-RateLimit-Minutely-Remaining",
+                        "X-RateLimit-Daily-Limit",
+                        "X-RateLimit-Daily-Remaining",
+                        "X-RateLimit-Daily-Reset",
+                    ]
+                ),
+                st.one_of(st.integers(-5, 400).map(str), st.text(max_size=5), st.just("9" * 30)),
+            ),
+        ),
+        min_size=1,
+        max_size=15,
+    )
+)
+def test_no_nonsense_stalls_the_client_for_longer_than_a_window(
+    answers: list[tuple[int, dict[str, str]]],
+) -> None:
+    async def main() -> None:
+        limiter = _a_limiter()
+        loop = asyncio.get_running_loop()
+        for status, headers in answers:
+            before = loop.time()
+            permit = await limiter.acquire()
+            assert loop.time() - before <= WINDOW + 0.01
+            permit.answered(status, headers)
+
+    run(main())
