@@ -2,8 +2,8 @@
 
 Run: python -m benchmarks.limiter_realtime      (about two minutes)
 
-The shortest possible time: the first 60 go at once, the next 60 a minute later, the last 30 two minutes later.
-So everything above 120 s is what the limiter wastes, latency included.
+The shortest possible time: the first 60 go at once, the next 60 a minute later, the last 30 two minutes
+later. So everything above 120 s is what the limiter wastes, latency included.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ async def main() -> None:
             for _ in range(WORKERS):
                 workers.start_soon(work)
         took = time.perf_counter() - began
-        print(
-            f"{REQUESTS} requests in {took:.2f} s, {took / MINIMUM - 1:.2%} over the minimum of {MINIMUM:.0f} s"
-        )
+        print(f"{REQUESTS} requests in {took:.2f} s, {took / MINIMUM - 1:.2%} over the minimum, {MINIMUM:.0f} s")
         print(f"answers 429: {sandbox.refused}; client counted {cs.quota.sent}, server {sandbox.requests}")
 
 
