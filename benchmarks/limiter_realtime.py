@@ -37,7 +37,9 @@ async def main() -> None:
             for _ in range(WORKERS):
                 workers.start_soon(work)
         took = time.perf_counter() - began
-        print(f"{REQUESTS} requests in {took:.2f} s, {took / MINIMUM - 1:.2%} over the minimum, {MINIMUM:.0f} s")
+        print(
+            f"{REQUESTS} requests in {took:.2f} s, {took / MINIMUM - 1:.2%} over the minimum, {MINIMUM:.0f} s"
+        )
         print(f"answers 429: {sandbox.refused}; client counted {cs.quota.sent}, server {sandbox.requests}")
 
 
