@@ -11,6 +11,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 EXPECTED = {
     "await_calls.py": "Kleine beurt",
     "bulk_sync.py": "20,000 orders",
+    "live_mirror.py": "2,000 orders at first",
+    "webhook_receiver.py": "sales_order.invoiced",
 }
 
 

@@ -15,6 +15,7 @@ from .exits import ExitCodes
 from .quota import quota
 from .sandbox import sandbox
 from .sync import sync
+from .webhooks import webhooks
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -25,7 +26,7 @@ Exit codes:
   4    the server was not reached, or gave no answer
   5    the quota is used up
   6    the server refused, or its answer can't be read
-  7    the database can't be opened or written
+  7    the database or the inbox can't be opened or written
   130  stopped by Ctrl-C
 """
 
@@ -47,3 +48,4 @@ def cyclesoft() -> None:
 cyclesoft.add_command(sync)
 cyclesoft.add_command(sandbox)
 cyclesoft.add_command(quota)
+cyclesoft.add_command(webhooks)

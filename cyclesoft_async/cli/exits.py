@@ -7,6 +7,7 @@ from typing import NoReturn
 import click
 
 from cyclesoft_async import errors
+from cyclesoft_async.webhooks.inbox import InboxError
 
 INTERRUPTED = 130
 
@@ -19,6 +20,7 @@ _CODES: list[tuple[type[Exception], int]] = [
     (errors.RateLimitedError, 5),
     (errors.ResponseError, 6),
     (errors.StoreError, 7),
+    (InboxError, 7),
     (errors.CycleSoftError, 1),
 ]
 
@@ -35,8 +37,15 @@ class ExitCodes(click.Group):
         except errors.CycleSoftError as error:
             code = next(code for kind, code in _CODES if isinstance(error, kind))
             _end(ctx, str(error), code)
+        except ModuleNotFoundError as error:
+            _end(ctx, missing(error), 1)
         except OSError as error:
             _end(ctx, error.strerror or str(error), 1)
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """What to install."""
+    return f"{error.name} is not installed; run: pip install 'cyclesoft-async[cli,store]'"
 
 
 def _end(ctx: click.Context, message: str, code: int) -> NoReturn:

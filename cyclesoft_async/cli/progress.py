@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from cyclesoft_async.bulksync import SyncProgress, SyncReport
+if TYPE_CHECKING:
+    from cyclesoft_async.bulksync import SyncProgress, SyncReport
 
 _PLAIN_LINES = 10
 
-Show = Callable[[SyncProgress], None]
+Show: TypeAlias = "Callable[[SyncProgress], None]"
 
 
 @contextmanager

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 import anyio
 import click
 import msgspec
 
 from cyclesoft_async import CycleSoftSession
-from cyclesoft_async.bulksync import Store, SyncReport, sync_workshop_orders
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
 from .credentials import session_from_user
 from .progress import progress_display, show_report
+
+if TYPE_CHECKING:
+    from cyclesoft_async.bulksync import Store, SyncReport
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -34,6 +37,8 @@ def sync(first: datetime | None, last: datetime | None, url: str, use_sandbox: b
     Orders that are there already are updated. With --sandbox the range is, unless you give one, the year that
     the built-in server has orders for.
     """
+    from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - the extra may not be installed
+
     store = Store(url)
     days = first.date() if first else None, last.date() if last else None
     report = anyio.run(_from_sandbox if use_sandbox else _from_account, store, *days, as_json)
@@ -56,5 +61,7 @@ async def _from_sandbox(store: Store, first: date | None, last: date | None, qui
 
 
 async def _sync(cs: CycleSoftSession, store: Store, first: date, last: date, quiet: bool) -> SyncReport:
+    from cyclesoft_async.bulksync import sync_workshop_orders  # noqa: PLC0415 - see above
+
     with progress_display(quiet=quiet) as show:
         return await sync_workshop_orders(cs, store, date_from=first, date_until=last, on_progress=show)
