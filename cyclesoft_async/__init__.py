@@ -6,16 +6,22 @@ from . import errors, models
 from .paging import Page, Paginator, RejectedRow
 from .session import BELGIUM, FRANCE, NETHERLANDS, CycleSoftSession
 from .snapshots import QuotaSnapshot, WindowQuota
-from .transport import RetryPolicy
+from .transport import CallAnswered, CallEvent, CallFailed, CallRetried, CallSent, QuotaWaited, RetryPolicy
 
 __all__ = [
     "BELGIUM",
     "FRANCE",
     "NETHERLANDS",
+    "CallAnswered",
+    "CallEvent",
+    "CallFailed",
+    "CallRetried",
+    "CallSent",
     "CycleSoftSession",
     "Page",
     "Paginator",
     "QuotaSnapshot",
+    "QuotaWaited",
     "RejectedRow",
     "RetryPolicy",
     "WindowQuota",

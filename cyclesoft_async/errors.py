@@ -10,7 +10,8 @@
         ├── QuotaExhausted          the quota has no room within max_wait; nothing was sent
         ├── TransportError          no whole answer came back
         │   ├── ConnectError        the server was not reached: refused, unreachable, TLS
-        │   │   └── NameResolutionError     the host name does not resolve
+        │   │   ├── NameResolutionError     the host name does not resolve
+        │   │   └── CertificateError        nobody vouches for the server's certificate
         │   ├── RequestTimeout      the answer took longer than the timeout
         │   └── AmbiguousWriteError a write may or may not have been carried out
         └── ResponseError           an answer came, and it is no good; knows the status
@@ -33,14 +34,18 @@ Vendor page: "Errors" (Introduction).
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .snapshots import QuotaSnapshot
+
+if TYPE_CHECKING:
+    from .models import WorkshopOrder
 
 __all__ = [
     "AmbiguousWriteError",
     "AuthenticationError",
     "BadRequestError",
+    "CertificateError",
     "ConflictError",
     "ConnectError",
     "CycleSoftError",
@@ -63,6 +68,14 @@ __all__ = [
     "UsageError",
 ]
 
+_LONGEST_LINE = 300
+
+
+def _one_line(words: str) -> str:
+    """Words of whatever origin, fit for one line of a log."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in words).split())
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
+
 
 class CycleSoftError(Exception):
     """The root of the tree."""
@@ -84,7 +97,7 @@ class RequestError(CycleSoftError):
     """One call went wrong.
 
     Attributes:
-        reason: What happened, in words.
+        reason: What happened, in words; one line.
         method: The HTTP method; None until the call is known.
         path: The path of the request, without its query.
         attempts: How many times the request was sent.
@@ -93,8 +106,8 @@ class RequestError(CycleSoftError):
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = _one_line(reason)
+        super().__init__(self.reason)
         self.method: str | None = None
         self.path: str | None = None
         self.attempts = 0
@@ -113,7 +126,7 @@ class RequestError(CycleSoftError):
         if self.method is None:
             return self.reason
         tries = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"{self.method} {self.path}: {self.reason}{tries}"
+        return f"{self.method} {_one_line(self.path or '')}: {self.reason}{tries}"
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions pickle as cls(*args), which loses keyword arguments and the call's context.
@@ -155,15 +168,30 @@ class NameResolutionError(ConnectError):
     """The host name does not resolve; the request surely did nothing."""
 
 
+class CertificateError(ConnectError):
+    """Nobody vouches for the server's certificate; the request surely did nothing, and is not repeated."""
+
+
 class RequestTimeout(TransportError):  # noqa: N818 - named like the HTTP status it resembles
     """The answer took longer than the session's timeout."""
 
 
 class AmbiguousWriteError(TransportError):
-    """A write that may or may not have reached the server; it was not sent again.
+    """A write that may or may not have been carried out; it was not sent again.
 
-    Read the order again to see which, before you repeat the call.
+    The connection broke, the answer was late or could not be read, or a proxy answered in the server's place
+    (a 5xx other than 500). `str(error)` says how to find out which; do that before you repeat the call.
+
+    Attributes:
+        status: The HTTP status, of an answer that leaves the doubt; None when there was none.
+        order: The order as it was read again afterwards, when that is possible and worked. Compare it with
+            what you wanted: a server that is slow may still be at work.
     """
+
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.order: WorkshopOrder | None = None
 
 
 class ResponseError(RequestError):
@@ -183,7 +211,10 @@ class ResponseDecodeError(ResponseError):
 
 
 class PaginationError(ResponseError):
-    """The next page can't be followed: its cursor came back before, or points at another path."""
+    """The next page can't be asked for: its cursor came back before, or points at another path.
+
+    No request is sent for it, so `attempts` is 0. `status` is that of the page before.
+    """
 
 
 class StatusError(ResponseError):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from http import HTTPStatus
 from typing import Generic, TypeVar
 
-from .errors import PaginationError, ResponseDecodeError
-from .transport import Page, RejectedRow
+from msgspec.structs import replace
+
+from .errors import PaginationError
+from .transport import Call, Page, RejectedRow
 
 __all__ = ["Page", "Paginator", "RejectedRow"]
 
@@ -26,19 +29,14 @@ class Paginator(Generic[T]):
     come twice or not at all. Vendor page: "Pagination" (Introduction).
     """
 
-    def __init__(
-        self, fetch: Callable[[str | None], Awaitable[Page[T]]], *, path: str, cursor: str | None = None
-    ) -> None:
+    def __init__(self, fetch: Callable[[Call, bool], Awaitable[Page[T]]], first: Call) -> None:
+        """Take the first page's call, and what fetches a page: whole, or what can be read of it."""
         self._fetch = fetch
-        self._path = path
-        self._cursor = cursor
+        self._first = first
 
     def __await__(self) -> Generator[None, None, Page[T]]:
         """Fetch the first page."""
-        return self._first().__await__()
-
-    async def _first(self) -> Page[T]:
-        return await self._fetch(self._cursor)
+        return self._fetch(self._first, False).__await__()
 
     async def __aiter__(self) -> AsyncIterator[T]:
         """Every item of every page.
@@ -47,42 +45,44 @@ class Paginator(Generic[T]):
             ResponseDecodeError: A row could not be read; iterate over `pages()` to go on without it.
             PaginationError: See `pages`.
         """
-        async for page in self.pages():
-            for row in page.rejected:
-                raise ResponseDecodeError(f"row {row.index} of the page: {row.reason}", status=200).in_call(
-                    "GET", self._path, attempts=1, waited=0.0, quota=None
-                )
-            for item in page.items:
-                yield item
+        async for page in self._pages(whole=True):
+            # A variable for the item would outlive the page, and show people's data in a later traceback.
+            for index in range(len(page.items)):
+                yield page.items[index]
 
-    async def pages(self) -> AsyncIterator[Page[T]]:
+    async def collect(self) -> list[T]:
+        """Every item of every page, in one list.
+
+        Raises:
+            ResponseDecodeError: A row could not be read.
+            PaginationError: See `pages`.
+        """
+        pages = [replace(page, body=b"") async for page in self._pages(whole=True)]
+        return [item for page in pages for item in page.items]
+
+    def pages(self) -> AsyncIterator[Page[T]]:
         """Page by page; a page without items is a page too, and does not end the list.
 
         Raises:
             PaginationError: A cursor came back, which would never end, or points at another path.
         """
-        cursor = self._cursor
-        seen = {cursor}
+        return self._pages(whole=False)
+
+    async def _pages(self, *, whole: bool) -> AsyncIterator[Page[T]]:
+        call = self._first
+        seen = {hash(call)}  # and not the calls: a list can have ten thousand pages
         while True:
-            page = await self._fetch(cursor)
+            page = await self._fetch(call, whole)
             yield page
-            cursor = page.cursor
-            if cursor is None:
+            if page.cursor is None:
                 return
-            if cursor in seen:
-                raise self._no_way_on("the server gave a cursor for the second time")
-            if not self._is_ours(cursor):
+            call = call.at(page.cursor)
+            if call.path != self._first.path:
                 raise self._no_way_on("the next page is not at the path that was called")
-            seen.add(cursor)
-
-    async def collect(self) -> list[T]:
-        """Every item of every page, in one list."""
-        return [item async for item in self]
-
-    def _is_ours(self, cursor: str) -> bool:
-        return cursor.partition("?")[0] == self._path
+            if hash(call) in seen:
+                raise self._no_way_on("the server gave a cursor for the second time")
+            seen.add(hash(call))
 
     def _no_way_on(self, reason: str) -> PaginationError:
-        return PaginationError(reason, status=200).in_call(
-            "GET", self._path, attempts=1, waited=0.0, quota=None
-        )
+        error = PaginationError(reason, status=HTTPStatus.OK)
+        return error.in_call(self._first.method, self._first.path, attempts=0, waited=0.0, quota=None)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, overload
 
 import aiohttp
 from msgspec import UNSET, UnsetType
@@ -18,7 +18,7 @@ from .models.body import Scalar, form_body, json_body, query_string
 from .quota import Lane, Limiter
 from .resources import WorkshopOrders
 from .snapshots import QuotaSnapshot
-from .transport import Call, CallOptions, Exchange, Origin, RetryPolicy, read_answer
+from .transport import Call, CallOptions, Exchange, OnEvent, Origin, RetryPolicy, read_answer, read_nothing
 from .transport.call import FORM, JSON
 
 T = TypeVar("T")
@@ -50,6 +50,7 @@ class CycleSoftSession:
         max_concurrent: Requests on the wire at once.
         bulk_reserve: Requests of the day that calls in the lane "bulk" leave for interactive ones; a
             twentieth of the day's limit by default.
+        on_event: Called in the event loop, at once, with every `CallEvent`; what it raises is logged.
 
     Raises:
         UsageError: `base_url` is not a URL, or the username is not one.
@@ -69,6 +70,7 @@ class CycleSoftSession:
         retries: RetryPolicy | None = None,
         max_concurrent: int = 32,
         bulk_reserve: int | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         exchange = Exchange(
             Origin(base_url, username, password),
@@ -76,6 +78,7 @@ class CycleSoftSession:
             user_agent=f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
             connect_timeout=connect_timeout,
             http_session=http_session,
+            on_event=on_event,
         )
         self._adopt(exchange, CallOptions(timeout=timeout, retries=retries or RetryPolicy()))
 
@@ -130,22 +133,47 @@ class CycleSoftSession:
         """The account's quota at this moment, as far as this client knows it."""
         return self._exchange.quota()
 
+    @overload
     async def request(
         self,
         method: str,
         path: str,
         *,
-        type: type[T],  # noqa: A002 - reads as what it is in a call
+        type: type[T],
         params: Mapping[str, Scalar] | None = None,
         json: object = None,
         form: Mapping[str, Scalar] | None = None,
-    ) -> T:
+    ) -> T: ...
+
+    @overload
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        type: None,
+        params: Mapping[str, Scalar] | None = None,
+        json: object = None,
+        form: Mapping[str, Scalar] | None = None,
+    ) -> None: ...
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        type: type[T] | None,  # noqa: A002 - reads as what it is in a call
+        params: Mapping[str, Scalar] | None = None,
+        json: object = None,
+        form: Mapping[str, Scalar] | None = None,
+    ) -> T | None:
         """Any other endpoint: the same quota, retries, errors and decoding, with a type of yours.
 
         Args:
             method: The HTTP method. Only GET and HEAD are sent again when they may have been carried out.
             path: From the base URL, percent-encoded, e.g. "/api/v1/common/enum.json".
-            type: What the answer is: a Struct, a dict, `msgspec.Raw`, or what else msgspec decodes.
+            type: What the answer is: a Struct, a dict, `msgspec.Raw`, or what else msgspec decodes. None for
+                an answer that is empty or does not matter, as long as the server does not say no.
             params: The query; booleans become `true` and `false`, None is left out.
             json: The body: a Struct or plain objects. Not together with `form`.
             form: A form-encoded body; booleans become `1` and `0`, None is left out.
@@ -165,8 +193,16 @@ class CycleSoftSession:
             body, content_type = json_body(json), JSON
         elif form is not None:
             body, content_type = form_body(form), FORM
-        query = query_string(params or {})
-        call = Call(method=method.upper(), path=path, query=query, body=body, content_type=content_type)
+        call = Call(
+            method=method.upper(),
+            path=path,
+            query=query_string(params or {}),
+            body=body,
+            content_type=content_type,
+        )
+        del json, form, params, body  # tracebacks can show them, and they may hold a person's data
+        if type is None:
+            return await self._exchange.fetch(call, read_nothing, self._options)
         return await self._exchange.fetch(call, partial(read_answer, type_=type), self._options)
 
     async def aclose(self) -> None:

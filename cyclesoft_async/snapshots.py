@@ -38,6 +38,6 @@ class QuotaSnapshot(Struct, frozen=True, kw_only=True):
     in_flight: int
     """Requests sent and not yet answered."""
     sent: int
-    """Requests that this client has put on the wire so far, silent resends included."""
+    """Requests that this client has put on the wire so far; not those that never got a connection."""
     refused: int
     """Answers with status 429 so far."""

@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from cyclesoft_async.errors import (
+    CertificateError,
     ConnectError,
     NameResolutionError,
     RequestTimeout,
@@ -143,9 +144,10 @@ async def test_tls_against_a_plain_port() -> None:
 
 
 async def test_a_certificate_that_nobody_vouches_for() -> None:
-    async with listening(certificate=True) as url, session(url, retries=ONCE) as cs:
-        error = await failure(cs.workshop_orders.get(24, 1), ConnectError)
+    async with listening(certificate=True) as url, session(url) as cs:
+        error = await failure(cs.workshop_orders.get(24, 1), CertificateError)
     assert "certificate verify failed" in str(error)
+    assert error.attempts == 1
 
 
 async def test_a_server_that_never_finishes_connecting() -> None:

@@ -201,7 +201,7 @@ async def test_rejected_rows_are_set_aside() -> None:
     assert [row.raw for row in first.rejected] == [wire(BAD), b'"x"']
     assert first.rejected[0].reason == "Expected `int | null`, got `array` - at `$.status_id`"
     assert repr(first.rejected[0]) == f"RejectedRow(1, {first.rejected[0].reason!r})"
-    assert repr(first) == f"Page(3 items, 2 rejected, cursor={ORDERS + '?token=b'!r})"
+    assert repr(first) == "Page(3 items, 2 rejected, more follow)"
 
 
 async def test_plain_iteration_raises_on_a_rejected_row() -> None:

@@ -46,7 +46,8 @@ class InvoiceDocument(Struct, frozen=True, kw_only=True, gc=False):
 class CreatedInvoice(Struct, frozen=True, kw_only=True, gc=False):
     """One invoice; a split order gives one for each payer."""
 
-    invoice_number: int
+    # Optional too: the call that made the invoice can't be repeated, so its answer must be readable.
+    invoice_number: int | None = None
     customer_id: int | None = None
     sent_messages: SentMessages | None = None
     documents: list[InvoiceDocument] | None = None

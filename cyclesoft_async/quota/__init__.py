@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cyclesoft_async.quota.account import EndpointLimit, Lane
-from cyclesoft_async.quota.ledger import Ledger, MemoryLedger
-from cyclesoft_async.quota.limiter import Limiter, Permit
+from .account import EndpointLimit, Lane
+from .headers import read_retry_after
+from .ledger import Ledger, MemoryLedger
+from .limiter import Limiter, Permit
 
-__all__ = ["EndpointLimit", "Lane", "Ledger", "Limiter", "MemoryLedger", "Permit"]
+__all__ = ["EndpointLimit", "Lane", "Ledger", "Limiter", "MemoryLedger", "Permit", "read_retry_after"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-from cyclesoft_async.quota.bucket import Bucket, Spend
-from cyclesoft_async.quota.day import Day
-from cyclesoft_async.quota.headers import QuotaHeaders, read_headers, read_retry_after
-from cyclesoft_async.quota.ledger import Ledger
+from .bucket import Bucket, Spend
+from .day import Day
+from .headers import QuotaHeaders, read_headers, read_retry_after
+from .ledger import Ledger
 
 __all__ = ["Account", "EndpointLimit", "Lane"]
 

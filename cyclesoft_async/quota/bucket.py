@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
-from cyclesoft_async.quota.ledger import Ledger
+from .ledger import Ledger
 
 __all__ = ["Bucket", "Spend"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -48,14 +49,15 @@ def read_headers(headers: Mapping[str, str]) -> QuotaHeaders:
 
 def read_retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     """Seconds to wait from the moment `wall` (unix seconds), a day at most; None when not said."""
-    value = headers.get("Retry-After", "")
+    value = headers.get("Retry-After", "").strip()
     seconds: float | None = _number(value)
-    if seconds is None and value:
+    if seconds is None:
         try:
-            seconds = parsedate_to_datetime(value).timestamp() - wall
-        except ValueError:
+            moment = parsedate_to_datetime(value)
+            seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - wall
+        except (ValueError, OverflowError):
             return None
-    return None if seconds is None else min(max(0.0, seconds), _DAY)
+    return min(max(0.0, seconds), _DAY)
 
 
 def _number(value: str) -> int | None:

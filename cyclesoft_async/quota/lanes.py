@@ -7,11 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cyclesoft_async.quota.account import Lane
-from cyclesoft_async.quota.bucket import Bucket
+from .account import Lane
+from .bucket import Bucket
 
 if TYPE_CHECKING:
-    from cyclesoft_async.quota.limiter import Permit
+    from .limiter import Permit
 
 __all__ = ["Lanes", "Waiter"]
 

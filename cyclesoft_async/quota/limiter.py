@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from cyclesoft_async.errors import QuotaExhausted
-from cyclesoft_async.quota.account import Account, EndpointLimit, Lane
-from cyclesoft_async.quota.bucket import Bucket, Spend
-from cyclesoft_async.quota.lanes import Lanes, Waiter
-from cyclesoft_async.quota.ledger import Ledger, MemoryLedger
 from cyclesoft_async.snapshots import QuotaSnapshot, WindowQuota
+
+from .account import Account, EndpointLimit, Lane
+from .bucket import Bucket, Spend
+from .lanes import Lanes, Waiter
+from .ledger import Ledger, MemoryLedger
 
 __all__ = ["Limiter", "Permit"]
 

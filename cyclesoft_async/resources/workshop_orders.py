@@ -6,18 +6,27 @@ Vendor page: "Workshop orders" (scope `resources`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
 from typing import TypeAlias
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async.errors import AmbiguousWriteError, CycleSoftError, UsageError
 from cyclesoft_async.models import CreatedInvoice, WorkshopOrder, WorkshopOrderCreate, WorkshopOrderUpdate
 from cyclesoft_async.models.body import form_body, json_body, query_string
 from cyclesoft_async.paging import Page, Paginator
 from cyclesoft_async.quota import EndpointLimit
-from cyclesoft_async.transport import Call, CallOptions, Exchange, read_answer, read_page
+from cyclesoft_async.transport import (
+    Call,
+    CallOptions,
+    Exchange,
+    Find,
+    read_answer,
+    read_page,
+    read_whole_page,
+)
 from cyclesoft_async.transport.call import FORM, JSON
 
 LIST_PATH = "/api/v1/workshop/orders.json"
@@ -82,15 +91,16 @@ class WorkshopOrders:
             raise UsageError("date_from lies after date_until")
         if cursor is not None and any(value is not None for value in filters.values()):
             raise UsageError("a cursor holds the filters of its list: give no others")
-        if cursor is not None and cursor.partition("?")[0] != LIST_PATH:
-            raise UsageError("this is not a cursor of workshop orders")
-        return Paginator(partial(self._page, query_string(filters)), path=LIST_PATH, cursor=cursor)
-
-    async def _page(self, query: str, cursor: str | None) -> Page[WorkshopOrder]:
+        first = Call(method="GET", path=LIST_PATH, query=query_string(filters))
         if cursor is not None:
-            query = cursor.partition("?")[2]
-        call = Call(method="GET", path=LIST_PATH, query=query)
-        return await self._exchange.fetch(call, partial(read_page, row_type=WorkshopOrder), self._options)
+            first = first.at(cursor)
+        if first.path != LIST_PATH:
+            raise UsageError("this is not a cursor of workshop orders")
+        return Paginator(self._page, first)
+
+    async def _page(self, call: Call, whole: bool) -> Page[WorkshopOrder]:
+        read = partial(read_whole_page if whole else read_page, row_type=WorkshopOrder)
+        return await self._exchange.fetch(call, read, self._options)
 
     async def get(self, customer_id: int, workshop_order_id: int) -> WorkshopOrder:
         """One workshop order; the vendor wants its customer as well.
@@ -100,17 +110,49 @@ class WorkshopOrders:
         """
         return await self._order(Call(method="GET", path=_order_path(customer_id, workshop_order_id)))
 
-    async def create(self, customer_id: int, order: WorkshopOrderCreate) -> WorkshopOrder:
+    async def create(
+        self, customer_id: int, order: WorkshopOrderCreate, *, once: bool = False
+    ) -> WorkshopOrder:
         """Create a workshop order and give it as the server made it.
 
+        Args:
+            customer_id: Whose order it is.
+            order: The order.
+            once: When it is in doubt whether the order was made, look for it by its `reference_text` among
+                the customer's orders, and make it again only if it is not there. The reference must be the
+                order's own: an older order with the same one is taken for it. The vendor can't tell that a
+                request is a repetition: an order that the server makes only after the look is there twice.
+
         Raises:
-            UsageError: A datetime is naive, or `order.customer_id` is another customer.
-            AmbiguousWriteError: The connection broke; the order may or may not exist. Nothing is sent twice.
+            UsageError: A datetime is naive, `order.customer_id` is another customer, or `once` has no
+                `reference_text` to look for.
+            AmbiguousWriteError: The order may or may not have been made. With `once`: also looking for it
+                failed, or it was not there and there were no attempts left.
         """
         if order.customer_id not in {UNSET, customer_id}:
             raise UsageError("order.customer_id is another customer than customer_id")
-        path = f"/api/v1/customers/{_id('customer_id', customer_id)}/workshop-order.json"
-        return await self._order(Call(method="POST", path=path, body=json_body(order), content_type=JSON))
+        call = Call(
+            method="POST",
+            path=f"/api/v1/customers/{_id('customer_id', customer_id)}/workshop-order.json",
+            body=json_body(order),
+            content_type=JSON,
+            how_to_check="look for it in list(customer_id=...) before you repeat the call",
+        )
+        find = self._finder(customer_id, order.reference_text) if once else None
+        del order  # tracebacks can show it, and it holds a person's data
+        return await self._order(call, find)
+
+    def _finder(self, customer_id: int, reference_text: str | UnsetType | None) -> Find[WorkshopOrder]:
+        reference = (reference_text or "").strip()
+        if not reference:
+            raise UsageError("once=True needs a reference_text to look for")
+
+        async def find() -> WorkshopOrder | None:
+            orders = self.list(customer_id=customer_id)
+            same = [order async for order in orders if (order.reference_text or "").strip() == reference]
+            return max(same, key=lambda order: order.workshop_order_id, default=None)
+
+        return find
 
     async def update(
         self,
@@ -130,7 +172,8 @@ class WorkshopOrders:
 
         Raises:
             UsageError: A datetime is naive.
-            AmbiguousWriteError: The connection broke; read the order to see. Nothing is sent twice.
+            AmbiguousWriteError: The order may or may not have been changed; it is never sent twice. The order
+                is read again, and is the error's `order` if that works.
         """
         call = Call(
             method="PUT",
@@ -138,11 +181,25 @@ class WorkshopOrders:
             query=query_string({"send_customer_messages": send_customer_messages}),
             body=json_body(changes),
             content_type=JSON,
+            how_to_check="read the order before you repeat the call",
         )
-        return await self._order(call)
+        del changes  # tracebacks can show them, and they hold a person's data
+        try:
+            return await self._order(call)
+        except AmbiguousWriteError as error:
+            doubt = error
+        raise await self._with_order(doubt, customer_id, workshop_order_id)
 
-    async def _order(self, call: Call) -> WorkshopOrder:
-        return await self._exchange.fetch(call, partial(read_answer, type_=WorkshopOrder), self._options)
+    async def _order(self, call: Call, find: Find[WorkshopOrder] | None = None) -> WorkshopOrder:
+        read = partial(read_answer, type_=WorkshopOrder)
+        return await self._exchange.fetch(call, read, self._options, find)
+
+    async def _with_order(
+        self, doubt: AmbiguousWriteError, customer_id: int, workshop_order_id: int
+    ) -> AmbiguousWriteError:
+        with suppress(CycleSoftError):  # whatever goes wrong here, the doubt matters more
+            doubt.order = await self.get(customer_id, workshop_order_id)
+        return doubt.with_traceback(None)
 
     async def create_invoices(
         self,
@@ -155,6 +212,7 @@ class WorkshopOrders:
         allow_resend_messages: bool = False,
         apply_service_vat_correction: bool = True,
         split_items_as_text_on_default_customer_invoice: bool = True,
+        customer_id: int | None = None,
     ) -> CreatedInvoices:
         """Make the invoices of an order: one, or one for each payer of a split order.
 
@@ -170,10 +228,13 @@ class WorkshopOrders:
             allow_resend_messages: Also when the customer was told before.
             apply_service_vat_correction: If active in the account's settings.
             split_items_as_text_on_default_customer_invoice: Show lines that others pay as text.
+            customer_id: The order's customer, who is not sent along: with it the order can be read again when
+                it is in doubt whether the invoices were made.
 
         Raises:
-            AmbiguousWriteError: The connection broke; read the order's `invoice_number` to see. Nothing is
-                sent twice.
+            AmbiguousWriteError: The invoices may or may not have been made; the request is never sent twice.
+                If `customer_id` is given the order is read again, and is the error's `order` if that works:
+                its `is_invoiced` tells.
         """
         form = {
             "employee_id": employee_id,
@@ -193,9 +254,17 @@ class WorkshopOrders:
             body=form_body(form),
             content_type=FORM,
             limit=CREATE_INVOICES_LIMIT,
+            how_to_check="read the order's invoice_number before you repeat the call",
         )
-        made = await self._exchange.fetch(call, partial(read_answer, type_=_Invoices), self._options)
-        return made.invoices or []
+        try:
+            made = await self._exchange.fetch(call, partial(read_answer, type_=_Invoices), self._options)
+        except AmbiguousWriteError as error:
+            doubt = error
+        else:
+            return made.invoices or []
+        if customer_id is not None:
+            await self._with_order(doubt, customer_id, workshop_order_id)
+        raise doubt
 
 
 def _order_path(customer_id: int, workshop_order_id: int) -> str:

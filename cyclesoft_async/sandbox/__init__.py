@@ -4,6 +4,8 @@
 
     server.py       Sandbox: opens the port; credentials, quota and latency of every request
     api.py          the endpoints: reads a request, asks the book, answers
+    deliveries.py   Deliveries: signed webhooks for what changes
+    faults.py       what goes wrong on order;  sabotage.py  how
     answers.py      JSON, gzip, and refusals
     listing.py      what the list endpoint's query asks for
     book.py         all orders: the seeded ones, and over them what was created and changed
@@ -18,6 +20,8 @@
 It shares no code with the client, so that a mistake in the client's models can't cancel out.
 """
 
+from .deliveries import Deliveries
+from .faults import PASSING, Fault, Faults
 from .server import Sandbox
 
-__all__ = ["Sandbox"]
+__all__ = ["PASSING", "Deliveries", "Fault", "Faults", "Sandbox"]

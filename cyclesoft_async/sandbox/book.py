@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import merge
 from itertools import count, islice
+from typing import TypeAlias
 
 from .listing import Filters, Key
 from .seeded import SeededOrders
 from .wire import Order
 
+Watcher: TypeAlias = Callable[[Order | None, Order], None]
+"""Called with an order before a change, None if it is new, and after it."""
+
 
 class Book:
-    """Finds, lists and keeps orders. Deleted ones stay, as `is_active: false`."""
+    """Finds, lists and keeps orders. Deleted ones stay, as `is_active: false`.
+
+    Attributes:
+        watchers: Called after every change.
+    """
 
     def __init__(self, seeded: SeededOrders) -> None:
+        self.watchers: list[Watcher] = []
         self._seeded = seeded
         self._kept: dict[int, Order] = {}
         self._keys: list[Key] = []  # of what is kept, sorted
@@ -38,6 +47,7 @@ class Book:
     def keep(self, order: Order) -> None:
         """Make this the order's state from now on."""
         order_id = order["workshop_order_id"]
+        known = self.find(order_id) if self.watchers else None
         before = self._kept.get(order_id)
         if before is not None:
             self._keys.remove(_key(before))
@@ -45,6 +55,8 @@ class Book:
             self._created += 1
         self._kept[order_id] = order
         insort(self._keys, _key(order))
+        for watcher in self.watchers:
+            watcher(known, order)
 
     def next_order_id(self) -> int:
         """Return an id that no order has."""

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 from hmac import compare_digest
 from random import Random
 from typing import Final, Self
@@ -17,8 +18,10 @@ from aiohttp.typedefs import Handler
 
 from .answers import RefusedError, refusal
 from .api import CREATE_INVOICES, Api
-from .book import Book
+from .book import Book, Watcher
+from .faults import Fault, Faults
 from .quota import Quota
+from .sabotage import Saboteur
 from .seeded import SeededOrders
 
 _HOST: Final = "127.0.0.1"
@@ -53,10 +56,12 @@ class Sandbox:
         first_day: The first seeded orders are scheduled on this day.
         last_day: The last seeded orders are scheduled on this day.
         clock: Unix seconds that never go back; tests pass their own, and need not wait for midnight.
+        faults: What goes wrong; nothing by default.
 
     Attributes:
         requests: Requests that reached the API, whatever the answer.
         refused: Those of them that were answered 429.
+        dropped: Requests that arrived and, by a fault, never reached the API.
 
     Raises:
         ValueError: The numbers make no sandbox.
@@ -80,6 +85,7 @@ class Sandbox:
         first_day: date = date(2025, 1, 1),
         last_day: date = date(2025, 12, 31),
         clock: Callable[[], float] | None = None,
+        faults: Faults | None = None,
     ) -> None:
         if orders < 0 or page_size < 1 or last_day < first_day:
             raise ValueError("orders is negative, page_size is below 1, or last_day lies before first_day")
@@ -87,6 +93,7 @@ class Sandbox:
         self.last_day = last_day
         self.requests = 0
         self.refused = 0
+        self.dropped = 0
         self._book = Book(SeededOrders(count=orders, seed=seed, first_day=first_day, last_day=last_day))
         self._quota = Quota(minutely_limit=minutely_limit, daily_limit=daily_limit, own_limits=_OWN_LIMITS)
         self._credentials = f"{username}:{password}".encode()
@@ -94,6 +101,7 @@ class Sandbox:
         self._random = Random(seed)
         self._clock = clock or _steady_clock()
         self._api = Api(self._book, page_size=page_size, clock=self._clock)
+        self._saboteur = Saboteur(faults or Faults())
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -110,9 +118,22 @@ class Sandbox:
         return len(self._book)
 
     @property
+    def faults(self) -> Mapping[Fault, int]:
+        """How often each fault has struck so far."""
+        return self._saboteur.drawn
+
+    @property
     def messages_sent(self) -> int:
         """How many messages real customers would have got so far."""
         return self._api.messages_sent
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call this with every order that changes, as it was (None if it is new) and as it is."""
+        self._book.watchers.append(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Stop calling it."""
+        self._book.watchers.remove(watcher)
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._serve])
@@ -137,8 +158,13 @@ class Sandbox:
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         one_way = self._random.uniform(*self._latency) / 2
         await _travel(one_way)
+        fault = self._saboteur.draw(request)
+        if fault is Fault.DROP_BEFORE:
+            self.dropped += 1
+            return self._saboteur.drop(request)
         self.requests += 1
-        response = await self._answer(request, handler)
+        self.refused += fault is Fault.TOO_MANY_REQUESTS
+        response = await self._saboteur.answer(request, fault, partial(self._answer, request, handler))
         await _travel(one_way)
         return response
 

@@ -6,9 +6,8 @@ can turn out to be one, also where a bare object or list is documented.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -28,10 +27,9 @@ from cyclesoft_async.errors import (
     UnprocessableError,
 )
 from cyclesoft_async.models.tolerance import decode
+from cyclesoft_async.quota import read_retry_after
 
 T = TypeVar("T")
-
-_LONGEST_MESSAGE = 300
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -88,6 +86,15 @@ def read_answer(answer: Answer, type_: type[T]) -> T:
     raise failure
 
 
+def read_nothing(answer: Answer) -> None:
+    """The answer of a call that has none, empty or not.
+
+    Raises:
+        StatusError: The server says no.
+    """
+    raise_for_failure(answer, verdict_of(answer.body))
+
+
 def verdict_of(body: bytes) -> Verdict:
     """What the answer says of itself; nothing, when it is not an object."""
     try:
@@ -105,10 +112,10 @@ def raise_for_failure(answer: Answer, verdict: Verdict) -> None:
     said = "the server says error: true" if success else f"status {answer.status}"
     error_class = BadRequestError if success else _error_class(answer.status)
     raise error_class(
-        f"{said}: {_one_line(words)}" if words else f"{said}, {_kind(answer)}",
+        f"{said}: {words}" if words else f"{said}, {_kind(answer)}",
         status=answer.status,
         server_message=words,
-        retry_after=_retry_after(answer.headers),
+        retry_after=read_retry_after(answer.headers, time.time()),
     )
 
 
@@ -127,19 +134,6 @@ def _error_class(status: int) -> type[StatusError]:
     return _CLASSES.get(status, nearest)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from seconds or from an HTTP date; None when absent or unreadable."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
-
-
 def unreadable(answer: Answer, error: Exception) -> ResponseDecodeError:
     """The error for an answer that is not what was expected; names its shape, never its content."""
     if not answer.body.strip():
@@ -149,11 +143,6 @@ def unreadable(answer: Answer, error: Exception) -> ResponseDecodeError:
     else:
         reason = f"expected JSON, got {_kind(answer)}"
     return ResponseDecodeError(reason, status=answer.status)
-
-
-def _one_line(words: str) -> str:
-    line = " ".join(words.split())
-    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}..."
 
 
 def _kind(answer: Answer) -> str:

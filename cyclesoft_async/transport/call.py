@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cyclesoft_async.quota import EndpointLimit, Lane
 
@@ -24,6 +25,8 @@ class Call(Struct, frozen=True, kw_only=True):
     content_type: str | None = None
     limit: EndpointLimit | None = None
     """The endpoint's own limit, on top of the account's."""
+    how_to_check: str = "look before you repeat the call"
+    """How a caller finds out whether a write in doubt was carried out."""
 
     @property
     def is_read(self) -> bool:
@@ -32,6 +35,11 @@ class Call(Struct, frozen=True, kw_only=True):
         PUT is not a read here, although HTTP calls it idempotent: an order line without an id is added again.
         """
         return self.method in {"GET", "HEAD"}
+
+    def at(self, target: str) -> Call:
+        """The same call, of another path and query."""
+        path, _, query = target.partition("?")
+        return replace(self, path=path, query=query)
 
     def __repr__(self) -> str:  # the query and the body can name people
         return f"Call({self.method} {self.path})"

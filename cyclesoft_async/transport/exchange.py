@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import TypeAlias, TypeVar
 
 import aiohttp
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
+from aiohttp import hdrs
 
-from cyclesoft_async.errors import (
-    AmbiguousWriteError,
-    ConnectError,
-    NameResolutionError,
-    RequestError,
-    RequestTimeout,
-    SessionError,
-    TransportError,
-)
-from cyclesoft_async.quota import Limiter, Permit
+from cyclesoft_async.errors import CycleSoftError, RequestError, SessionError
+from cyclesoft_async.quota import Limiter
 from cyclesoft_async.snapshots import QuotaSnapshot
 
 from .answers import Answer
+from .attempt import Attempt
 from .call import Call, CallOptions
+from .doubt import as_of_a_write, is_worth_a_look
+from .events import OnEvent
 from .origin import Origin
+from .watching import Watch, watching
 
 T = TypeVar("T")
-
-# What aiohttp raises when no connection came about, so that the server can't have seen the request.
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+Find: TypeAlias = Callable[[], Awaitable[T | None]]
 
 
 class Exchange:
@@ -43,6 +38,7 @@ class Exchange:
         user_agent: str,
         connect_timeout: float,
         http_session: aiohttp.ClientSession | None,
+        on_event: OnEvent | None,
     ) -> None:
         self._origin = origin
         self._limiter = limiter
@@ -51,11 +47,13 @@ class Exchange:
             hdrs.ACCEPT: "application/json",
             hdrs.ACCEPT_ENCODING: "gzip",
         }
-        # aiohttp's total would run while a request waits for the quota; `_Attempt` keeps the time instead.
+        # aiohttp's total would run while a request waits for the quota; an `Attempt` keeps the time instead.
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
         self._http = http_session
         self._owns_http = http_session is None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_event = on_event
+        self._numbers = count(1)
         self._closed = False
 
     @property
@@ -67,41 +65,73 @@ class Exchange:
         """The quota as this client knows it."""
         return self._limiter.snapshot()
 
-    async def fetch(self, call: Call, read: Callable[[Answer], T], options: CallOptions) -> T:
+    async def fetch(
+        self, call: Call, read: Callable[[Answer], T], options: CallOptions, find: Find[T] | None = None
+    ) -> T:
         """Send the call, again as `options.retries` allows, and give what `read` makes of the answer.
+
+        Args:
+            call: What to send.
+            read: Reads an answer; raises a `RequestError` when it is none.
+            options: How.
+            find: For a write: looks whether it was carried out, and gives the answer that it would have had,
+                or None. With it the write is repeated like a read, after a look wherever there is doubt.
 
         Raises:
             RequestError: It did not work out; one of its subclasses tells how.
             SessionError: The session is closed, or belongs to another event loop.
         """
+        with watching(next(self._numbers), call, self._origin, self._on_event) as watch:
+            try:
+                return await self._repeatedly(call, read, options, find, watch)
+            except asyncio.CancelledError as error:
+                error.__traceback__ = None  # for the same reason as below
+                raise
+
+    async def _repeatedly(
+        self,
+        call: Call,
+        read: Callable[[Answer], T],
+        options: CallOptions,
+        find: Find[T] | None,
+        watch: Watch,
+    ) -> T:
         clock = asyncio.get_running_loop().time
         started = clock()
         slept = queued = 0.0
-        attempt = sends = 0
+        sends = 0
         while True:
-            attempt += 1
-            sending = _Attempt(call, self._origin, self._limiter, options)
+            watch.attempt += 1
+            attempt = Attempt(call, self._origin, self._limiter, options, watch)
             try:
-                return read(await sending.run(self._open(), self._headers, self._timeout))
+                return read(await attempt.run(self._open(), self._headers, self._timeout))
             except RequestError as error:
-                failure = error
-            sends += sending.sends
-            queued += sending.queued
+                failure = error if call.is_read else as_of_a_write(error, call)
+            sends += attempt.sends
+            queued += attempt.queued
             delay = options.retries.delay(
                 failure,
-                is_read=call.is_read,
-                attempt=attempt,
+                is_read=call.is_read or find is not None,
+                attempt=watch.attempt,
                 elapsed=clock() - started - queued,
                 draw=random.random(),  # noqa: S311 - spreads load, guards nothing
             )
+            if delay is not None:
+                watch.retried(failure, delay)
+                slept += delay
+                await asyncio.sleep(delay)
+            if find is not None and is_worth_a_look(failure):
+                found, is_sure = await _look(find)
+                if found is not None:
+                    return found
+                delay = delay if is_sure else None
             if delay is None:
+                watch.failed(failure)
                 failure.in_call(
                     call.method, call.path, attempts=sends, waited=queued + slept, quota=self.quota()
                 )
                 # The frames below are aiohttp's and ours; their locals hold the query and the body.
                 raise failure.with_traceback(None)
-            slept += delay
-            await asyncio.sleep(delay)
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -123,116 +153,9 @@ class Exchange:
             await self._http.close()
 
 
-class _Attempt:
-    """One attempt: the request is sent once, or not at all."""
-
-    def __init__(self, call: Call, origin: Origin, limiter: Limiter, options: CallOptions) -> None:
-        self._call = call
-        self._origin = origin
-        self._limiter = limiter
-        self._options = options
-        self._deadline = asyncio.timeout(None)
-        self._broken: Exception | None = None
-        self.sends = 0
-        self.queued = 0.0
-        """Seconds spent waiting for the quota."""
-
-    async def run(
-        self, http: aiohttp.ClientSession, headers: dict[str, str], timeout: aiohttp.ClientTimeout
-    ) -> Answer:
-        """Send and read the whole answer.
-
-        Raises:
-            TransportError: No whole answer came.
-            QuotaExhausted: There is no room for it soon enough.
-        """
-        call = self._call
-        if call.content_type:
-            headers = {**headers, hdrs.CONTENT_TYPE: call.content_type}
-        try:
-            async with (
-                self._deadline,
-                http.request(
-                    call.method,
-                    self._origin.url(call.path, call.query),
-                    data=call.body,
-                    headers=headers,
-                    allow_redirects=False,  # a redirect would take the credentials along
-                    raise_for_status=False,
-                    auto_decompress=True,
-                    timeout=timeout,
-                    middlewares=(self._meter,),
-                ) as response,
-            ):
-                body = await response.read()
-                return Answer(status=response.status, headers=response.headers, body=body)
-        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-            failure = self._failure(error)
-        # Raised out here so that aiohttp's error is no part of it: some carry the request's credentials.
-        raise failure
-
-    async def _meter(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """The innermost middleware: every physical send passes here, aiohttp's silent resends included.
-
-        Those are refused: a PUT may have been carried out already, and for reads there is the retry policy.
-        """
-        if self._broken is not None:
-            raise self._broken
-        permit = await self._wait_for_quota()
-        request.headers[hdrs.AUTHORIZATION] = self._origin.authorization()
-        try:
-            response = await handler(request)
-        except _NEVER_SENT:
-            permit.unsent()
-            raise
-        except BaseException as error:
-            permit.lost()
-            if isinstance(error, Exception):
-                self._broken = error
-            raise
-        permit.answered(response.status, response.headers)
-        return response
-
-    async def _wait_for_quota(self) -> Permit:
-        clock = asyncio.get_running_loop().time
-        self._deadline.reschedule(None)
-        began = clock()
-        try:
-            permit = await self._limiter.acquire(
-                lane=self._options.lane, endpoint=self._call.limit, max_wait=self._options.max_wait
-            )
-        finally:
-            self.queued += clock() - began
-        self.sends += 1
-        self._deadline.reschedule(clock() + self._options.timeout)
-        return permit
-
-    def _failure(self, error: aiohttp.ClientError | OSError) -> TransportError:
-        """The error of our tree, in words that hold neither credentials nor query values."""
-        match error:
-            case aiohttp.ClientConnectorDNSError():
-                return NameResolutionError(f"the host name {error.host!r} does not resolve")
-            case aiohttp.ConnectionTimeoutError():
-                return ConnectError("the server did not accept a connection in time")
-            case aiohttp.ClientConnectorError():
-                return ConnectError(
-                    f"no connection to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
-                )
-            case _:
-                broken = self._no_answer(error)
-        if self._call.is_read:
-            return broken
-        return AmbiguousWriteError(f"{broken.reason}; the server may or may not have carried it out")
-
-    def _no_answer(self, error: aiohttp.ClientError | OSError) -> TransportError:
-        match error:
-            case TimeoutError():
-                return RequestTimeout(f"no whole answer within {self._options.timeout:g} seconds")
-            case aiohttp.ClientPayloadError():
-                return TransportError("the answer's body broke off or could not be unpacked")
-            case aiohttp.ServerDisconnectedError():
-                return TransportError("the server closed the connection without an answer")
-            case aiohttp.ClientResponseError():
-                return TransportError("the answer is not HTTP")
-            case _:
-                return TransportError(f"the connection broke: {type(error).__name__}")
+async def _look(find: Find[T]) -> tuple[T | None, bool]:
+    """What there is, and whether that is sure."""
+    try:
+        return await find(), True
+    except CycleSoftError:  # also that the session was closed meanwhile: the doubt matters more
+        return None, False

@@ -40,6 +40,8 @@ class Origin:
         if not username or ":" in username:
             raise UsageError("username must not be empty and must not have a colon")
         self.base_url = str(url).rstrip("/")
+        self.host = url.host
+        self.port = url.port or 0
         credentials = f"{username}:{password}"
         # Text from an environment in another encoding has surrogates; UTF-8's own complaint would quote it.
         if re.search("[\ud800-\udfff]", credentials):

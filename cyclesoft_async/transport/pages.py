@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct
 
+from cyclesoft_async.errors import ResponseDecodeError
 from cyclesoft_async.models.tolerance import decode, decode_as_documented
 
 from .answers import Answer, Verdict, raise_for_failure, unreadable, verdict_of
@@ -33,6 +34,12 @@ class RejectedRow(Struct, frozen=True, kw_only=True):
     """The row as it came; it can hold people's data."""
     reason: str
     """What is wrong and where, e.g. "Expected `int`, got `array` - at `$.status_id`"."""
+
+    @property
+    def path(self) -> str:
+        """Where in the row the fault is, e.g. "$.order_items[0].quantity"; "$" is the row as a whole."""
+        _, _, path = self.reason.rpartition(" - at `")
+        return path.rstrip("`") if path.startswith("$") else "$"
 
     def __repr__(self) -> str:
         return f"RejectedRow({self.index}, {self.reason!r})"
@@ -56,7 +63,8 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
         return [bytes(row) for index, row in enumerate(_rows(self.body)) if index not in bad]
 
     def __repr__(self) -> str:
-        return f"Page({len(self.items)} items, {len(self.rejected)} rejected, cursor={self.cursor!r})"
+        more = "the last" if self.cursor is None else "more follow"  # a cursor holds the query's values
+        return f"Page({len(self.items)} items, {len(self.rejected)} rejected, {more})"
 
 
 class _Pagination(Struct, frozen=True):
@@ -74,6 +82,19 @@ class _Envelope(Verdict, Generic[T], frozen=True, kw_only=True):
 
 class _LooseEnvelope(Struct, frozen=True):
     data: Raw
+
+
+def read_whole_page(answer: Answer, row_type: type[T]) -> Page[T]:
+    """The answer as a page of `row_type`.
+
+    Raises:
+        StatusError: The server says no.
+        ResponseDecodeError: The answer is not JSON, not a page, or has a row that can't be read.
+    """
+    page = read_page(answer, row_type)
+    for row in page.rejected:
+        raise ResponseDecodeError(f"row {row.index} of the page: {row.reason}", status=answer.status)
+    return page
 
 
 def read_page(answer: Answer, row_type: type[T]) -> Page[T]:

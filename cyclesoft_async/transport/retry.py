@@ -6,7 +6,14 @@ from typing import Self
 
 from msgspec import Struct
 
-from cyclesoft_async.errors import ConnectError, RateLimitedError, RequestError, ServerError, TransportError
+from cyclesoft_async.errors import (
+    CertificateError,
+    ConnectError,
+    RateLimitedError,
+    RequestError,
+    ServerError,
+    TransportError,
+)
 
 _PASSING_FAILURES = frozenset({500, 502, 503, 504})
 _MOST_DOUBLINGS = 64  # beyond any sane max_delay; 2**1024 does not fit a float
@@ -56,6 +63,8 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
 
 def _may_repeat(error: RequestError, *, is_read: bool) -> bool:
     match error:
+        case CertificateError():
+            return False
         case ConnectError():
             return True
         case TransportError() | RateLimitedError():

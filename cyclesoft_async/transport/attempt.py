@@ -1,0 +1,150 @@
+"""One attempt at a call: through the quota, over the wire, and back whole or as an error of the tree."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
+
+from cyclesoft_async.errors import (
+    CertificateError,
+    ConnectError,
+    NameResolutionError,
+    RequestTimeout,
+    TransportError,
+)
+from cyclesoft_async.quota import Limiter, Permit
+
+from .answers import Answer
+from .call import Call, CallOptions
+from .origin import Origin
+from .watching import Watch
+
+# What aiohttp raises when no connection came about, so that the server can't have seen the request.
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class Attempt:
+    """One attempt: the request is sent once, or not at all."""
+
+    def __init__(
+        self, call: Call, origin: Origin, limiter: Limiter, options: CallOptions, watch: Watch
+    ) -> None:
+        self._call = call
+        self._origin = origin
+        self._limiter = limiter
+        self._options = options
+        self._watch = watch
+        self._deadline = asyncio.timeout(None)
+        self._broken: Exception | None = None
+        self.sends = 0
+        self.queued = 0.0
+        """Seconds spent waiting for the quota."""
+
+    async def run(
+        self, http: aiohttp.ClientSession, headers: dict[str, str], timeout: aiohttp.ClientTimeout
+    ) -> Answer:
+        """Send and read the whole answer.
+
+        Raises:
+            TransportError: No whole answer came.
+            QuotaExhausted: There is no room for it soon enough.
+        """
+        call = self._call
+        if call.content_type:
+            headers = {**headers, hdrs.CONTENT_TYPE: call.content_type}
+        try:
+            async with (
+                self._deadline,
+                http.request(
+                    call.method,
+                    self._origin.url(call.path, call.query),
+                    data=call.body,
+                    headers=headers,
+                    allow_redirects=False,  # a redirect would take the credentials along
+                    raise_for_status=False,
+                    auto_decompress=True,
+                    timeout=timeout,
+                    middlewares=(self._meter,),
+                ) as response,
+            ):
+                body = await response.read()
+                self._watch.answered(response.status, self._seconds_since_sent())
+                return Answer(status=response.status, headers=response.headers, body=body)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            failure = self._failure(error)
+        # Raised out here so that aiohttp's error is no part of it: some carry the request's credentials.
+        raise failure
+
+    async def _meter(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """The innermost middleware: every physical send passes here, aiohttp's silent resends included.
+
+        Those are refused: a PUT may have been carried out already, and for reads there is the retry policy.
+        """
+        if self._broken is not None:
+            raise self._broken
+        permit = await self._wait_for_quota()
+        request.headers[hdrs.AUTHORIZATION] = self._origin.authorization()
+        try:
+            response = await handler(request)
+        except _NEVER_SENT:
+            permit.unsent()
+            raise
+        except BaseException as error:
+            permit.lost()
+            if isinstance(error, Exception):
+                self._broken = error
+            raise
+        permit.answered(response.status, response.headers)
+        return response
+
+    async def _wait_for_quota(self) -> Permit:
+        clock = asyncio.get_running_loop().time
+        self._deadline.reschedule(None)
+        began = clock()
+        try:
+            permit = await self._limiter.acquire(
+                lane=self._options.lane, endpoint=self._call.limit, max_wait=self._options.max_wait
+            )
+        finally:
+            self.queued = clock() - began
+        self.sends += 1
+        self._watch.waited(self.queued)
+        self._watch.sent()
+        self._sent_at = clock()
+        self._deadline.reschedule(self._sent_at + self._options.timeout)
+        return permit
+
+    def _seconds_since_sent(self) -> float:
+        return asyncio.get_running_loop().time() - self._sent_at
+
+    def _failure(self, error: aiohttp.ClientError | OSError) -> TransportError:
+        """The error of our tree, in words that hold neither credentials nor query values."""
+        match error:
+            case aiohttp.ClientConnectorDNSError():
+                return NameResolutionError(f"the host name {error.host!r} does not resolve")
+            case aiohttp.ClientConnectorCertificateError():
+                return CertificateError(f"{error.host}:{error.port}: {error.certificate_error}")
+            case aiohttp.ConnectionTimeoutError():
+                return ConnectError("the server did not accept a connection in time")
+            case aiohttp.ClientConnectorError():
+                return ConnectError(
+                    f"no connection to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+                )
+            case TimeoutError():
+                return RequestTimeout(f"no whole answer within {self._options.timeout:g} seconds")
+            case _:
+                return TransportError(_what_broke(error))
+
+
+def _what_broke(error: aiohttp.ClientError | OSError) -> str:
+    match error:
+        case aiohttp.ClientPayloadError():
+            return "the answer's body broke off or could not be unpacked"
+        case aiohttp.ServerDisconnectedError():
+            return "the server closed the connection without an answer"
+        case aiohttp.ClientResponseError():
+            return "the answer is not HTTP"
+        case _:
+            return f"the connection broke: {type(error).__name__}"
