@@ -36,7 +36,7 @@ async def main() -> None:
         print(f"now: {order.status_text}")
 
         for invoice in await cs.workshop_orders.create_invoices(order.workshop_order_id, book=True):
-            for document in invoice.documents or []:
+            for document in invoice.documents:
                 file = anyio.Path(f"{invoice.invoice_number}.pdf")
                 await file.write_bytes(document.content)
                 print(f"invoice {invoice.invoice_number} is in {file}")

@@ -126,7 +126,7 @@ def read_lazily(found: object) -> None:
             assert len(page.raw_items) == len(page.items)
             assert all(row.path.startswith("$") for row in page.rejected)
         case CreatedInvoice():
-            for document in found.documents or []:
+            for document in found.documents:
                 try:
                     assert isinstance(document.content, bytes)
                 except CycleSoftError as error:

@@ -84,7 +84,7 @@ async def test_the_create_invoices_example() -> None:
         models.SentMessages(phone_message=True, email_message=False),
         models.SentMessages(phone_message=False, email_message=False),
     ]
-    (document,) = split[0].documents or []
+    (document,) = split[0].documents
     assert document.document_mime_type == "application/pdf"
     # The vendor's sample is cut off; what is printed there is no base64.
     with pytest.raises(ResponseDecodeError, match="not base64"):

@@ -310,7 +310,7 @@ async def test_an_order_from_the_first_word_to_the_invoice(sandbox: Sandbox, cs:
     assert (changed.status_id, sandbox.messages_sent) == (4, 1)
 
     (invoice,) = await orders.create_invoices(number, book=True)
-    (document,) = invoice.documents or []
+    (document,) = invoice.documents
     assert document.content.startswith(b"%PDF-")
     assert sandbox.messages_sent == 1
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cyclesoft_async.errors import ResponseDecodeError
 
@@ -50,4 +50,9 @@ class CreatedInvoice(Struct, frozen=True, kw_only=True, gc=False):
     invoice_number: int | None = None
     customer_id: int | None = None
     sent_messages: SentMessages | None = None
-    documents: list[InvoiceDocument] | None = None
+    _documents: list[InvoiceDocument] | None = field(default=None, name="documents")
+
+    @property
+    def documents(self) -> list[InvoiceDocument]:
+        """The generated documents; empty when the server sends null or leaves them out."""
+        return self._documents or []
