@@ -6,6 +6,9 @@
     ├── UsageError                  wrong arguments; nothing was sent (also a ValueError)
     ├── SessionError                used after closing, or in a second event loop (also a RuntimeError)
     ├── StoreError                  the database that a sync writes to can't be opened or written
+    ├── InboxError                  the webhook receiver's inbox can't be used
+    │   ├── InboxLockedError        another process has it open
+    │   └── InboxUnavailableError   it takes no writes now
     └── RequestError                one call went wrong; knows method, path, attempts, quota
         ├── QuotaExhausted          the quota has no room within max_wait; nothing was sent
         ├── TransportError          no whole answer came back
@@ -49,6 +52,9 @@ __all__ = [
     "ConflictError",
     "ConnectError",
     "CycleSoftError",
+    "InboxError",
+    "InboxLockedError",
+    "InboxUnavailableError",
     "NameResolutionError",
     "NotFoundError",
     "PaginationError",
@@ -91,6 +97,18 @@ class SessionError(CycleSoftError, RuntimeError):
 
 class StoreError(CycleSoftError):
     """The database that a sync writes to can't be opened or written; what was committed before stays."""
+
+
+class InboxError(CycleSoftError):
+    """The webhook receiver's inbox can't be used."""
+
+
+class InboxLockedError(InboxError):
+    """Another process has the inbox open."""
+
+
+class InboxUnavailableError(InboxError):
+    """The inbox takes no writes now: the disk is full, the database is read-only, or the inbox is closed."""
 
 
 class RequestError(CycleSoftError):

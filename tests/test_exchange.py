@@ -50,7 +50,8 @@ async def listening(*, certificate: bool) -> AsyncGenerator[str]:
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        with trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.tempfile() as file:
+            context.load_cert_chain(file)
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

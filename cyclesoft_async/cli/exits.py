@@ -7,7 +7,6 @@ from typing import NoReturn
 import click
 
 from cyclesoft_async import errors
-from cyclesoft_async.webhooks.inbox import InboxError
 
 INTERRUPTED = 130
 
@@ -20,7 +19,7 @@ _CODES: list[tuple[type[Exception], int]] = [
     (errors.RateLimitedError, 5),
     (errors.ResponseError, 6),
     (errors.StoreError, 7),
-    (InboxError, 7),
+    (errors.InboxError, 7),
     (errors.CycleSoftError, 1),
 ]
 

@@ -1,0 +1,198 @@
+"""`cyclesoft webhooks`: a receiver on the command line, and what to do with its inbox."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import get_args
+
+import anyio
+import click
+import msgspec
+from aiohttp import web
+
+from cyclesoft_async.errors import UsageError
+from cyclesoft_async.models import AMSTERDAM
+from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks.diagnosis import diagnose as find_matches
+from cyclesoft_async.webhooks.inbox import Entry, State, entries
+from cyclesoft_async.webhooks.signature import Algorithm
+
+_SECRETS = "CYCLESOFT_WEBHOOK_SECRETS"
+
+_inbox = click.option(
+    "--inbox",
+    type=click.Path(dir_okay=False),
+    default="inbox.db",
+    show_default=True,
+    help="The inbox's file.",
+)
+_secret_file = click.option(
+    "--secret-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with one secret on each line.",
+)
+
+
+@click.group()
+def webhooks() -> None:
+    """Receive webhooks, and look after the inbox they are kept in.
+
+    Secrets are read from CYCLESOFT_WEBHOOK_SECRETS, one on each line, or from --secret-file; never from an
+    argument, which `ps` would show.
+    """
+
+
+@webhooks.command()
+@_inbox
+@_secret_file
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option("--algorithm", type=click.Choice(get_args(Algorithm)), default="sha256", show_default=True)
+def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm: Algorithm) -> None:
+    """Receive deliveries at POST / and print a line for each event, until Ctrl-C."""
+    receiver = WebhookReceiver(_read_secrets(secret_file), SqliteInbox(inbox), algorithm=algorithm)
+    receiver.on_any(_print_event)
+    click.echo(f"http://{host}:{port}/ into {inbox}; Ctrl-C stops it")
+    web.run_app(receiver.app(), host=host, port=port, access_log=None, print=None)
+
+
+@webhooks.command("list")
+@_inbox
+@click.option("--state", type=click.Choice(get_args(State)), help="Only those in this state.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+def list_(inbox: str, state: State | None, limit: int) -> None:
+    """List the newest deliveries, the newest first; works while the receiver runs."""
+    for entry in entries(inbox, state=state, limit=limit):
+        error = f"  {_one_line(entry.error)}" if entry.error else ""
+        click.echo(
+            f"{_local(entry.received_at)}  {entry.state:<11}  {entry.id}  {entry.event_name or '-'}"
+            f"  {entry.entity}{error}"
+        )
+
+
+@webhooks.command()
+@_inbox
+@click.argument("delivery_id", metavar="ID")
+def show(inbox: str, delivery_id: str) -> None:
+    """Show a delivery with its body, which names people; works while the receiver runs."""
+    found = entries(inbox, delivery_id=delivery_id)
+    if not found:
+        raise UsageError(f"no delivery {delivery_id} is in {inbox}")
+    for entry in found:
+        click.echo(_described(entry))
+
+
+@webhooks.command()
+@_inbox
+@click.argument("delivery_id", metavar="[ID]", required=False)
+@click.option("--dead", is_flag=True, help="All dead letters.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S"]),
+    help="All that arrived at this Amsterdam time or later; with --dead only the dead ones of them.",
+)
+def replay(inbox: str, delivery_id: str | None, dead: bool, since: datetime | None) -> None:
+    """Make deliveries wait again, for the receiver to handle at its next start; it must not run meanwhile."""
+    if delivery_id is None and not dead and since is None:
+        raise UsageError("say what to replay: an ID, --dead or --since")
+    moment = since and since.replace(tzinfo=AMSTERDAM)
+    count = anyio.run(_replay, SqliteInbox(_existing(inbox)), delivery_id, moment, dead)
+    click.echo(f"{count:,} deliveries wait to be handled")
+
+
+@webhooks.command()
+@_inbox
+@click.option("--done-days", type=click.FloatRange(0), default=30, show_default=True)
+@click.option("--dead-days", type=click.FloatRange(0), default=90, show_default=True)
+def purge(inbox: str, done_days: float, dead_days: float) -> None:
+    """Delete deliveries that were done, or dead, for so many days; the receiver must not run meanwhile."""
+    kept = SqliteInbox(_existing(inbox), keep_done_days=done_days, keep_dead_days=dead_days)
+    before = len(entries(inbox, limit=-1))
+    anyio.run(_purge, kept)
+    click.echo(f"{before - len(entries(inbox, limit=-1)):,} deliveries deleted")
+
+
+@webhooks.command()
+@_secret_file
+@click.option("--body", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option("--signature", required=True, help="The value of the header X-CycleSoftware-Signature.")
+def diagnose(secret_file: Path | None, body: Path, signature: str) -> None:
+    """Tell how a captured delivery was signed: which algorithm and encoding match, or that none does."""
+    secrets = [secret.encode() for secret in _read_secrets(secret_file)]
+    matches = find_matches(body.read_bytes(), signature, secrets)
+    for match in matches:
+        click.echo(f"{match.algorithm}, {match.encoding}; secret {match.how_secret}, body {match.how_body}")
+    if not matches:
+        raise UsageError(
+            "no algorithm and encoding match: another secret, or the body was changed on its way"
+        )
+
+
+def _read_secrets(secret_file: Path | None) -> list[str]:
+    text = os.environ.get(_SECRETS, "") if secret_file is None else secret_file.read_text()
+    secrets = [line for line in text.splitlines() if line]
+    if not secrets:
+        raise UsageError(f"no secret: set {_SECRETS}, or give --secret-file")
+    return secrets
+
+
+async def _print_event(event: events.Event) -> None:
+    entity = f"{event.entity.kind} {event.entity.id}" if event.entity else "-"
+    marks = "".join((" stale" * event.stale, " again" * event.is_redelivery))
+    click.echo(f"{_local(event.occurred_at)}  {event.event_name}  {event.id}  {entity}{marks}")
+
+
+async def _replay(inbox: SqliteInbox, delivery_id: str | None, since: datetime | None, dead: bool) -> int:
+    await inbox.open(_ignore)
+    try:
+        return await inbox.replay(delivery_id, since=since, only_dead=dead)
+    finally:
+        await inbox.close()
+
+
+async def _purge(inbox: SqliteInbox) -> None:
+    await inbox.open(_ignore)
+    try:
+        await inbox.purge()
+    finally:
+        await inbox.close()
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def _existing(inbox: str) -> str:
+    if not Path(inbox).is_file():
+        raise UsageError(f"there is no inbox at {inbox}")
+    return inbox
+
+
+def _described(entry: Entry) -> str:
+    rows = {
+        "id": entry.id,
+        "event": entry.event_name or "-",
+        "entity": entry.entity,
+        "state": entry.state,
+        "received": _local(entry.received_at),
+        "occurred": _local(entry.occurred_at) if entry.occurred_at else "-",
+        "attempts": entry.attempts,
+        "replays": entry.replays,
+        "error": entry.error or "-",
+    }
+    head = "\n".join(f"{name + ':':<10}{value}" for name, value in rows.items())
+    try:
+        body = msgspec.json.format(entry.body).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = repr(entry.body)
+    return f"{head}\n{body}\n"
+
+
+def _local(moment: datetime) -> str:
+    return f"{moment.astimezone(AMSTERDAM):%Y-%m-%d %H:%M:%S}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,225 @@
+"""Runs handlers from the inbox: one event of an entity at a time, many entities at once.
+
+Every entity has a lane. The events of a lane are handled strictly in order of arrival: one that has to be
+tried again holds back those behind it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from time import time
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from cyclesoft_async.errors import InboxError
+
+from .envelope import read
+from .events import Event, UnknownEvent
+from .inbox import Inbox, Queued, Work
+from .retry import delay
+from .routing import Route, Routes, understood
+
+logger = logging.getLogger("cyclesoft_async.webhooks")
+
+T = TypeVar("T")
+
+_INBOX_RETRY_SECONDS: Final = 0.5
+_CANCEL_SECONDS: Final = 1.0
+_LONGEST_ERROR: Final = 500
+
+
+class Policy(NamedTuple):
+    """How events are handled."""
+
+    concurrency: int
+    """How many entities' handlers run at once."""
+    max_attempts: int
+    """An event is dead after so many."""
+    retry_after: float
+    """Seconds before the second attempt; doubled each time, with jitter, up to an hour."""
+
+
+class Dispatcher:
+    """Hands queued deliveries to handlers.
+
+    Attributes:
+        waiting: How many deliveries are queued or being handled.
+    """
+
+    def __init__(self, inbox: Inbox, routes: Routes, policy: Policy) -> None:
+        self._inbox = inbox
+        self._routes = routes
+        self._policy = policy
+        self._lanes: dict[str, deque[Queued]] = {}
+        self._ready: deque[str] = deque()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def add(self, arrived: Sequence[Queued]) -> None:
+        """Take on what waits, in order of arrival."""
+        for queued in arrived:
+            lane = self._lanes.setdefault(queued.lane, deque())
+            lane.append(queued)
+            if len(lane) == 1:
+                self._line_up(queued.lane, queued.due_at)
+        self._start_some()
+
+    async def stop(self, deadline: float) -> None:
+        """Start nothing more; let handlers finish for so many seconds; then cut them off.
+
+        What was cut off stays in the inbox, and the attempt does not count.
+        """
+        self._stopping = True
+        for timer in self._timers.values():
+            timer.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=deadline)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CANCEL_SECONDS)
+
+    def _line_up(self, lane: str, due_at: float) -> None:
+        wait = due_at - time()
+        if wait <= 0.0:
+            self._ready.append(lane)
+        else:
+            loop = asyncio.get_running_loop()
+            self._timers[lane] = loop.call_later(wait, self._is_due, lane)
+
+    def _is_due(self, lane: str) -> None:
+        del self._timers[lane]
+        self._ready.append(lane)
+        self._start_some()
+
+    def _start_some(self) -> None:
+        while self._ready and len(self._tasks) < self._policy.concurrency and not self._stopping:
+            task = asyncio.create_task(self._advance(self._ready.popleft()))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("the dispatcher failed: %s", _where(error))
+        self._start_some()
+
+    async def _advance(self, lane: str) -> None:
+        """Handle the first event of a lane, and line up whatever is then its first."""
+        waiting = self._lanes[lane]
+        again_at = await self._attempt(waiting[0].seq)
+        if again_at is not None:
+            self._line_up(lane, again_at)
+            return
+        waiting.popleft()
+        if waiting:
+            self._line_up(lane, waiting[0].due_at)
+        else:
+            del self._lanes[lane]
+
+    async def _attempt(self, seq: int) -> float | None:
+        """When to try again, in seconds since 1970; None when the event is through, one way or the other."""
+        work = await self._surely(lambda: self._inbox.claim(seq))
+        try:
+            event = read(work.body)
+        except ValueError as error:  # a dead letter that was replayed, and still is no event
+            await self._bury(seq, f"not an event: {error}")
+            return None
+        if work.attempt > self._policy.max_attempts:
+            await self._bury(seq, "the process ended during each attempt")
+            return None
+        event = msgspec.structs.replace(
+            event,
+            is_redelivery=work.attempt > 1 or work.replayed,
+            stale=work.newest is not None and event.event_timestamp < work.newest,
+        )
+        routes = self._routes.matching(event)
+        handled, failures = await self._run_handlers(event, routes, work)
+        if failures:
+            return await self._failed(event, work, handled, failures)
+        if isinstance(event, UnknownEvent) and not understood(event, routes):
+            await self._bury(seq, event.problem)
+        else:
+            await self._surely(lambda: self._inbox.finish(seq, work.lane, event.event_timestamp))
+        return None
+
+    async def _run_handlers(
+        self, event: Event, routes: Sequence[Route], work: Work
+    ) -> tuple[list[str], list[str]]:
+        """The names of the handlers that have succeeded so far, and what went wrong with the others."""
+        handled = list(work.handled)
+        failures: list[str] = []
+        for route in routes:
+            if route.name in handled:
+                continue
+            try:
+                await self._call(route, event)
+            except asyncio.CancelledError:
+                with suppress(InboxError):
+                    await self._inbox.release(work.seq, handled)
+                raise
+            except Exception as error:  # noqa: BLE001 - what a handler raises is its own affair
+                failures.append(f"{route.name}: {_last_line(error)}")
+                logger.warning(
+                    "event %s: handler %s failed, attempt %d of %d: %s",
+                    event.id, route.name, work.attempt, self._policy.max_attempts, _where(error),
+                )  # fmt: skip
+            else:
+                handled.append(route.name)
+                if len(routes) > 1:
+                    await self._surely(lambda: self._inbox.progress(work.seq, handled))
+        return handled, failures
+
+    async def _call(self, route: Route, event: Event) -> None:
+        try:
+            await route.handle(event)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise RuntimeError("the handler was cancelled from within") from error
+
+    async def _failed(
+        self, event: Event, work: Work, handled: Sequence[str], failures: Sequence[str]
+    ) -> float | None:
+        text = "; ".join(failures)
+        if work.attempt >= self._policy.max_attempts:
+            logger.error("event %s is dead after %d attempts", event.id, work.attempt)
+            await self._bury(work.seq, text)
+            return None
+        again_at = time() + delay(work.attempt, self._policy.retry_after, random.random)
+        await self._surely(lambda: self._inbox.postpone(work.seq, again_at, handled, text))
+        return again_at
+
+    async def _bury(self, seq: int, error: str) -> None:
+        await self._surely(lambda: self._inbox.bury(seq, error))
+
+    async def _surely(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Write to the inbox; while it takes no writes, nothing can go on that would not be forgotten."""
+        attempt = 0
+        while True:
+            try:
+                return await write()
+            except InboxError as error:
+                attempt += 1
+                logger.warning("%s; handlers wait", error)
+                await asyncio.sleep(delay(attempt, _INBOX_RETRY_SECONDS, random.random))
+
+
+def _last_line(error: Exception) -> str:
+    return traceback.format_exception_only(error)[0].strip()[:_LONGEST_ERROR]
+
+
+def _where(error: BaseException) -> str:
+    """What was raised and where, without the message, which may quote the payload."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__qualname__}{place}"

@@ -1,0 +1,93 @@
+"""From the bytes of a verified body to an event.
+
+Vendor page: "Webhooks", Payload structure.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+from msgspec.structs import fields
+
+from cyclesoft_async.models.tolerance import decode
+
+from .events import EVENT_TYPES, Event, KnownEvent, UnknownEvent
+
+
+class _Head(Struct, frozen=True, gc=False):
+    # The bounds are those of a database column and of a datetime.
+    id: Annotated[str, Meta(min_length=1, max_length=200)]
+    account_id: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    event_name: str
+    event_timestamp: Annotated[float, Meta(ge=0, lt=253_402_300_800)]
+
+
+class _Envelope(_Head, frozen=True, gc=False):
+    payload: Raw = Raw(b"{}")
+
+
+class _Payload(Struct, frozen=True, gc=False):
+    payload: Raw = Raw(b"{}")
+
+
+def _payload_type(event: type[KnownEvent]) -> Any:
+    return next(field.type for field in fields(event) if field.name == "payload")
+
+
+_envelopes: Final = msgspec.json.Decoder(_Envelope)
+_payload_types: Final = {name: _payload_type(event) for name, event in EVENT_TYPES.items()}
+
+
+def read(body: bytes) -> Event:
+    """The event that a body tells; an `UnknownEvent` when its name is new or its payload does not fit.
+
+    Raises:
+        ValueError: The body is not JSON, or not the documented envelope.
+    """
+    try:
+        head, payload = _open(body)
+    except RecursionError:  # brackets nested by the thousand
+        raise ValueError("JSON is nested too deeply") from None
+    event_type = EVENT_TYPES.get(head.event_name)
+    if event_type is None:
+        return _unknown(head, payload, "no such event name is known")
+    try:
+        typed = decode(payload, _payload_types[head.event_name])
+    except ValueError as error:
+        return _unknown(head, payload, f"the payload does not fit: {error}")
+    return event_type(
+        id=head.id,
+        account_id=head.account_id,
+        event_name=head.event_name,
+        event_timestamp=head.event_timestamp,
+        payload=typed,
+    )
+
+
+def _open(body: bytes) -> tuple[_Head, Raw]:
+    try:
+        envelope = _envelopes.decode(body)
+    except msgspec.ValidationError:
+        return decode(body, _Head), msgspec.json.decode(body, type=_Payload).payload
+    return envelope, envelope.payload
+
+
+def _unknown(head: _Head, payload: Raw, problem: str) -> UnknownEvent:
+    return UnknownEvent(
+        id=head.id,
+        account_id=head.account_id,
+        event_name=head.event_name,
+        event_timestamp=head.event_timestamp,
+        payload=payload.copy(),
+        problem=problem,
+    )
+
+
+def lane(event: Event) -> str:
+    """What has to be handled in order: the events of an entity, or just this one if that is unknown."""
+    entity = event.entity
+    if entity is None:
+        return f"{event.account_id}/?/{event.id}"
+    return f"{event.account_id}/{entity.kind}/{entity.id}"

@@ -1,0 +1,289 @@
+"""What can be delivered: one frozen Struct per event name, and families of them.
+
+::
+
+    Event                           every event
+    ├── WorkshopOrderEvent          WorkshopOrderCreated, …Updated, …Deleted
+    ├── WorkshopOrderRoadworthyEvent  WorkshopOrderRoadworthyCreated, …Updated, …Deleted
+    ├── SalesOrderEvent             SalesOrderCreated, …Updated, …Deleted, …Invoiced
+    ├── SalesTransactionEvent       SalesTransactionCreated, …Updated
+    ├── StoreOrderEvent             StoreOrderCreated, …Updated
+    ├── CustomerEvent               CustomerCreated, …Updated
+    ├── PaymentsEvent               PaymentsCreated
+    └── UnknownEvent                a name or a payload that this version does not understand
+
+One change in the shop can raise several events, they can come out of order, and how often the vendor tries
+again is not documented: let handlers be idempotent. Vendor page: "Webhooks".
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import ClassVar, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from cyclesoft_async import models
+
+__all__ = [
+    "EVENT_TYPES",
+    "CustomerCreated",
+    "CustomerEvent",
+    "CustomerUpdated",
+    "Entity",
+    "Event",
+    "KnownEvent",
+    "PaymentsCreated",
+    "PaymentsEvent",
+    "SalesOrderCreated",
+    "SalesOrderDeleted",
+    "SalesOrderEvent",
+    "SalesOrderInvoiced",
+    "SalesOrderUpdated",
+    "SalesTransactionCreated",
+    "SalesTransactionEvent",
+    "SalesTransactionUpdated",
+    "StoreOrderCreated",
+    "StoreOrderEvent",
+    "StoreOrderUpdated",
+    "UnknownEvent",
+    "WorkshopOrderCreated",
+    "WorkshopOrderDeleted",
+    "WorkshopOrderEvent",
+    "WorkshopOrderRoadworthyCreated",
+    "WorkshopOrderRoadworthyDeleted",
+    "WorkshopOrderRoadworthyEvent",
+    "WorkshopOrderRoadworthyUpdated",
+    "WorkshopOrderUpdated",
+]
+
+
+class Entity(NamedTuple):
+    """What an event is about."""
+
+    kind: str
+    """For example "workshop_order"."""
+    id: int
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """One delivery, verified. Handlers of this type get every event."""
+
+    id: str
+    """The vendor's UUID of the delivery; the same for every attempt to handle it."""
+    account_id: int
+    event_name: str
+    """As on the wire, for example "workshop_order.updated"."""
+    event_timestamp: float
+    """When the vendor made the message, in seconds since 1970."""
+    is_redelivery: bool = False
+    """Whether handlers may have seen it before: an attempt failed or was cut off, or it is replayed."""
+    stale: bool = False
+    """Whether a newer event of the same entity was already handled."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When the vendor made the message, aware, in UTC."""
+        return datetime.fromtimestamp(self.event_timestamp, UTC)
+
+    @property
+    def entity(self) -> Entity | None:
+        """What the event is about; events of one entity are handled in order. None when that is unknown."""
+        return None
+
+
+class UnknownEvent(Event, frozen=True, kw_only=True):
+    """An event that this version of the library does not understand.
+
+    It stays in the inbox as a dead letter, to be replayed after an upgrade, unless a handler that is
+    registered for `UnknownEvent` itself takes it.
+    """
+
+    payload: msgspec.Raw
+    """The JSON of the payload."""
+    problem: str
+    """What is not understood, without any value of the payload."""
+
+
+class WorkshopOrderEvent(Event, frozen=True, kw_only=True):
+    """A workshop order was created, updated or deleted."""
+
+    payload: models.WorkshopOrderNotice
+
+    @property
+    def entity(self) -> Entity:
+        """The workshop order."""
+        return Entity("workshop_order", self.payload.workshop_order_id)
+
+
+class WorkshopOrderCreated(WorkshopOrderEvent, frozen=True, kw_only=True):
+    """`workshop_order.created`."""
+
+
+class WorkshopOrderUpdated(WorkshopOrderEvent, frozen=True, kw_only=True):
+    """`workshop_order.updated`."""
+
+
+class WorkshopOrderDeleted(WorkshopOrderEvent, frozen=True, kw_only=True):
+    """`workshop_order.deleted`: the order was marked as deleted; the payload still is the order."""
+
+
+class WorkshopOrderRoadworthyEvent(Event, frozen=True, kw_only=True):
+    """The workshop order that makes a sold bike roadworthy was created, updated or deleted.
+
+    The vendor documents no payload; it is taken to be a workshop order's.
+    """
+
+    payload: models.WorkshopOrderNotice
+
+    @property
+    def entity(self) -> Entity:
+        """The workshop order, as an entity apart from that of `WorkshopOrderEvent`."""
+        return Entity("workshop_order_roadworthy", self.payload.workshop_order_id)
+
+
+class WorkshopOrderRoadworthyCreated(WorkshopOrderRoadworthyEvent, frozen=True, kw_only=True):
+    """`workshop_order_roadworthy.created`."""
+
+
+class WorkshopOrderRoadworthyUpdated(WorkshopOrderRoadworthyEvent, frozen=True, kw_only=True):
+    """`workshop_order_roadworthy.updated`."""
+
+
+class WorkshopOrderRoadworthyDeleted(WorkshopOrderRoadworthyEvent, frozen=True, kw_only=True):
+    """`workshop_order_roadworthy.deleted`."""
+
+
+class SalesOrderEvent(Event, frozen=True, kw_only=True):
+    """A sales order was created, updated, deleted or invoiced."""
+
+    payload: models.SalesOrder
+
+    @property
+    def entity(self) -> Entity:
+        """The sales order."""
+        return Entity("sales_order", self.payload.sales_order_id)
+
+
+class SalesOrderCreated(SalesOrderEvent, frozen=True, kw_only=True):
+    """`sales_order.created`."""
+
+
+class SalesOrderUpdated(SalesOrderEvent, frozen=True, kw_only=True):
+    """`sales_order.updated`."""
+
+
+class SalesOrderDeleted(SalesOrderEvent, frozen=True, kw_only=True):
+    """`sales_order.deleted`: the order was marked as deleted; the payload still is the order."""
+
+
+class SalesOrderInvoiced(SalesOrderEvent, frozen=True, kw_only=True):
+    """`sales_order.invoiced`: a sales transaction was made of the order."""
+
+
+class SalesTransactionEvent(Event, frozen=True, kw_only=True):
+    """An invoice was created or updated."""
+
+    payload: models.SalesTransaction
+
+    @property
+    def entity(self) -> Entity:
+        """The invoice, by its number."""
+        return Entity("sales_transaction", self.payload.invoice_number)
+
+
+class SalesTransactionCreated(SalesTransactionEvent, frozen=True, kw_only=True):
+    """`sales_transaction.created`."""
+
+
+class SalesTransactionUpdated(SalesTransactionEvent, frozen=True, kw_only=True):
+    """`sales_transaction.updated`."""
+
+
+class StoreOrderEvent(Event, frozen=True, kw_only=True):
+    """A delivery between two stores was created or updated."""
+
+    payload: models.StoreOrder
+
+    @property
+    def entity(self) -> Entity:
+        """The store order."""
+        return Entity("store_order", self.payload.store_order_id)
+
+
+class StoreOrderCreated(StoreOrderEvent, frozen=True, kw_only=True):
+    """`store_order.created`."""
+
+
+class StoreOrderUpdated(StoreOrderEvent, frozen=True, kw_only=True):
+    """`store_order.updated`."""
+
+
+class CustomerEvent(Event, frozen=True, kw_only=True):
+    """A customer was created or updated."""
+
+    payload: models.CustomerNotice
+
+    @property
+    def entity(self) -> Entity:
+        """The customer."""
+        return Entity("customer", self.payload.customer.customer_id)
+
+
+class CustomerCreated(CustomerEvent, frozen=True, kw_only=True):
+    """`customer.created`."""
+
+
+class CustomerUpdated(CustomerEvent, frozen=True, kw_only=True):
+    """`customer.updated`."""
+
+
+class PaymentsEvent(Event, frozen=True, kw_only=True):
+    """Payments were registered."""
+
+    KINDS: ClassVar[dict[int, str]] = {5: "sales_transaction_payments", 7: "sales_order_payments"}
+
+    payload: models.RegisteredPayments
+
+    @property
+    def entity(self) -> Entity:
+        """The payments of one invoice or order: an entity apart from that invoice or order itself."""
+        paid = self.payload
+        return Entity(self.KINDS.get(paid.entity_type_id, f"payments_{paid.entity_type_id}"), paid.entity_id)
+
+
+class PaymentsCreated(PaymentsEvent, frozen=True, kw_only=True):
+    """`payments.created`."""
+
+
+KnownEvent: TypeAlias = (
+    WorkshopOrderEvent
+    | WorkshopOrderRoadworthyEvent
+    | SalesOrderEvent
+    | SalesTransactionEvent
+    | StoreOrderEvent
+    | CustomerEvent
+    | PaymentsEvent
+)
+
+EVENT_TYPES: dict[str, type[KnownEvent]] = {
+    "sales_order.created": SalesOrderCreated,
+    "sales_order.updated": SalesOrderUpdated,
+    "sales_order.deleted": SalesOrderDeleted,
+    "sales_order.invoiced": SalesOrderInvoiced,
+    "workshop_order.created": WorkshopOrderCreated,
+    "workshop_order.updated": WorkshopOrderUpdated,
+    "workshop_order.deleted": WorkshopOrderDeleted,
+    "sales_transaction.created": SalesTransactionCreated,
+    "sales_transaction.updated": SalesTransactionUpdated,
+    "store_order.created": StoreOrderCreated,
+    "store_order.updated": StoreOrderUpdated,
+    "payments.created": PaymentsCreated,
+    "customer.created": CustomerCreated,
+    "customer.updated": CustomerUpdated,
+    "workshop_order_roadworthy.created": WorkshopOrderRoadworthyCreated,
+    "workshop_order_roadworthy.updated": WorkshopOrderRoadworthyUpdated,
+    "workshop_order_roadworthy.deleted": WorkshopOrderRoadworthyDeleted,
+}
+"""The type of every event name that the vendor documents for shops."""

@@ -1,0 +1,24 @@
+"""Where deliveries are kept until they are handled."""
+
+from .browse import Entry, entries
+from .interface import (
+    Delivery,
+    Inbox,
+    Queued,
+    State,
+    Stored,
+    Work,
+)
+from .sqlite import SqliteInbox
+
+__all__ = [
+    "Delivery",
+    "Entry",
+    "Inbox",
+    "Queued",
+    "SqliteInbox",
+    "State",
+    "Stored",
+    "Work",
+    "entries",
+]

@@ -1,0 +1,86 @@
+"""Looks into an inbox without writing, also while another process has it open."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from cyclesoft_async.errors import InboxError
+
+from .interface import State
+
+_LIST: Final = """
+    SELECT d.account_id, d.delivery_id, d.event_name, d.lane, d.state, d.attempts, d.replays, d.received_at,
+           d.event_timestamp, d.error, b.body
+    FROM deliveries d JOIN bodies b ON b.seq = d.seq
+    WHERE (? IS NULL OR d.delivery_id = ?) AND (? IS NULL OR d.state = ?)
+    ORDER BY d.seq DESC LIMIT ?
+"""
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A delivery in an inbox. Datetimes are aware, in UTC."""
+
+    account_id: int
+    id: str
+    event_name: str | None
+    entity: str
+    """Account, kind and id, with slashes between them."""
+    state: State
+    attempts: int
+    replays: int
+    received_at: datetime
+    occurred_at: datetime | None
+    error: str | None
+    body: bytes
+    """The JSON as it was delivered: people's data."""
+
+
+def entries(
+    path: str | PathLike[str], *, delivery_id: str | None = None, state: State | None = None, limit: int = 100
+) -> Sequence[Entry]:
+    """The newest deliveries of an inbox, the newest first.
+
+    Args:
+        path: The inbox's file.
+        delivery_id: Only the deliveries with this id.
+        state: Only those in this state.
+        limit: At most so many.
+
+    Raises:
+        InboxError: There is no inbox at the path, or it can't be read.
+    """
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise InboxError(f"there is no inbox at {file}")
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(_LIST, (delivery_id, delivery_id, state, state, limit)).fetchall()
+    except sqlite3.Error as error:
+        raise InboxError(f"{file} can't be read as an inbox: {error}") from None
+    return [
+        Entry(
+            account_id=account_id,
+            id=id_,
+            event_name=event_name,
+            entity=lane,
+            state=row_state,
+            attempts=attempts,
+            replays=replays,
+            received_at=datetime.fromtimestamp(received_at, UTC),
+            occurred_at=None if timestamp is None else datetime.fromtimestamp(timestamp, UTC),
+            error=error,
+            body=body,
+        )
+        for (
+            account_id, id_, event_name, lane, row_state, attempts, replays,
+            received_at, timestamp, error, body,
+        ) in rows
+    ]  # fmt: skip
