@@ -123,7 +123,7 @@ async def test_a_host_that_refuses(refusing: str) -> None:
         error = await failure(cs.workshop_orders.get(24, 1), ConnectError)
         assert cs.quota.minutely.used == 0
     assert error.reason.startswith(
-        f"no connection to {refusing.removeprefix('http://')}: Connect call failed"
+        f"no connection to {refusing.removeprefix('http://')}: Connection refused"
     )
     assert error.attempts == 4
 

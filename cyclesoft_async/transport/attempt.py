@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import ssl
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
@@ -129,13 +131,17 @@ class Attempt:
             case aiohttp.ConnectionTimeoutError():
                 return ConnectError("the server did not accept a connection in time")
             case aiohttp.ClientConnectorError():
-                return ConnectError(
-                    f"no connection to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
-                )
+                return ConnectError(f"no connection to {error.host}:{error.port}: {_why(error.os_error)}")
             case TimeoutError():
                 return RequestTimeout(f"no whole answer within {self._options.timeout:g} seconds")
             case _:
                 return TransportError(_what_broke(error))
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError) or error.errno is None:
+        return error.strerror or type(error).__name__
+    return os.strerror(error.errno)  # asyncio's own words repeat the address
 
 
 def _what_broke(error: aiohttp.ClientError | OSError) -> str:

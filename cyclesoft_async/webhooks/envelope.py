@@ -5,23 +5,31 @@ Vendor page: "Webhooks", Payload structure.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+import re
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw, Struct
 from msgspec.structs import fields
 
 from cyclesoft_async.models.tolerance import decode
 
-from .events import EVENT_TYPES, Event, KnownEvent, UnknownEvent
+from .events import (
+    EVENT_TYPES,
+    AccountId,
+    DeliveryId,
+    Event,
+    KnownEvent,
+    Timestamp,
+    UnknownEvent,
+)
 
 
 class _Head(Struct, frozen=True, gc=False):
-    # The bounds are those of a database column and of a datetime.
-    id: Annotated[str, Meta(min_length=1, max_length=200)]
-    account_id: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    id: DeliveryId
+    account_id: AccountId
     event_name: str
-    event_timestamp: Annotated[float, Meta(ge=0, lt=253_402_300_800)]
+    event_timestamp: Timestamp
 
 
 class _Envelope(_Head, frozen=True, gc=False):
@@ -36,6 +44,8 @@ def _payload_type(event: type[KnownEvent]) -> Any:
     return next(field.type for field in fields(event) if field.name == "payload")
 
 
+_EVENT_NAME: Final = re.compile(rb'"event_name"\s*:\s*"([a-z_.]+)"')
+_whole: Final = {name.encode(): msgspec.json.Decoder(event) for name, event in EVENT_TYPES.items()}
 _envelopes: Final = msgspec.json.Decoder(_Envelope)
 _payload_types: Final = {name: _payload_type(event) for name, event in EVENT_TYPES.items()}
 
@@ -46,6 +56,9 @@ def read(body: bytes) -> Event:
     Raises:
         ValueError: The body is not JSON, or not the documented envelope.
     """
+    event = _read_at_once(body)
+    if event is not None:
+        return event
     try:
         head, payload = _open(body)
     except RecursionError:  # brackets nested by the thousand
@@ -64,6 +77,22 @@ def read(body: bytes) -> Event:
         event_timestamp=head.event_timestamp,
         payload=typed,
     )
+
+
+def _read_at_once(body: bytes) -> KnownEvent | None:
+    """The event, when it is just as documented; in half the time of looking for its name first.
+
+    What looks like the name can stand anywhere, so it only tells what to try.
+    """
+    guess = _EVENT_NAME.search(body)
+    decoder = _whole.get(guess[1]) if guess else None
+    if decoder is None:
+        return None
+    try:
+        event = decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return event if isinstance(event, EVENT_TYPES.get(event.event_name, UnknownEvent)) else None
 
 
 def _open(body: bytes) -> tuple[_Head, Raw]:

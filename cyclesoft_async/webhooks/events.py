@@ -19,10 +19,10 @@ again is not documented: let handlers be idempotent. Vendor page: "Webhooks".
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import Annotated, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from cyclesoft_async import models
 
@@ -59,6 +59,12 @@ __all__ = [
 ]
 
 
+# The bounds are those of a database column and of a datetime.
+DeliveryId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+AccountId: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Timestamp: TypeAlias = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
+
+
 class Entity(NamedTuple):
     """What an event is about."""
 
@@ -70,12 +76,12 @@ class Entity(NamedTuple):
 class Event(Struct, frozen=True, kw_only=True):
     """One delivery, verified. Handlers of this type get every event."""
 
-    id: str
+    id: DeliveryId
     """The vendor's UUID of the delivery; the same for every attempt to handle it."""
-    account_id: int
+    account_id: AccountId
     event_name: str
     """As on the wire, for example "workshop_order.updated"."""
-    event_timestamp: float
+    event_timestamp: Timestamp
     """When the vendor made the message, in seconds since 1970."""
     is_redelivery: bool = False
     """Whether handlers may have seen it before: an attempt failed or was cut off, or it is replayed."""

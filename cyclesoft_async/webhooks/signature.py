@@ -104,17 +104,21 @@ def known(algorithm: Algorithm) -> Algorithm:
 
 def _digest(signature: str | bytes, algorithm: Algorithm) -> bytes | None:
     """The digest that the signature spells; None when it spells none of the algorithm's."""
-    raw = _stripped(signature, algorithm)
     size = _DIGEST_BYTES[algorithm]
+    # Bare hex, as most senders write it, needs no more than this.
+    raw = signature if len(signature) == 2 * size else _stripped(signature, algorithm)
     try:
-        if len(raw) == 2 * size:
-            return binascii.unhexlify(raw)
-        padded = raw.rstrip(b"=") + b"=" * (-size % 3)
-        if len(padded) != (size + 2) // 3 * 4:
-            return None
-        return b64decode(padded.translate(_URL_SAFE), validate=True)
-    except binascii.Error:
+        return binascii.unhexlify(raw) if len(raw) == 2 * size else _from_base64(raw, size)
+    except ValueError:
         return None
+
+
+def _from_base64(raw: str | bytes, size: int) -> bytes | None:
+    text = raw.encode() if isinstance(raw, str) else raw
+    padded = text.rstrip(b"=") + b"=" * (-size % 3)
+    if len(padded) != (size + 2) // 3 * 4:
+        return None
+    return b64decode(padded.translate(_URL_SAFE), validate=True)
 
 
 def spelled_in_hex(signature: str | bytes, algorithm: Algorithm) -> bool:
