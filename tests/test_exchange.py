@@ -122,9 +122,7 @@ async def test_a_host_that_refuses(refusing: str) -> None:
     async with session(refusing) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), ConnectError)
         assert cs.quota.minutely.used == 0
-    assert error.reason.startswith(
-        f"no connection to {refusing.removeprefix('http://')}: Connection refused"
-    )
+    assert error.reason.startswith(f"no connection to {refusing.removeprefix('http://')}: Connection refused")
     assert error.attempts == 4
 
 

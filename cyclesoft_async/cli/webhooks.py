@@ -54,8 +54,11 @@ def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm:
     """Receive deliveries at POST / and print a line for each event, until Ctrl-C."""
     receiver = WebhookReceiver(_read_secrets(secret_file), SqliteInbox(inbox), algorithm=algorithm)
     receiver.on_any(_print_event)
-    click.echo(f"http://{host}:{port}/ into {inbox}; Ctrl-C stops it")
-    web.run_app(receiver.app(), host=host, port=port, access_log=None, print=None)
+
+    def ready(_: str) -> None:
+        click.echo(f"http://{host}:{port}/ into {inbox}; Ctrl-C stops it")
+
+    web.run_app(receiver.app(), host=host, port=port, access_log=None, print=ready)
 
 
 @webhooks.command("list")
