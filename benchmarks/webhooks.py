@@ -10,6 +10,7 @@ over 32 connections, each with an id of its own. The contenders take turns, so t
 machine hits all of them; the table shows the median of the rounds and its ratio to the bare handler.
 
     bare            aiohttp, reads the body and answers 200
+    floor           the least that verifies and reads: one HMAC, one comparison, one typed decode
     verified        our body, signature and typed event, not stored
     stored          our receiver: on disk before it answers (no handlers)
     handled         the same, with one handler that runs meanwhile
@@ -41,6 +42,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
@@ -51,7 +53,7 @@ from cyclesoft_async.webhooks.keyring import Keyring
 SECRET = "benchmark-secret"
 PORT = 18_437
 REQUESTS = 60_000
-CONTENDERS = ["bare", "verified", "stored", "handled", "commit-each", "gidgethub", "fastapi-svix"]
+CONTENDERS = ["bare", "floor", "verified", "stored", "handled", "commit-each", "gidgethub", "fastapi-svix"]
 PAYLOAD = Path(__file__).parent.parent / "tests" / "webhooks" / "payloads" / "workshop_order.updated.json"
 
 
@@ -66,6 +68,7 @@ def serve(contender: str, inbox: str) -> None:
     else:
         handler = {
             "bare": bare,
+            "floor": floor,
             "verified": verified,
             "commit-each": commit_each(inbox),
             "gidgethub": gidgethub,
@@ -86,6 +89,18 @@ async def handle(event: events.WorkshopOrderEvent) -> None:
 
 async def bare(request: web.Request) -> web.Response:
     await request.read()
+    return web.Response()
+
+
+DECODER = msgspec.json.Decoder(events.WorkshopOrderUpdated)
+
+
+async def floor(request: web.Request) -> web.Response:
+    body = await request.read()
+    digest = hmac.digest(SECRET.encode(), body, "sha256")
+    if not hmac.compare_digest(digest, bytes.fromhex(request.headers["X-CycleSoftware-Signature"])):
+        return web.Response(status=401)
+    DECODER.decode(body)
     return web.Response()
 
 
@@ -232,7 +247,7 @@ def measure(contender: str, folder: Path, seconds: int) -> tuple[float, float]:
     return float(rate), float(amount) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 
-OURS = {"bare", "verified", "stored", "handled", "commit-each"}
+OURS = {"bare", "floor", "verified", "stored", "handled", "commit-each"}
 
 
 def wait_until_up() -> None:
