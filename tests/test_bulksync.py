@@ -2,18 +2,23 @@
 
 import json
 import sqlite3
+import traceback
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TypedDict
 
+import anyio
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import NullPool, select
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy, errors, models
-from cyclesoft_async.bulksync import Store, SyncProgress, sync_workshop_orders
+from cyclesoft_async.bulksync import Store, SyncProgress, sync_workshop_orders, tables
 from cyclesoft_async.bulksync.windows import split_days
 from cyclesoft_async.sandbox import Sandbox
 
@@ -165,6 +170,44 @@ async def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
         with pytest.raises(errors.StoreError, match="unable to open database file"):
             await sync_workshop_orders(cs, store(tmp_path / "no such folder" / "orders.db"), **YEAR)
         assert sandbox.requests == 0
+
+
+async def test_a_table_of_somebody_elses_is_left_alone(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("create table workshop_orders (workshop_order_id integer primary key, mine text)")
+    order = {"workshop_order_id": 1, "repair_description": "Lekke band"}
+    async with served(page_of(order)) as url, session(url) as cs:
+        with pytest.raises(errors.StoreError, match="has no column named") as caught:
+            await sync_workshop_orders(cs, store(file), **DAY)
+    assert "Lekke band" not in "".join(traceback.format_exception(caught.value))
+    assert rows(file, "select * from workshop_orders") == []
+
+
+async def test_a_file_that_is_no_database(file: Path) -> None:
+    await anyio.Path(file).write_bytes(b"not a database, however long it may be " * 100)
+    async with served(page_of()) as url, session(url) as cs:
+        with pytest.raises(errors.StoreError, match="not a database"):
+            await sync_workshop_orders(cs, store(file), **DAY)
+
+
+async def test_rows_read_back_through_the_tables_are_aware_and_exact(file: Path) -> None:
+    order = {
+        "workshop_order_id": 1,
+        "datetime_modified": "2025-07-01 09:00:00",
+        "order_items": [{"quantity": 0.1, "discount_percentage": None}],
+    }
+    async with served(page_of(order)) as url, session(url) as cs:
+        await sync_workshop_orders(cs, store(file), **DAY)
+    engine = create_async_engine(f"sqlite+aiosqlite:///{file}", poolclass=NullPool)
+    async with engine.connect() as connection:
+        [(modified, created)] = await connection.execute(
+            select(tables.workshop_orders.c.datetime_modified, tables.workshop_orders.c.datetime_created)
+        )
+        [(quantity, discount)] = await connection.execute(
+            select(tables.workshop_order_items.c.quantity, tables.workshop_order_items.c.discount_percentage)
+        )
+    assert (modified, created) == (datetime(2025, 7, 1, 7, tzinfo=UTC), None)
+    assert (quantity, discount) == (Decimal("0.1"), None)
 
 
 @pytest.mark.parametrize("url", ["", "orders.db", "postgresql://localhost/orders", "mysql://u:secret@h/db"])

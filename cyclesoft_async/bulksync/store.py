@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime
 
 from anyio import to_thread
@@ -58,8 +58,9 @@ class Store:
         # Parameters are hidden from errors: they are people's data.
         engine = create_async_engine(self._url, poolclass=NullPool, hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-        async with engine.connect() as connection:
+        async with AsyncExitStack() as stack:
             with _as_store_error():
+                connection = await stack.enter_async_context(engine.connect())
                 async with connection.begin():
                     await connection.run_sync(metadata.create_all)
             yield StoreWriter(connection)
