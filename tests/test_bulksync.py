@@ -165,6 +165,22 @@ async def test_a_failure_for_good_is_raised_as_itself(file: Path) -> None:
             await sync_workshop_orders(cs, store(file), **YEAR)
 
 
+async def test_a_cancelled_sync_ends_as_cancelled_and_keeps_what_it_stored(file: Path) -> None:
+    with anyio.CancelScope() as scope:
+
+        def stop_at_the_tenth_page(seen: SyncProgress) -> None:
+            if seen.pages == 10:
+                scope.cancel()
+
+        async with Sandbox(orders=5_000, page_size=50) as sandbox, session(sandbox.url) as cs:
+            await sync_workshop_orders(cs, store(file), **YEAR, on_progress=stop_at_the_tenth_page)
+    assert scope.cancelled_caught
+    [(stored,)] = rows(file, "select count(*) from workshop_orders")
+    assert isinstance(stored, int)
+    assert 10 <= stored < 5_000
+    assert rows(file, "select count(distinct workshop_order_id) from workshop_order_items") == [(stored,)]
+
+
 async def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
     async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
         with pytest.raises(errors.StoreError, match="unable to open database file"):

@@ -238,6 +238,19 @@ def test_ctrl_c_stops_cleanly() -> None:
     assert (out, err) == ("", "cyclesoft: stopped; what was stored before stays\n")
 
 
+def test_ctrl_c_in_the_middle_of_a_sync(tmp_path: Path) -> None:
+    command = [str(CYCLESOFT), "sync", "--sandbox", "--to", f"sqlite:///{tmp_path / 'orders.db'}"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment()
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "cyclesoft: stopped; what was stored before stays\n")
+    assert 0 < count(tmp_path / "orders.db") < 20_000
+
+
 def test_a_port_that_is_taken(server: str) -> None:
     port = server.rpartition(":")[2]
     done = run("sandbox", "--port", port)

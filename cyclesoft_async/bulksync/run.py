@@ -59,7 +59,8 @@ async def sync_workshop_orders(
     async with store.open() as writer:
         pages, received = anyio.create_memory_object_stream[Page[WorkshopOrder]](concurrency)
         try:
-            async with anyio.create_task_group() as readers, received:
+            # In this order: a cancelled reader must not find the stream closed first.
+            async with received, anyio.create_task_group() as readers:
                 async with pages:
                     for _ in range(min(concurrency, len(windows))):
                         readers.start_soon(_read, cs, todo, pages.clone())
