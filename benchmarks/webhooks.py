@@ -255,7 +255,7 @@ def wait_until_up() -> None:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health").close()
         except OSError:
-            time.sleep(0.05)
+            time.sleep(0.05)  # the peers' servers don't all tell when they listen, so the port is asked
         else:
             return
     raise SystemExit("the server does not start")

@@ -164,7 +164,7 @@ def test_what_others_used_before_is_never_used_again(
         assert all(trace.granted < inf or trace.gave_up < inf for trace in traces)
         took = asyncio.get_running_loop().time() - began
         assert took <= sum(call.gap for call in todo) + (len(todo) + 1) * (WINDOW + 2)
-        await asyncio.sleep(2 * WINDOW + 1)
+        await asyncio.sleep(2 * WINDOW + 1)  # virtual time: until every token must be back
         assert limiter.snapshot().minutely.remaining == limit
 
     run(main())

@@ -38,7 +38,7 @@ def test_alone_it_is_never_refused_and_uses_nearly_all(
 def test_what_was_used_elsewhere_before_is_left_alone(workers: int, gap: float) -> None:
     async def main() -> None:
         server = MovingWindow()
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # virtual time: room for what was used before the beginning
         for number in range(200):
             server.foreign(number * gap)
         assert await Crowd(workers, 700).rush(server, _a_limiter(workers)) < 130
