@@ -1,0 +1,1 @@
+"""Hand a repair order or its invoice on to another system."""

