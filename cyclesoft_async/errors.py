@@ -11,6 +11,7 @@
     │   └── InboxUnavailableError   it takes no writes now
     └── RequestError                one call went wrong; knows method, path, attempts, quota
         ├── QuotaExhausted          the quota has no room within max_wait; nothing was sent
+        ├── LedgerError             the database of a shared quota is away or unusable; nothing was sent
         ├── TransportError          no whole answer came back
         │   ├── ConnectError        the server was not reached: refused, unreachable, TLS
         │   │   ├── NameResolutionError     the host name does not resolve
@@ -55,6 +56,7 @@ __all__ = [
     "InboxError",
     "InboxLockedError",
     "InboxUnavailableError",
+    "LedgerError",
     "NameResolutionError",
     "NotFoundError",
     "PaginationError",
@@ -172,6 +174,10 @@ class QuotaExhausted(RequestError):  # noqa: N818 - a public name that DESIGN an
         )
         self.resets_at = resets_at
         self.scope = scope
+
+
+class LedgerError(RequestError):
+    """The database that keeps a shared quota is away or can't be used; the request was not sent."""
 
 
 class TransportError(RequestError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from http import HTTPStatus
 from typing import Generic, TypeVar
 
@@ -60,7 +60,7 @@ class Paginator(Generic[T]):
         pages = [replace(page, body=b"") async for page in self._pages(whole=True)]
         return [item for page in pages for item in page.items]
 
-    def pages(self) -> AsyncIterator[Page[T]]:
+    def pages(self) -> AsyncGenerator[Page[T]]:
         """Page by page; a page without items is a page too, and does not end the list.
 
         Raises:
@@ -68,7 +68,7 @@ class Paginator(Generic[T]):
         """
         return self._pages(whole=False)
 
-    async def _pages(self, *, whole: bool) -> AsyncIterator[Page[T]]:
+    async def _pages(self, *, whole: bool) -> AsyncGenerator[Page[T]]:
         call = self._first
         seen = {hash(call)}  # and not the calls: a list can have ten thousand pages
         while True:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar, overload
+from typing import TYPE_CHECKING, Self, TypeVar, overload
 
 import aiohttp
 from msgspec import UNSET, UnsetType
@@ -18,8 +18,21 @@ from .models.body import Scalar, form_body, json_body, query_string
 from .quota import Lane, Limiter
 from .resources import WorkshopOrders
 from .snapshots import QuotaSnapshot
-from .transport import Call, CallOptions, Exchange, OnEvent, Origin, RetryPolicy, read_answer, read_nothing
+from .transport import (
+    BasicAuth,
+    Call,
+    CallOptions,
+    Exchange,
+    OnEvent,
+    Origin,
+    RetryPolicy,
+    read_answer,
+    read_nothing,
+)
 from .transport.call import FORM, JSON
+
+if TYPE_CHECKING:
+    from .quota.postgres import PostgresLedger
 
 T = TypeVar("T")
 
@@ -51,6 +64,8 @@ class CycleSoftSession:
         bulk_reserve: Requests of the day that calls in the lane "bulk" leave for interactive ones; a
             twentieth of the day's limit by default.
         on_event: Called in the event loop, at once, with every `CallEvent`; what it raises is logged.
+        ledger: Where several processes share the account's quota, a
+            `cyclesoft_async.quota.postgres.PostgresLedger`; None keeps it in memory, for this session alone.
 
     Raises:
         UsageError: `base_url` is not a URL, or the username is not one.
@@ -71,25 +86,38 @@ class CycleSoftSession:
         max_concurrent: int = 32,
         bulk_reserve: int | None = None,
         on_event: OnEvent | None = None,
+        ledger: PostgresLedger | None = None,
     ) -> None:
+        origin = Origin(base_url, BasicAuth(username, password))
+        if ledger is None:
+            limiter = Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve)
+        else:
+            limiter = ledger.limiter(
+                username, origin.base_url, max_concurrent=max_concurrent, bulk_reserve=bulk_reserve
+            )
         exchange = Exchange(
-            Origin(base_url, username, password),
-            Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve),
+            origin,
+            limiter,
             user_agent=f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
             connect_timeout=connect_timeout,
             http_session=http_session,
             on_event=on_event,
         )
-        self._adopt(exchange, CallOptions(timeout=timeout, retries=retries or RetryPolicy()))
+        self._adopt(exchange, limiter, CallOptions(timeout=timeout, retries=retries or RetryPolicy()))
 
-    def _adopt(self, exchange: Exchange, options: CallOptions) -> None:
+    def _adopt(self, exchange: Exchange, limiter: Limiter, options: CallOptions) -> None:
         self._exchange = exchange
+        self._limiter = limiter
+        self._limiter.expect(options.timeout)
         self._options = options
         self.workshop_orders = WorkshopOrders(exchange, options)
 
     @classmethod
-    def from_env(cls) -> Self:
+    def from_env(cls, *, ledger: PostgresLedger | None = None) -> Self:
         """A session from CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD and, if set, CYCLESOFT_BASE_URL.
+
+        Args:
+            ledger: As for the session.
 
         Raises:
             UsageError: One of the first two is not set.
@@ -101,6 +129,7 @@ class CycleSoftSession:
             os.environ["CYCLESOFT_USERNAME"],
             os.environ["CYCLESOFT_PASSWORD"],
             base_url=os.environ.get("CYCLESOFT_BASE_URL") or NETHERLANDS,
+            ledger=ledger,
         )
 
     def with_options(
@@ -124,6 +153,7 @@ class CycleSoftSession:
         copy = CycleSoftSession.__new__(CycleSoftSession)
         copy._adopt(
             self._exchange,
+            self._limiter,
             replace(self._options, **{key: value for key, value in given.items() if value is not UNSET}),
         )
         return copy
@@ -131,7 +161,7 @@ class CycleSoftSession:
     @property
     def quota(self) -> QuotaSnapshot:
         """The account's quota at this moment, as far as this client knows it."""
-        return self._exchange.quota()
+        return self._limiter.snapshot()
 
     @overload
     async def request(
@@ -208,6 +238,7 @@ class CycleSoftSession:
     async def aclose(self) -> None:
         """Close the connections, for all copies too; an aiohttp session of yours stays open."""
         await self._exchange.aclose()
+        await self._limiter.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -20,7 +20,7 @@ import cyclesoft_async
 from cyclesoft_async import BELGIUM, FRANCE, NETHERLANDS, CycleSoftSession, models
 from cyclesoft_async.errors import NotFoundError, QuotaExhausted, SessionError, StatusError, UsageError
 from cyclesoft_async.models import WorkshopOrder
-from cyclesoft_async.transport import Origin
+from cyclesoft_async.transport import BasicAuth, Origin
 
 from .answering import (
     AUTHORIZATION,
@@ -260,7 +260,7 @@ async def test_no_form_of_a_session_shows_the_credentials() -> None:
         await cs.workshop_orders.get(24, 1)
         shown = repr(cs) + str(cs) + repr(vars(cs)) + repr(vars(cs.workshop_orders)) + repr(cs.quota)
     assert repr(cs) == f"CycleSoftSession({server.url!r})"
-    assert repr(Origin(server.url, USERNAME, PASSWORD)) == f"Origin({server.url!r})"
+    assert repr(Origin(server.url, BasicAuth(USERNAME, PASSWORD))) == f"Origin({server.url!r})"
     assert not any(secret in shown for secret in SECRETS)
     for copied in (cs, session(server.url)):
         with pytest.raises(TypeError):

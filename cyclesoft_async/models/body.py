@@ -8,8 +8,7 @@ a boolean is `1` or `0`: to the PHP server the word "false" is true.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeAlias, cast
@@ -26,22 +25,23 @@ Scalar: TypeAlias = str | int | Decimal | date | bool | None
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-@contextmanager
-def _only_usage_errors() -> Generator[None]:
-    try:
-        yield
-    except (TypeError, ValueError, OverflowError) as error:
-        raise error if isinstance(error, UsageError) else UsageError(f"this can't be sent: {error}") from None
+_FAULTS = (TypeError, ValueError, OverflowError)
 
 
-@_only_usage_errors()
+def _usage_error(fault: Exception) -> UsageError:
+    return fault if isinstance(fault, UsageError) else UsageError(f"this can't be sent: {fault}")
+
+
 def json_body(body: object) -> bytes:
     """A Struct, or plain dicts and lists, as a JSON body.
 
     Raises:
         UsageError: A datetime is naive, or something has no form in JSON.
     """
-    return _encoder.encode(_wire_form(msgspec.to_builtins(body, builtin_types=(datetime, Decimal))))
+    try:
+        return _encoder.encode(_wire_form(msgspec.to_builtins(body, builtin_types=(datetime, Decimal))))
+    except _FAULTS as fault:
+        raise _usage_error(fault) from None
 
 
 def _wire_form(value: object) -> object:
@@ -58,24 +58,29 @@ def _wire_form(value: object) -> object:
             return value
 
 
-@_only_usage_errors()
 def form_body(fields: Mapping[str, Scalar]) -> bytes:
     """Form fields, without those that are None.
 
     Raises:
         UsageError: A datetime is naive, or a text can't be encoded.
     """
-    return urlencode([(k, _as_text(v, "1", "0")) for k, v in fields.items() if v is not None]).encode()
+    return _urlencoded(fields, "1", "0").encode()
 
 
-@_only_usage_errors()
 def query_string(params: Mapping[str, Scalar | Sequence[int]]) -> str:
     """Query parameters, without those that are None; lists of ids are joined by commas.
 
     Raises:
         UsageError: A datetime is naive, or a text can't be encoded.
     """
-    return urlencode([(k, _as_text(v, "true", "false")) for k, v in params.items() if v is not None])
+    return _urlencoded(params, "true", "false")
+
+
+def _urlencoded(fields: Mapping[str, Scalar | Sequence[int]], true: str, false: str) -> str:
+    try:
+        return urlencode([(k, _as_text(v, true, false)) for k, v in fields.items() if v is not None])
+    except _FAULTS as fault:
+        raise _usage_error(fault) from None
 
 
 def _as_text(value: Scalar | Sequence[int], true: str, false: str) -> str:

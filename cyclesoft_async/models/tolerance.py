@@ -8,8 +8,7 @@ look, and only the answers that need it pay.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable
-from contextlib import contextmanager
+from collections.abc import Hashable
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -26,30 +25,32 @@ _LARGEST_INT = 2**63
 _untyped = msgspec.json.Decoder[Any](float_hook=Decimal)
 
 
-@contextmanager
-def _only_decode_errors() -> Generator[None]:
-    """Some faults of the bytes leave msgspec as errors of Python's own."""
-    try:
-        yield
-    except RecursionError:
-        raise msgspec.DecodeError("JSON is nested too deeply") from None
-    except UnicodeDecodeError:
-        raise msgspec.DecodeError("a text is not UTF-8") from None
-    except ArithmeticError:
-        raise msgspec.DecodeError("a number is out of range") from None
+# Some faults of the bytes leave msgspec as errors of Python's own.
+_FAULTS = (RecursionError, UnicodeDecodeError, ArithmeticError)
 
 
-@_only_decode_errors()
-def decode_as_documented(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
-    """The JSON `raw` as `type_`, by the fast look alone.
+def _as_decode_error(fault: Exception) -> msgspec.DecodeError:
+    match fault:
+        case RecursionError():
+            return msgspec.DecodeError("JSON is nested too deeply")
+        case UnicodeDecodeError():
+            return msgspec.DecodeError("a text is not UTF-8")
+        case _:
+            return msgspec.DecodeError("a number is out of range")
+
+
+def decode_as_documented(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
+    """The JSON `raw` as what the decoder gives, by the fast look alone.
 
     Raises:
-        msgspec.DecodeError: It is not JSON, or deviates from `type_`.
+        msgspec.DecodeError: It is not JSON, or deviates from the decoder's type.
     """
-    return msgspec.json.decode(raw, type=type_)
+    try:
+        return decoder.decode(raw)
+    except _FAULTS as fault:
+        raise _as_decode_error(fault) from None
 
 
-@_only_decode_errors()
 def decode(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
     """The JSON `raw` as `type_`.
 
@@ -60,7 +61,17 @@ def decode(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
         return msgspec.json.decode(raw, type=type_)
     except msgspec.ValidationError:
         pass
-    return msgspec.convert(_mend(_untyped.decode(raw), _shape(cast("Hashable", type_))), type_, strict=False)
+    except _FAULTS as fault:
+        raise _as_decode_error(fault) from None
+    return _decode_forgivingly(raw, type_)
+
+
+def _decode_forgivingly(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
+    try:
+        mended = _mend(_untyped.decode(raw), _shape(cast("Hashable", type_)))
+        return msgspec.convert(mended, type_, strict=False)
+    except _FAULTS as fault:
+        raise _as_decode_error(fault) from None
 
 
 @lru_cache(maxsize=128)

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from .account import EndpointLimit, Lane
+from .fixed import FixedLimiter
 from .headers import read_retry_after
-from .ledger import Ledger, MemoryLedger
+from .ledger import MemoryLedger
 from .limiter import Limiter, Permit
 
-__all__ = ["EndpointLimit", "Lane", "Ledger", "Limiter", "MemoryLedger", "Permit", "read_retry_after"]
+__all__ = [
+    "EndpointLimit",
+    "FixedLimiter",
+    "Lane",
+    "Limiter",
+    "MemoryLedger",
+    "Permit",
+    "read_retry_after",
+]

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from .bucket import Bucket, Spend
 from .day import Day
 from .headers import QuotaHeaders, read_headers, read_retry_after
-from .ledger import Ledger
+from .ledger import MemoryLedger
 
 __all__ = ["Account", "EndpointLimit", "Lane"]
 
@@ -16,9 +16,9 @@ Lane = Literal["interactive", "bulk"]
 
 WINDOW = 60.0
 _MINUTELY = 360
-_DAILY = 15_000
+DAILY = 15_000
 _FARTHEST_RESET = 2 * 86_400.0
-_TOO_MANY_REQUESTS = 429
+TOO_MANY_REQUESTS = 429
 
 
 class EndpointLimit(NamedTuple):
@@ -34,20 +34,22 @@ class Account:
     Vendor page: "API limits" (Introduction).
     """
 
-    def __init__(self, *, bulk_reserve: int | None, ledger: Callable[[], Ledger]) -> None:
-        self.minute = Bucket("minutely", _MINUTELY, WINDOW, ledger(), wary=True)
-        self.day = Day(_DAILY, WINDOW)
+    def __init__(self, *, bulk_reserve: int | None) -> None:
+        self.minute = self._new_bucket("minutely", _MINUTELY, wary=True)
+        self.day = Day(DAILY, WINDOW)
         self.sent = 0
         self.refused = 0
         self._bulk_reserve = bulk_reserve
-        self._ledger = ledger
         self._endpoints: dict[str, Bucket] = {}
+
+    def _new_bucket(self, name: str, limit: int, *, wary: bool = False) -> Bucket:
+        return Bucket(name, limit, WINDOW, MemoryLedger(), wary=wary)
 
     def endpoint(self, limit: EndpointLimit) -> Bucket:
         """The bucket of an endpoint with a limit of its own."""
         bucket = self._endpoints.get(limit.name)
         if bucket is None:
-            bucket = self._endpoints[limit.name] = Bucket(limit.name, limit.minutely, WINDOW, self._ledger())
+            bucket = self._endpoints[limit.name] = self._new_bucket(limit.name, limit.minutely)
         return bucket
 
     def has_room(self, now: float) -> bool:
@@ -105,7 +107,7 @@ class Account:
     ) -> None:
         """Learn from an answer."""
         told = read_headers(headers)
-        refused = status == _TOO_MANY_REQUESTS
+        refused = status == TOO_MANY_REQUESTS
         meant = spends[0] if len(spends) == 1 else self._meant(spends, told.minutely_limit)
         if meant is not None:
             _learn_window(meant, told, now, refused=refused)

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
-from .ledger import Ledger
+from .ledger import MemoryLedger
 
 __all__ = ["Bucket", "Spend"]
 
@@ -46,7 +46,9 @@ class Bucket:
     What becomes of a request that was sent since then clears the view.
     """
 
-    def __init__(self, name: str, limit: int, window: float, ledger: Ledger, *, wary: bool = False) -> None:
+    def __init__(
+        self, name: str, limit: int, window: float, ledger: MemoryLedger, *, wary: bool = False
+    ) -> None:
         self.name = name
         self.limit = limit
         self.confirmed = False
@@ -182,7 +184,8 @@ class Bucket:
         if spend.ordinal > self._freshest:
             self._freshest = spend.ordinal
             self._proven = max(0, min(self._proven, used - least))
-            self._ceiling = max(self._proven, used - least)
+            self._ceiling = used - least
+        self._ceiling = max(self._ceiling, self._proven)
 
     def __repr__(self) -> str:
         return (

@@ -66,6 +66,22 @@ class Day:
             self._doubted = before > self.limit or self.used - before > self.limit // 100
         self.confirmed = True
 
+    def mirror(
+        self,
+        *,
+        limit: int,
+        used: int,
+        confirmed: bool,
+        ends_at: float,
+        known_end: bool,
+        doubted: bool,
+        probe_at: float,
+    ) -> None:
+        """Take over a day that is counted elsewhere."""
+        self.limit, self.used, self.confirmed = limit, used, confirmed
+        self.ends_at, self.known_end = ends_at, known_end
+        self._doubted, self._probe_at = doubted, probe_at
+
     def refused(self) -> None:
         """The server says that the day is used up."""
         self.used = max(self.used, self.limit)

@@ -72,6 +72,19 @@ class Lanes:
         """The first waiter of every line."""
         return [next(iter(line)) for lines in self._lines.values() for line in lines.values() if line]
 
+    def everybody(self) -> list[Waiter]:
+        """All who wait."""
+        return [waiter for lines in self._lines.values() for line in lines.values() for waiter in line]
+
+    def sizes(self) -> list[tuple[Lane, Bucket | None, int]]:
+        """How many wait in every line where somebody does."""
+        return [
+            (lane, endpoint, len(line))
+            for lane, lines in self._lines.items()
+            for endpoint, line in lines.items()
+            if line
+        ]
+
     def turn(self, now: float, may_bulk: Callable[[float], bool]) -> Waiter | None:
         """Whose turn it is, given that the account has room; None when all wait for something else.
 

@@ -1,40 +1,18 @@
-"""Where the tokens of one limit are kept: in memory, or in a store that several processes share."""
+"""Where one process keeps the tokens of one limit; processes that share a quota have a `PostgresLedger`."""
 
 from __future__ import annotations
 
 from collections import deque
 from math import inf
-from typing import Protocol
 
-__all__ = ["Ledger", "MemoryLedger"]
-
-
-class Ledger(Protocol):
-    """The tokens of one limit: how many are out, and when they come back.
-
-    Times are seconds of the event loop's clock. Nothing here waits: a ledger that lives elsewhere keeps a
-    stock of tokens at hand, counts all others as held, and says by `back_at` when it is worth asking again.
-    """
-
-    def held(self, now: float) -> int:
-        """How many tokens are out at `now`, whoever took them: not given back, or not back yet."""
-        ...
-
-    def take(self, now: float) -> int:
-        """Take one token, which stays out until it is given back; returns how many are out then."""
-        ...
-
-    def give_back(self, at: float | None) -> None:
-        """Let one token come back at `at`, not earlier than those before it; None: it is back at once."""
-        ...
-
-    def back_at(self, nth: int) -> float:
-        """When the nth token from now comes back; infinity when that is not known yet."""
-        ...
+__all__ = ["MemoryLedger"]
 
 
 class MemoryLedger:
-    """The tokens of one process."""
+    """The tokens of one limit: how many are out, and when they come back.
+
+    Times are seconds of the event loop's clock.
+    """
 
     __slots__ = ("_out", "_returns")
 
@@ -43,25 +21,25 @@ class MemoryLedger:
         self._returns: deque[float] = deque()
 
     def held(self, now: float) -> int:
-        """See `Ledger`."""
+        """How many tokens are out at `now`: not given back, or not back yet."""
         returns = self._returns
         while returns and returns[0] <= now:
             returns.popleft()
         return self._out + len(returns)
 
     def take(self, now: float) -> int:
-        """See `Ledger`."""
+        """Take one token, which stays out until it is given back; returns how many are out then."""
         self._out += 1
         return self.held(now)
 
     def give_back(self, at: float | None) -> None:
-        """See `Ledger`."""
+        """Let one token come back at `at`, not earlier than those before it; None: it is back at once."""
         self._out -= 1
         if at is not None:
             self._returns.append(at)
 
     def back_at(self, nth: int) -> float:
-        """See `Ledger`."""
+        """When the nth token from now comes back; infinity when that is not known yet."""
         return self._returns[nth - 1] if nth <= len(self._returns) else inf
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 from cyclesoft_async.errors import QuotaExhausted
 from cyclesoft_async.snapshots import QuotaSnapshot, WindowQuota
@@ -13,7 +14,6 @@ from cyclesoft_async.snapshots import QuotaSnapshot, WindowQuota
 from .account import Account, EndpointLimit, Lane
 from .bucket import Bucket, Spend
 from .lanes import Lanes, Waiter
-from .ledger import Ledger, MemoryLedger
 
 __all__ = ["Limiter", "Permit"]
 
@@ -21,12 +21,20 @@ __all__ = ["Limiter", "Permit"]
 _COARSE = 1e-6
 
 
+class _Grantor(Protocol):
+    """Who gives permits, and is told what became of them."""
+
+    def _answered(self, spends: tuple[Spend, ...], status: int, headers: Mapping[str, str]) -> None: ...
+    def _unsent(self, spends: tuple[Spend, ...]) -> None: ...
+    def _lost(self, spends: tuple[Spend, ...]) -> None: ...
+
+
 class Permit:
     """The right to send one request once. Say what became of it; only the first word counts."""
 
     __slots__ = ("_limiter", "_spends")
 
-    def __init__(self, limiter: Limiter, spends: tuple[Spend, ...]) -> None:
+    def __init__(self, limiter: _Grantor, spends: tuple[Spend, ...]) -> None:
         self._limiter = limiter
         self._spends: tuple[Spend, ...] | None = spends
 
@@ -60,8 +68,8 @@ class Limiter:
     Args:
         max_concurrent: Requests in flight at the same time, at most.
         bulk_reserve: Requests of the day that bulk work leaves alone; None leaves a twentieth of the limit.
-        ledger: Makes the place where the tokens of one limit are kept.
         wall: Tells the time, in unix seconds.
+        account: What is known of the quota; nothing by default.
     """
 
     def __init__(
@@ -69,12 +77,12 @@ class Limiter:
         *,
         max_concurrent: int = 32,
         bulk_reserve: int | None = None,
-        ledger: Callable[[], Ledger] = MemoryLedger,
         wall: Callable[[], float] = time.time,
+        account: Account | None = None,
     ) -> None:
         self._max_concurrent = max_concurrent
         self._wall = wall
-        self._account = Account(bulk_reserve=bulk_reserve, ledger=ledger)
+        self._account = account or Account(bulk_reserve=bulk_reserve)
         self._lanes = Lanes()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -227,6 +235,12 @@ class Limiter:
             resets_at=self._moment(day.ends_at, now) if day.known_end else None,
             source="header" if day.confirmed else "estimate",
         )
+
+    def expect(self, seconds: float) -> None:
+        """Requests may take so long until they are answered or given up; one process alone need not know."""
+
+    async def aclose(self) -> None:
+        """Let go of what the limiter holds open: nothing, when the quota is kept in memory."""
 
     def __repr__(self) -> str:
         minute, day = self._account.minute, self._account.day

@@ -5,7 +5,7 @@ Vendor page: "Workshop orders" (scope `resources`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from functools import partial
@@ -98,9 +98,9 @@ class WorkshopOrders:
             raise UsageError("this is not a cursor of workshop orders")
         return Paginator(self._page, first)
 
-    async def _page(self, call: Call, whole: bool) -> Page[WorkshopOrder]:
+    def _page(self, call: Call, whole: bool) -> Awaitable[Page[WorkshopOrder]]:
         read = partial(read_whole_page if whole else read_page, row_type=WorkshopOrder)
-        return await self._exchange.fetch(call, read, self._options)
+        return self._exchange.fetch(call, read, self._options)
 
     async def get(self, customer_id: int, workshop_order_id: int) -> WorkshopOrder:
         """One workshop order; the vendor wants its customer as well.

@@ -15,13 +15,28 @@
     catalogue.py    repairs, parts, bikes and status texts
     quota.py        an exact moving minute and a Dutch day
     amsterdam.py    Dutch wall time
+    loopback.py     a port on loopback
     wire.py         the shape of an order in JSON
+
+Stand-ins of the other vendors that `bridges` speak to: ppw.py, shopctrl.py and fleetio.py, over vendor.py.
 
 It shares no code with the client, so that a mistake in the client's models can't cancel out.
 """
 
 from .deliveries import Deliveries
 from .faults import PASSING, Fault, Faults
+from .fleetio import FleetioSandbox
+from .ppw import PpwSandbox
 from .server import Sandbox
+from .shopctrl import ShopCtrlSandbox
 
-__all__ = ["PASSING", "Deliveries", "Fault", "Faults", "Sandbox"]
+__all__ = [
+    "PASSING",
+    "Deliveries",
+    "Fault",
+    "Faults",
+    "FleetioSandbox",
+    "PpwSandbox",
+    "Sandbox",
+    "ShopCtrlSandbox",
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
@@ -20,14 +19,11 @@ from .answers import RefusedError, refusal
 from .api import CREATE_INVOICES, Api
 from .book import Book, Watcher
 from .faults import Fault, Faults
+from .loopback import Loopback
 from .quota import Quota
 from .sabotage import Saboteur
 from .seeded import SeededOrders
 
-_HOST: Final = "127.0.0.1"
-_SHUTDOWN_SECONDS: Final = 1.0
-_SILENCE: Final = logging.getLogger(__name__)
-_SILENCE.disabled = True  # callers learn by the answer; a terminal with progress bars has no room for more
 _OWN_LIMITS: Final = {CREATE_INVOICES: 15}
 
 
@@ -102,15 +98,12 @@ class Sandbox:
         self._clock = clock or _steady_clock()
         self._api = Api(self._book, page_size=page_size, clock=self._clock)
         self._saboteur = Saboteur(faults or Faults())
-        self._port = port
-        self._runner: web.AppRunner | None = None
+        self._loopback = Loopback(port)
 
     @property
     def url(self) -> str:
         """The base URL, `http://127.0.0.1:PORT`, while the sandbox runs."""
-        if self._runner is None or not self._runner.addresses:
-            raise RuntimeError("the sandbox is not running; use it in an `async with` block")
-        return f"http://{_HOST}:{self._runner.addresses[0][1]}"
+        return self._loopback.url
 
     @property
     def orders(self) -> int:
@@ -138,21 +131,11 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._serve])
         app.add_routes(self._api.routes())
-        self._runner = web.AppRunner(
-            app, access_log=None, logger=_SILENCE, shutdown_timeout=_SHUTDOWN_SECONDS
-        )
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, _HOST, self._port).start()
-        except OSError:
-            await self.__aexit__()
-            raise
+        await self._loopback.open(app)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self._loopback.close()
 
     @web.middleware
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:

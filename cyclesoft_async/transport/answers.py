@@ -30,6 +30,7 @@ from cyclesoft_async.models.tolerance import decode
 from cyclesoft_async.quota import read_retry_after
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StatusError)
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -38,6 +39,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     def __repr__(self) -> str:  # bodies hold people's data
         return f"Answer({self.status}, {len(self.body)} bytes)"
@@ -78,6 +84,15 @@ def read_answer(answer: Answer, type_: type[T]) -> T:
         ResponseDecodeError: The answer is not JSON, or of another shape.
     """
     raise_for_failure(answer, verdict_of(answer.body))
+    return read_body(answer, type_)
+
+
+def read_body(answer: Answer, type_: type[T]) -> T:
+    """The body as `type_`, whatever it says of itself.
+
+    Raises:
+        ResponseDecodeError: The body is not JSON, or of another shape.
+    """
     try:
         return decode(answer.body, type_)
     except msgspec.DecodeError as error:
@@ -105,13 +120,16 @@ def verdict_of(body: bytes) -> Verdict:
 
 def raise_for_failure(answer: Answer, verdict: Verdict) -> None:
     """Raise the error that an answer stands for, if it stands for one."""
-    success = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
-    if success and not verdict.is_error:
+    if answer.is_success and not verdict.is_error:
         return
-    words = verdict.words
-    said = "the server says error: true" if success else f"status {answer.status}"
-    error_class = BadRequestError if success else _error_class(answer.status)
-    raise error_class(
+    class_ = BadRequestError if answer.is_success else error_class(answer.status)
+    raise refusal(answer, class_, verdict.words)
+
+
+def refusal(answer: Answer, class_: type[E], words: str | None) -> E:
+    """The error for an answer that says no, with the server's words if it has any."""
+    said = "the server says error: true" if answer.is_success else f"status {answer.status}"
+    return class_(
         f"{said}: {words}" if words else f"{said}, {_kind(answer)}",
         status=answer.status,
         server_message=words,
@@ -129,7 +147,8 @@ _CLASSES: dict[int, type[StatusError]] = {
 }
 
 
-def _error_class(status: int) -> type[StatusError]:
+def error_class(status: int) -> type[StatusError]:
+    """The class of the tree for a status that is none of success."""
     nearest = {4: BadRequestError, 5: ServerError}.get(status // 100, StatusError)
     return _CLASSES.get(status, nearest)
 

@@ -8,18 +8,21 @@ import ssl
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
+from multidict import CIMultiDict
 
 from cyclesoft_async.errors import (
     CertificateError,
     ConnectError,
     NameResolutionError,
     RequestTimeout,
+    SessionError,
     TransportError,
 )
-from cyclesoft_async.quota import Limiter, Permit
+from cyclesoft_async.quota import FixedLimiter, Limiter, Permit
 
 from .answers import Answer
 from .call import Call, CallOptions
+from .deadlines import Deadlines
 from .origin import Origin
 from .watching import Watch
 
@@ -31,37 +34,52 @@ class Attempt:
     """One attempt: the request is sent once, or not at all."""
 
     def __init__(
-        self, call: Call, origin: Origin, limiter: Limiter, options: CallOptions, watch: Watch
+        self,
+        call: Call,
+        origin: Origin,
+        limiter: Limiter | FixedLimiter,
+        options: CallOptions,
+        watch: Watch,
     ) -> None:
         self._call = call
         self._origin = origin
         self._limiter = limiter
         self._options = options
         self._watch = watch
-        self._deadline = asyncio.timeout(None)
         self._broken: Exception | None = None
         self.sends = 0
         self.queued = 0.0
         """Seconds spent waiting for the quota."""
 
     async def run(
-        self, http: aiohttp.ClientSession, headers: dict[str, str], timeout: aiohttp.ClientTimeout
+        self,
+        http: aiohttp.ClientSession,
+        headers: CIMultiDict[str],
+        timeout: aiohttp.ClientTimeout,
+        deadlines: Deadlines,
     ) -> Answer:
         """Send and read the whole answer.
 
         Raises:
             TransportError: No whole answer came.
             QuotaExhausted: There is no room for it soon enough.
+            SessionError: The session was closed while the request waited for the quota.
         """
         call = self._call
+        url = self._origin.url(call.path, call.query)
         if call.content_type:
-            headers = {**headers, hdrs.CONTENT_TYPE: call.content_type}
+            headers = CIMultiDict(headers, **{hdrs.CONTENT_TYPE: call.content_type})
+        self._permit = await self._wait_for_quota()
+        deadline = asyncio.timeout(None)
         try:
-            async with (
-                self._deadline,
-                http.request(
+            if http.closed:
+                raise SessionError("the session is closed")
+            self._watch.sent()
+            async with deadline:
+                deadlines.set(deadline, self._sent_at + self._options.timeout)
+                response = await http.request(
                     call.method,
-                    self._origin.url(call.path, call.query),
+                    url,
                     data=call.body,
                     headers=headers,
                     allow_redirects=False,  # a redirect would take the credentials along
@@ -69,13 +87,15 @@ class Attempt:
                     auto_decompress=True,
                     timeout=timeout,
                     middlewares=(self._meter,),
-                ) as response,
-            ):
+                )
                 body = await response.read()
-                self._watch.answered(response.status, self._seconds_since_sent())
-                return Answer(status=response.status, headers=response.headers, body=body)
+            self._watch.answered(response.status, self._seconds_since_sent())
+            return Answer(status=response.status, headers=response.headers, body=body)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             failure = self._failure(error)
+        finally:
+            deadlines.lift(deadline)
+            self._permit.unsent()  # if nothing was said of it: the request did not come to be sent
         # Raised out here so that aiohttp's error is no part of it: some carry the request's credentials.
         raise failure
 
@@ -86,8 +106,8 @@ class Attempt:
         """
         if self._broken is not None:
             raise self._broken
-        permit = await self._wait_for_quota()
-        request.headers[hdrs.AUTHORIZATION] = self._origin.authorization()
+        permit = self._permit
+        request.headers.update(self._origin.auth.headers())
         try:
             response = await handler(request)
         except _NEVER_SENT:
@@ -103,19 +123,16 @@ class Attempt:
 
     async def _wait_for_quota(self) -> Permit:
         clock = asyncio.get_running_loop().time
-        self._deadline.reschedule(None)
         began = clock()
         try:
             permit = await self._limiter.acquire(
                 lane=self._options.lane, endpoint=self._call.limit, max_wait=self._options.max_wait
             )
         finally:
-            self.queued = clock() - began
+            self._sent_at = clock()
+            self.queued = self._sent_at - began
         self.sends += 1
         self._watch.waited(self.queued)
-        self._watch.sent()
-        self._sent_at = clock()
-        self._deadline.reschedule(self._sent_at + self._options.timeout)
         return permit
 
     def _seconds_since_sent(self) -> float:

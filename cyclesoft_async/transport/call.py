@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -11,6 +13,9 @@ from .retry import RetryPolicy
 
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
+
+# Whatever else stands between two slashes may be an id, a barcode or a name.
+_WORD_OF_A_PATH = re.compile(r"(?:[a-z_-]+|v\d+)(?:\.json)?")
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -36,6 +41,11 @@ class Call(Struct, frozen=True, kw_only=True):
         """
         return self.method in {"GET", "HEAD"}
 
+    @property
+    def template(self) -> str:
+        """The path without ids, `/api/v1/customers/{id}/workshop-order/{id}.json`: fit to be logged."""
+        return "/".join(map(_word, self.path.split("/")))
+
     def at(self, target: str) -> Call:
         """The same call, of another path and query."""
         path, _, query = target.partition("?")
@@ -43,6 +53,12 @@ class Call(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:  # the query and the body can name people
         return f"Call({self.method} {self.path})"
+
+
+def _word(segment: str) -> str:
+    if not segment or _WORD_OF_A_PATH.fullmatch(segment):
+        return segment
+    return "{id}.json" if segment.endswith(".json") else "{id}"
 
 
 class CallOptions(Struct, frozen=True, kw_only=True):

@@ -10,18 +10,20 @@ from typing import TypeAlias, TypeVar
 
 import aiohttp
 from aiohttp import hdrs
+from multidict import CIMultiDict
 
 from cyclesoft_async.errors import CycleSoftError, RequestError, SessionError
-from cyclesoft_async.quota import Limiter
+from cyclesoft_async.quota import FixedLimiter, Limiter
 from cyclesoft_async.snapshots import QuotaSnapshot
 
 from .answers import Answer
 from .attempt import Attempt
 from .call import Call, CallOptions
+from .deadlines import Deadlines
 from .doubt import as_of_a_write, is_worth_a_look
 from .events import OnEvent
 from .origin import Origin
-from .watching import Watch, watching
+from .watching import Watch
 
 T = TypeVar("T")
 Find: TypeAlias = Callable[[], Awaitable[T | None]]
@@ -33,7 +35,7 @@ class Exchange:
     def __init__(
         self,
         origin: Origin,
-        limiter: Limiter,
+        limiter: Limiter | FixedLimiter,
         *,
         user_agent: str,
         connect_timeout: float,
@@ -42,13 +44,12 @@ class Exchange:
     ) -> None:
         self._origin = origin
         self._limiter = limiter
-        self._headers: dict[str, str] = {
-            hdrs.USER_AGENT: user_agent,
-            hdrs.ACCEPT: "application/json",
-            hdrs.ACCEPT_ENCODING: "gzip",
-        }
-        # aiohttp's total would run while a request waits for the quota; an `Attempt` keeps the time instead.
+        self._headers = CIMultiDict(
+            {hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: "application/json", hdrs.ACCEPT_ENCODING: "gzip"}
+        )
+        # aiohttp's total would cost each request a timer; the deadlines share one.
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
+        self._deadlines = Deadlines()
         self._http = http_session
         self._owns_http = http_session is None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -61,8 +62,8 @@ class Exchange:
         """Where the requests go."""
         return self._origin
 
-    def quota(self) -> QuotaSnapshot:
-        """The quota as this client knows it."""
+    def quota(self) -> QuotaSnapshot | None:
+        """The quota as this client knows it; None when the answers tell nothing of it."""
         return self._limiter.snapshot()
 
     async def fetch(
@@ -81,7 +82,7 @@ class Exchange:
             RequestError: It did not work out; one of its subclasses tells how.
             SessionError: The session is closed, or belongs to another event loop.
         """
-        with watching(next(self._numbers), call, self._origin, self._on_event) as watch:
+        with Watch(next(self._numbers), call, self._origin, self._on_event) as watch:
             try:
                 return await self._repeatedly(call, read, options, find, watch)
             except asyncio.CancelledError as error:
@@ -104,7 +105,7 @@ class Exchange:
             watch.attempt += 1
             attempt = Attempt(call, self._origin, self._limiter, options, watch)
             try:
-                return read(await attempt.run(self._open(), self._headers, self._timeout))
+                return read(await attempt.run(self._open(), self._headers, self._timeout, self._deadlines))
             except RequestError as error:
                 failure = error if call.is_read else as_of_a_write(error, call)
             sends += attempt.sends

@@ -7,6 +7,8 @@ Vendor page: "Pagination" (Introduction). `data` may be one object where a list 
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
+from functools import lru_cache
 from types import GenericAlias
 from typing import Generic, TypeVar, cast
 from urllib.parse import quote
@@ -104,9 +106,9 @@ def read_page(answer: Answer, row_type: type[T]) -> Page[T]:
         StatusError: The server says no.
         ResponseDecodeError: The answer is not JSON, or not a page.
     """
-    envelope_type = cast("type[_Envelope[T]]", GenericAlias(_Envelope, (row_type,)))
+    decoder = cast("msgspec.json.Decoder[_Envelope[T]]", _page_decoder(cast("Hashable", row_type)))
     try:
-        envelope = decode_as_documented(answer.body, envelope_type)
+        envelope = decode_as_documented(answer.body, decoder)
     except msgspec.DecodeError:
         envelope = None
     if envelope is None:
@@ -115,6 +117,12 @@ def read_page(answer: Answer, row_type: type[T]) -> Page[T]:
     data = envelope.data
     items = cast("list[T]", [] if data is None else data if isinstance(data, list) else [data])
     return Page(items=items, rejected=[], cursor=_cursor(envelope.pagination), body=answer.body)
+
+
+@lru_cache
+def _page_decoder(row_type: Hashable) -> msgspec.json.Decoder[_Envelope[object]]:
+    envelope = cast("type[_Envelope[object]]", GenericAlias(_Envelope, (row_type,)))
+    return msgspec.json.Decoder(envelope)
 
 
 def _read_row_by_row(answer: Answer, row_type: type[T]) -> Page[T]:

@@ -7,27 +7,38 @@ stay out.
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 
 from msgspec import structs
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
+from .call import Call
 from .events import CallAnswered, CallEvent, CallFailed, CallSent, OnEvent
 from .origin import Origin
 
 _tracer = trace.get_tracer("cyclesoft_async")
 
 
+def call_span(call: Call, origin: Origin) -> AbstractContextManager[OnEvent] | None:
+    """A span that lasts as long as the block; what the block is told becomes the span's events.
+
+    None when the program has set up no provider: then nobody would see the span, and it would only cost.
+    """
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return None
+    return _recorded(call, origin)
+
+
 @contextmanager
-def call_span(method: str, path: str, origin: Origin) -> Generator[OnEvent]:
-    """A span that lasts as long as the block; what the block is told becomes the span's events."""
+def _recorded(call: Call, origin: Origin) -> Generator[OnEvent]:
+    path = call.template
     span = _tracer.start_span(
-        f"{method} {path}",
+        f"{call.method} {path}",
         kind=SpanKind.CLIENT,
         attributes={
-            "http.request.method": method,
+            "http.request.method": call.method,
             "url.template": path,
             "server.address": origin.host,
             "server.port": origin.port,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import cache
-from typing import TypeAlias, TypedDict
+from types import TracebackType
+from typing import Self, TypeAlias, TypedDict
 
 from cyclesoft_async.errors import AmbiguousWriteError, RequestError, ResponseError
 
@@ -18,39 +18,40 @@ from .origin import Origin
 _log = logging.getLogger("cyclesoft_async")
 
 _WORTH_TELLING = 0.01  # seconds; less is no waiting but a busy machine
-# Whatever else stands between two slashes may be an id, a barcode or a name.
-_WORD_OF_A_PATH = re.compile(r"(?:[a-z_-]+|v\d+)(?:\.json)?")
 
-_CallSpan: TypeAlias = Callable[[str, str, Origin], AbstractContextManager[OnEvent]]
-
-
-@contextmanager
-def watching(number: int, call: Call, origin: Origin, on_event: OnEvent | None) -> Generator[Watch]:
-    """Watch a call for as long as the block lasts."""
-    path = _template(call.path)
-    listeners: list[OnEvent] = [_log_event]
-    if on_event is not None:
-        listeners.append(_guarded(on_event))
-    call_span = _call_span()
-    with ExitStack() as spans:
-        if call_span is not None:
-            listeners.append(spans.enter_context(call_span(call.method, path, origin)))
-        yield Watch(number, call.method, path, listeners)
+_CallSpan: TypeAlias = Callable[[Call, Origin], AbstractContextManager[OnEvent] | None]
 
 
 class Watch:
-    """Tells what happens to one call.
+    """Tells what happens to one call, for as long as the `with` block lasts.
 
     Attributes:
         attempt: The number of the attempt under way, from 1; whoever begins another one counts it.
     """
 
-    def __init__(self, number: int, method: str, path: str, listeners: list[OnEvent]) -> None:
+    __slots__ = ("_call", "_listeners", "_number", "_span", "attempt")
+
+    def __init__(self, number: int, call: Call, origin: Origin, on_event: OnEvent | None) -> None:
         self.attempt = 0
         self._number = number
-        self._method = method
-        self._path = path
-        self._listeners = listeners
+        self._call = call
+        self._listeners = [] if on_event is None else [_guarded(on_event)]
+        call_span = _call_span()
+        self._span = None if call_span is None else call_span(call, origin)
+
+    def __enter__(self) -> Self:
+        if self._span is not None:
+            self._listeners.append(self._span.__enter__())
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._span is not None:
+            self._span.__exit__(exc_type, exc, traceback)
 
     def waited(self, seconds: float) -> None:
         """The attempt waited so long for the quota."""
@@ -59,11 +60,13 @@ class Watch:
 
     def sent(self) -> None:
         """The request goes out."""
-        self._tell(CallSent(**self._this()))
+        if self._anybody_listens():
+            self._tell(CallSent(**self._this()))
 
     def answered(self, status: int, seconds: float) -> None:
         """The answer is here, whole."""
-        self._tell(CallAnswered(**self._this(), status=status, seconds=seconds))
+        if self._anybody_listens():
+            self._tell(CallAnswered(**self._this(), status=status, seconds=seconds))
 
     def retried(self, error: RequestError, delay: float) -> None:
         """The attempt failed, and another one follows."""
@@ -74,10 +77,15 @@ class Watch:
         """The attempt failed, and so did the call."""
         self._tell(CallFailed(**self._this(), error=type(error).__name__, status=_status(error)))
 
+    def _anybody_listens(self) -> bool:
+        return bool(self._listeners) or _log.isEnabledFor(logging.DEBUG)
+
     def _this(self) -> _Attempt:
-        return {"call": self._number, "method": self._method, "path": self._path, "attempt": self.attempt}
+        call = self._call
+        return {"call": self._number, "method": call.method, "path": call.template, "attempt": self.attempt}
 
     def _tell(self, event: CallEvent) -> None:
+        _log_event(event)
         for listener in self._listeners:
             listener(event)
 
@@ -91,16 +99,6 @@ class _Attempt(TypedDict):
 
 def _status(error: RequestError) -> int | None:
     return error.status if isinstance(error, ResponseError | AmbiguousWriteError) else None
-
-
-def _template(path: str) -> str:
-    return "/".join(map(_word, path.split("/")))
-
-
-def _word(segment: str) -> str:
-    if not segment or _WORD_OF_A_PATH.fullmatch(segment):
-        return segment
-    return "{id}.json" if segment.endswith(".json") else "{id}"
 
 
 def _guarded(on_event: OnEvent) -> OnEvent:

@@ -1,0 +1,240 @@
+"""Property Pres Wizard: an invoice for a work order.
+
+Vendor pages: "/invoice/create", "PPW API Services" (docs.propertypreswizard.com/api-services).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import ClassVar, Final, Unpack
+
+from msgspec import UNSET, Struct, UnsetType
+
+from cyclesoft_async.errors import (
+    AuthenticationError,
+    BadRequestError,
+    PermissionDeniedError,
+    StatusError,
+    UsageError,
+)
+from cyclesoft_async.transport import Answer, BearerToken, Call, error_class, read_body, refusal
+from cyclesoft_async.transport.call import JSON
+
+from .body import Amount, checked_json
+from .bridge import Bridge, BridgeOptions, what_it_says
+
+CREATE_INVOICE = "/invoice/create"
+
+
+class _Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    qty: Amount
+    price: Amount
+    """In units of the currency, not cents."""
+    invoice_item_id: int | UnsetType = UNSET
+    """From `/bid/invoice/items`; either this, or `invoice_item_other`."""
+    invoice_item_other: str | UnsetType = UNSET
+    """The text of a custom item."""
+    uom_id: int | UnsetType = UNSET
+    """The unit of measure, from `/bid/uom`."""
+    flat_fee: bool | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.invoice_item_id is UNSET) == (self.invoice_item_other is UNSET):
+            raise UsageError("an item has either an invoice_item_id or an invoice_item_other")
+
+
+class ClientItem(_Item, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of what the client pays.
+
+    Raises:
+        UsageError: It has neither an `invoice_item_id` nor an `invoice_item_other`, or both.
+    """
+
+
+class ContractorItem(_Item, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line of what the contractor gets.
+
+    Raises:
+        UsageError: As for `ClientItem`.
+    """
+
+    price_sub_adj: Amount | UnsetType = UNSET
+    """The line's adjustment."""
+    adj_comment: str | UnsetType = UNSET
+    """Why it is adjusted."""
+
+
+class InvoiceCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The invoice of a work order, which can have only one."""
+
+    report_id: int
+    """The work order."""
+    contractor_items: list[ContractorItem] | UnsetType = UNSET
+    client_items: list[ClientItem] | UnsetType = UNSET
+
+
+class CreatedInvoice(Struct, frozen=True, kw_only=True):
+    """What was made."""
+
+    invoice_id: int
+
+
+class PpwError(StatusError):
+    """PPW says no, in a word that its page names.
+
+    Attributes:
+        error_type: That word.
+    """
+
+    error_type: ClassVar[str]
+
+
+class AccessDeniedError(PpwError, AuthenticationError):
+    """401: the access token is invalid or expired."""
+
+    error_type = "access_denied"
+
+
+class ScopeInvalidError(PpwError, PermissionDeniedError):
+    """403: the client app does not have the OAuth scope that is required."""
+
+    error_type = "scope_invalid"
+
+
+class WorkOrderInvalidError(PpwError, BadRequestError):
+    """400: the work order is invalid."""
+
+    error_type = "wo_invalid"
+
+
+class InvoiceExistsError(PpwError, BadRequestError):
+    """400: the work order has its invoice already."""
+
+    error_type = "invoice_exists"
+
+
+class InvoiceItemIdNotAllowedError(PpwError, BadRequestError):
+    """400: `invoice_item_id` can't be set."""
+
+    error_type = "invoice_item_id_not_allowed"
+
+
+class InvoiceItemIdRequiredError(PpwError, BadRequestError):
+    """400: `invoice_item_id` is required."""
+
+    error_type = "invoice_item_id_required"
+
+
+class InvoiceItemIdInvalidError(PpwError, BadRequestError):
+    """400: the invoice item is invalid."""
+
+    error_type = "invoice_item_id_invalid"
+
+
+class QtyRequiredError(PpwError, BadRequestError):
+    """400: an item has no quantity."""
+
+    error_type = "qty_required"
+
+
+class QtyInvalidError(PpwError, BadRequestError):
+    """400: a quantity is invalid."""
+
+    error_type = "qty_invalid"
+
+
+class UomInvalidError(PpwError, BadRequestError):
+    """400: the unit of measure is invalid."""
+
+    error_type = "uom_invalid"
+
+
+class UomNotAllowedError(PpwError, BadRequestError):
+    """400: the unit of measure can't be set."""
+
+    error_type = "uom_not_allowed"
+
+
+class PriceRequiredError(PpwError, BadRequestError):
+    """400: an item has no price."""
+
+    error_type = "price_required"
+
+
+class PriceInvalidError(PpwError, BadRequestError):
+    """400: a price is invalid."""
+
+    error_type = "price_invalid"
+
+
+class FlatFeeInvalidError(PpwError, BadRequestError):
+    """400: a flat fee is invalid."""
+
+    error_type = "flat_fee_invalid"
+
+
+class InvalidFieldsError(PpwError, BadRequestError):
+    """400: some fields of the request are invalid."""
+
+    error_type = "invalid_fields"
+
+
+_ERRORS: Final[dict[str, type[StatusError]]] = {
+    error.error_type: error for error in PpwError.__subclasses__()
+}
+
+
+class Ppw(Bridge):
+    """Invoices of work orders in Property Pres Wizard.
+
+    ::
+
+        async with Ppw(access_token, base_url="https://ppw.example/svc") as ppw:
+            made = await ppw.create_invoice(InvoiceCreate(report_id=3850, client_items=[...]))
+
+    Args:
+        access_token: From `/auth/token`; it expires.
+        base_url: What PPW gave your client app, `/svc` included.
+        options: See `BridgeOptions`; PPW states no limit.
+    """
+
+    def __init__(self, access_token: str, *, base_url: str, **options: Unpack[BridgeOptions]) -> None:
+        super().__init__(base_url, BearerToken(access_token), **options)
+
+    async def create_invoice(self, invoice: InvoiceCreate) -> CreatedInvoice:
+        """Make the invoice of a work order. Deprecated by PPW, which now makes one for every work order.
+
+        Raises:
+            UsageError: The invoice is not what the page says; nothing was sent.
+            PpwError: PPW says no; its subclasses are the page's error types.
+            AmbiguousWriteError: The invoice may or may not have been made. A second one is refused by
+                `InvoiceExistsError`, so here it is safe to send it again.
+        """
+        warnings.warn(
+            "PPW deprecates /invoice/create: every work order has an invoice now; use /invoice/update",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        call = Call(
+            method="POST",
+            path=CREATE_INVOICE,
+            body=checked_json(invoice),
+            content_type=JSON,
+            how_to_check="ask /invoice/id for the work order's invoice; a second one is refused",
+        )
+        del invoice  # tracebacks can show it
+        return await self._fetch(call, _read)
+
+
+class _Refusal(Struct):
+    error: object = None
+    error_description: object = None
+
+
+def _read(answer: Answer) -> CreatedInvoice:
+    said = what_it_says(answer, _Refusal)
+    if answer.is_success and not said.error:
+        return read_body(answer, CreatedInvoice)
+    words = ": ".join(word for word in (said.error, said.error_description) if word and isinstance(word, str))
+    by_status = BadRequestError if answer.is_success else error_class(answer.status)
+    raise refusal(answer, _ERRORS.get(str(said.error), by_status), words or None)

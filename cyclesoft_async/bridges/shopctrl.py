@@ -1,0 +1,87 @@
+"""ShopCtrl: the invoice of an order.
+
+Vendor page: "POST v1/Orders/{orderId}/Invoices" (its API help).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Unpack
+
+from msgspec import Struct
+
+from cyclesoft_async.errors import ResponseDecodeError, UsageError
+from cyclesoft_async.transport import Answer, Auth, Call, error_class, read_body, refusal
+
+from .bridge import Bridge, BridgeOptions
+
+
+class Invoice(Struct, frozen=True, kw_only=True, rename="pascal"):
+    """An invoice. Amounts are in units of the currency, not cents; times are aware.
+
+    Vendor page: the same, "InvoiceBase".
+    """
+
+    id: int
+    order_id: int
+    invoice_total_inc_vat: Decimal
+    invoice_total_ex_vat: Decimal
+    invoice_code: str | None = None
+    order_code: str | None = None
+    invoice_date: datetime | None = None
+    currency_id: int | None = None
+    currency_code: str | None = None
+    deleted: bool | None = None
+    change_timestamp: datetime | None = None
+    main_status_id: int | None = None
+    document_file_id: int | None = None
+    """Of the PDF."""
+
+
+class ShopCtrl(Bridge):
+    """Invoices of orders in ShopCtrl.
+
+    ::
+
+        async with ShopCtrl(BasicAuth(username, password), base_url="https://api.shop.example") as shopctrl:
+            made = await shopctrl.create_invoice(12122)
+
+    Args:
+        auth: The page says that the call is authorized, and not how: `BasicAuth`, or whatever your
+            installation wants.
+        base_url: Your installation's.
+        options: See `BridgeOptions`; ShopCtrl states no limit.
+    """
+
+    def __init__(self, auth: Auth, *, base_url: str, **options: Unpack[BridgeOptions]) -> None:
+        super().__init__(base_url, auth, **options)
+
+    async def create_invoice(self, order_id: int) -> Invoice | None:
+        """Make one invoice of all rows of an order that have none yet; None when there are no such rows.
+
+        Raises:
+            UsageError: `order_id` is not a whole number; nothing was sent.
+            StatusError: ShopCtrl says no, by its status alone: it documents no errors.
+            ResponseDecodeError: The answer is XML, although JSON was asked for, or not what the page says.
+            AmbiguousWriteError: The invoice may or may not have been made. No row is invoiced twice, so here
+                it is safe to send it again: None then means that it was made, or that there was nothing to.
+        """
+        if type(order_id) is not int or order_id < 0:
+            raise UsageError(f"order_id must be a whole number, not {type(order_id).__name__}")
+        call = Call(
+            method="POST",
+            path=f"/v1/Orders/{order_id}/Invoices",
+            how_to_check="read the order's invoices; rows that have one are not invoiced again",
+        )
+        return await self._fetch(call, _read)
+
+
+def _read(answer: Answer) -> Invoice | None:
+    if not answer.is_success:
+        raise refusal(answer, error_class(answer.status), None)
+    if "xml" in answer.headers.get("Content-Type", "") or answer.body.lstrip().startswith(b"<"):
+        raise ResponseDecodeError("the answer is XML, although JSON was asked for", status=answer.status)
+    if answer.body.strip() == b"null":
+        return None
+    return read_body(answer, Invoice)

@@ -1,0 +1,50 @@
+"""A port on loopback."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from aiohttp import web
+
+_HOST: Final = "127.0.0.1"
+_SHUTDOWN_SECONDS: Final = 1.0
+_SILENCE: Final = logging.getLogger(__name__)
+_SILENCE.disabled = True  # callers learn by the answer; a terminal with progress bars has no room for more
+
+
+class Loopback:
+    """Serves an application on 127.0.0.1; port 0 takes a free one."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`, while it is open."""
+        if self._runner is None or not self._runner.addresses:
+            raise RuntimeError("the sandbox is not running; use it in an `async with` block")
+        return f"http://{_HOST}:{self._runner.addresses[0][1]}"
+
+    async def open(self, app: web.Application) -> None:
+        """Begin to serve.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_SILENCE, shutdown_timeout=_SHUTDOWN_SECONDS
+        )
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, _HOST, self._port).start()
+        except OSError:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop serving."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
