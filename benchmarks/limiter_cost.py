@@ -1,6 +1,4 @@
-"""What a permit costs: CPU time per request, from asking the limiter to telling it about the answer.
-
-Run: pip install aiolimiter; python -m benchmarks.limiter_cost      (a few seconds)
+"""What a permit costs: CPU time a request, from asking the limiter to telling it about the answer.
 
 The waiters loop in virtual time through 360 requests a minute, answered at once; every minute 360 tokens come
 back. The numbers contain asyncio's own futures and task switches, and the jump of the clock once a minute.
@@ -9,16 +7,15 @@ back. The numbers contain asyncio's own futures and task switches, and the jump 
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable, Coroutine
 
 from aiolimiter import AsyncLimiter
 
-from benchmarks.virtual_time import run
 from cyclesoft_async.quota import Limiter
 
-ROUNDS = 5
+__all__ = ["contended", "contended_aiolimiter", "uncontended"]
+
 REQUESTS = 20_000
 FEW = 400
 PLENTY = {"X-RateLimit-Minutely-Limit": "100000000", "X-RateLimit-Daily-Limit": "100000000"}
@@ -81,22 +78,3 @@ async def _time_crowd(waiters: int, work: Callable[[], Coroutine[object, object,
     began = time.process_time()
     await asyncio.gather(*crowd)
     return (time.process_time() - began) / REQUESTS * 1e6
-
-
-def main() -> None:
-    # As in timeit: the cost of a collection depends on all that is alive, not on the limiter.
-    gc.disable()
-    acquire, answered, learned = (
-        min(column) for column in zip(*(run(uncontended()) for _ in range(ROUNDS)), strict=True)
-    )
-    print("| µs of CPU per request | ours | aiolimiter |\n| --- | --- | --- |")
-    print(f"| acquire, uncontended | {acquire:.2f} | |")
-    print(f"| answered, without headers / with four | {answered:.2f} / {learned:.2f} | |")
-    for waiters in (10, 64, 1_000, 10_000):
-        ours = min(run(contended(waiters)) for _ in range(ROUNDS))
-        theirs = f"{run(contended_aiolimiter(waiters)):.2f}" if waiters <= 64 else ""
-        print(f"| acquire and answered, {waiters:,} waiting | {ours:.2f} | {theirs} |")
-
-
-if __name__ == "__main__":
-    main()

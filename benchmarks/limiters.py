@@ -1,6 +1,4 @@
-"""Limiters against an exact moving window of 360 requests in 60 s, in virtual time: refused, or too slow?
-
-Run: pip install aiolimiter pyrate-limiter limits; python -m benchmarks.limiters      (half a minute)
+"""Limiters in front of an exact moving window of 360 requests in 60 s, in virtual time.
 
 Every request takes 50 to 300 ms, and the server counts it somewhere on the way. 2,000 requests take 300 s at
 least, so utilisation is 300 s over the time until the last answer. Refused requests are sent again.
@@ -20,19 +18,36 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pyrate_limiter import InMemoryBucket, MonotonicClock, Rate, SingleBucketFactory
 from pyrate_limiter import Limiter as PyrateLimiter
 
-from benchmarks.moving_window import Acquire, Crowd, MovingWindow
-from benchmarks.virtual_time import run
 from cyclesoft_async.quota import Limiter
 
+from .moving_window import Acquire, Crowd, MovingWindow
+from .virtual_time import run
+
+__all__ = [
+    "BEFORE",
+    "DECIDED",
+    "LIMIT",
+    "WINDOW",
+    "Case",
+    "Make",
+    "Result",
+    "aiolimiter",
+    "aiolimiter_as_pacer",
+    "limits",
+    "ours",
+    "pyrate_limiter",
+    "simulate",
+]
+
 LIMIT, WINDOW = 360, 60.0
-WORKERS = (8, 16, 32, 64)
-SEEDS = range(5)
+MOST_WORKERS = 64
 
 Done = Callable[[int, Mapping[str, str]], None]
+Make = Callable[[], Acquire]
 
 
 def ours() -> Acquire:
-    limiter = Limiter(max_concurrent=max(WORKERS), wall=_now)
+    limiter = Limiter(max_concurrent=MOST_WORKERS, wall=_now)
 
     async def acquire() -> Done:
         return (await limiter.acquire()).answered
@@ -123,7 +138,17 @@ BEFORE: dict[str, list[float]] = {
 }
 
 
-async def simulate(make: Callable[[], Acquire], workers: int, seed: int, case: Case) -> Result:
+def simulate(make: Make, workers: int, seed: int, case: Case) -> Result:
+    """One run, in virtual time, which is also what `time.time` tells the limiters of others."""
+
+    async def main() -> Result:
+        with patch("time.time", asyncio.get_running_loop().time):
+            return await _simulate(make, workers, seed, case)
+
+    return run(main())
+
+
+async def _simulate(make: Make, workers: int, seed: int, case: Case) -> Result:
     server = MovingWindow(LIMIT, WINDOW)
     await asyncio.sleep(WINDOW)
     for ago in BEFORE[case.before]:
@@ -137,78 +162,3 @@ async def simulate(make: Callable[[], Acquire], workers: int, seed: int, case: C
     if others is not None:
         others.cancel()
     return Result(seconds, len(server.refusals), server.in_a_row)
-
-
-def measure(make: Callable[[], Acquire], workers: int, case: Case) -> list[Result]:
-    async def main(seed: int) -> Result:
-        with patch("time.time", asyncio.get_running_loop().time):
-            return await simulate(make, workers, seed, case)
-
-    return [run(main(seed)) for seed in SEEDS]
-
-
-def row(*cells: object) -> None:
-    print("|", " | ".join(map(str, cells)), "|", flush=True)
-
-
-def header(title: str, *cells: str) -> None:
-    print(f"\n{title}\n")
-    row(*cells)
-    row(*("---" for _ in cells))
-
-
-def alone() -> None:
-    header(
-        "Nobody else; 2,000 requests, five seeds: 429s in all, and utilisation in % (mean)",
-        "limiter",
-        "counted",
-        *(f"{workers} workers" for workers in WORKERS),
-    )
-    for make in (ours, aiolimiter, aiolimiter_as_pacer, pyrate_limiter, limits):
-        for decided in DECIDED if make is ours else ["anywhere"]:
-            cells: list[str] = []
-            for workers in WORKERS:
-                results = measure(make, workers, Case(decided=decided))
-                utilisation = 30_000 * len(results) / sum(result.seconds for result in results)
-                cells.append(f"{sum(result.refused for result in results)}; {utilisation:.2f}")
-            row(make.__name__, decided, *cells)
-
-
-def used_before() -> None:
-    header(
-        "200 used elsewhere before; 700 requests: 429s a run (worst of five seeds), and seconds (mean)",
-        "limiter",
-        "used",
-        *(f"{workers} workers" for workers in WORKERS),
-    )
-    for make in (ours, aiolimiter, pyrate_limiter, limits):
-        for before in ("200 evenly", "200 at once"):
-            cells: list[str] = []
-            for workers in WORKERS:
-                results = measure(make, workers, Case(requests=700, before=before))
-                seconds = sum(result.seconds for result in results) / len(results)
-                cells.append(f"{max(result.refused for result in results)}; {seconds:.1f}")
-            row(make.__name__, before, *cells)
-
-
-def beside_a_second_client() -> None:
-    header(
-        "A second client sends 2/s; 2,000 requests: share of ours refused (worst of five), most in a row",
-        "second client",
-        "counted",
-        *(f"{workers} workers" for workers in WORKERS),
-    )
-    for second_client in ("refused when full", "always counted"):
-        for decided in DECIDED:
-            cells: list[str] = []
-            for workers in WORKERS:
-                results = measure(ours, workers, Case(decided=decided, second_client=second_client))
-                worst = max(result.refused for result in results) / 2_000
-                cells.append(f"{worst:.2%}; {max(result.in_a_row for result in results)}")
-            row(second_client, decided, *cells)
-
-
-if __name__ == "__main__":
-    alone()
-    used_before()
-    beside_a_second_client()

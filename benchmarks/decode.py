@@ -1,0 +1,120 @@
+"""Decoding: a page's bytes to objects that a program can use, with aware datetimes."""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+
+from cyclesoft_async.models import WorkshopOrder
+from cyclesoft_async.transport import Answer, read_page
+
+from .measuring import Effort, Goal, Part, Table, turns
+from .orders import page
+from .peers import Decode, json_aware, make_cattrs, make_mashumaro, make_msgspec, make_pydantic
+
+__all__ = ["measure"]
+
+BARE = "msgspec bare, naive times"
+UNREAD, READ = "ours, times left unread", "ours, four times of each order read"
+PYDANTIC = "pydantic"
+SIZES = (100, 1_000)
+
+
+def ours(body: bytes) -> list[WorkshopOrder]:
+    """What a call makes of its answer: errors looked for, rows, cursor."""
+    return read_page(Answer(status=200, headers={}, body=body), WorkshopOrder).items
+
+
+def ours_read(body: bytes) -> list[WorkshopOrder]:
+    """The same, and every time of every order made aware by reading it."""
+    orders = ours(body)
+    for order in orders:
+        _ = order.datetime_scheduled_start, order.datetime_scheduled_finished
+        _ = order.datetime_created, order.datetime_modified
+    return orders
+
+
+def contenders() -> dict[str, Decode]:
+    return {
+        BARE: make_msgspec(),
+        UNREAD: ours,
+        READ: ours_read,
+        PYDANTIC: make_pydantic(),
+        "cattrs + orjson": make_cattrs(),
+        "mashumaro + orjson": make_mashumaro(),
+        "json, dicts": json_aware,
+    }
+
+
+def measure(effort: Effort, sizes: tuple[int, ...] = SIZES) -> Part:
+    """CPU time and memory an order, for pages of these sizes."""
+    decoders = contenders()
+    bodies = {f"{size:,} orders a page": page(size) for size in sizes}
+    columns = list(bodies)
+    gc.freeze()  # the modules of all contenders are nobody's garbage
+    time_table = Table(title="Decoding, CPU time", unit="µs an order", columns=columns, beside=BARE)
+    memory = Table(
+        title="Decoding, memory kept", unit="kB an order", columns=columns, beside=BARE, charted=False
+    )
+    for size, (column, body) in zip(sizes, bodies.items(), strict=True):
+        repeats = max(1, effort.number(500, 4_000) // size)
+        for name in turns(list(decoders), effort.number(5, 15)):
+            time_table.add(name, column, _seconds(decoders[name], body, repeats) / size * 1e6)
+        for name, decode in decoders.items():
+            memory.add(name, column, _memory(decode, body) / size / 1_000)
+    largest = columns[-1]
+    return Part(
+        name="decode",
+        tables=[time_table, memory],
+        goals=[
+            *_time_goals(time_table),
+            Goal(
+                words="a third of pydantic's memory",
+                measured=memory.ratio(READ, largest, PYDANTIC),
+                at_most=1 / 3,
+            ),
+        ],
+    )
+
+
+def _seconds(decode: Decode, body: bytes, repeats: int) -> float:
+    decode(body)
+    began = time.process_time()
+    for _ in range(repeats):
+        decode(body)
+    return (time.process_time() - began) / repeats
+
+
+def _memory(decode: Decode, body: bytes) -> float:
+    decode(body)
+    gc.collect()
+    tracemalloc.start()
+    kept = decode(body)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    del kept
+    return size
+
+
+def _time_goals(table: Table) -> list[Goal]:
+    goals: list[Goal] = []
+    for column in table.columns:
+        goals += [
+            Goal(
+                words=f"times left unread, of bare msgspec, {column}",
+                measured=table.ratio(UNREAD, column, BARE),
+                at_most=1.05,
+            ),
+            Goal(
+                words=f"times read, of bare msgspec with naive times, {column}",
+                measured=table.ratio(READ, column, BARE),
+                at_most=1.7,
+            ),
+            Goal(
+                words=f"times as fast as pydantic with aware times, {column}",
+                measured=table.ratio(PYDANTIC, column, READ),
+                at_least=3.0,
+            ),
+        ]
+    return goals

@@ -1,0 +1,123 @@
+"""A server of pages that does next to nothing for each of them, so that it is never what is measured.
+
+Run: python -m benchmarks.page_server PORT files FOLDER|orders COUNT
+
+`files` answers with the files of a folder, those below `gzip` being packed. `orders` answers the list of
+workshop orders for any range of days, page by page; the orders differ in id and day, and all else is taken
+from a thousand templates.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from bisect import bisect_left
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import parse_qs
+
+from .orders import FIRST_DAY, LAST_DAY, PAGE_SIZE, envelope, templates
+from .serving import QUOTA
+
+Answer: TypeAlias = Callable[[str], bytes | None]
+
+_DAYS = (LAST_DAY - FIRST_DAY).days + 1
+
+
+def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    """A whole answer."""
+    quota = [f"{name}: {value}" for name, value in QUOTA.items()]
+    usual = ["Content-Type: application/json; charset=utf-8", f"Content-Length: {len(body)}"]
+    return "\r\n".join([f"HTTP/1.1 {status}", *usual, *quota, *headers, "\r\n"]).encode() + body
+
+
+class Files:
+    """Answers with files, packed ones said to be so."""
+
+    def __init__(self, folder: Path) -> None:
+        self._answers = {
+            f"/{path.relative_to(folder)}": self._read(path, folder)
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+    @staticmethod
+    def _read(path: Path, folder: Path) -> bytes:
+        is_packed = path.relative_to(folder).parts[0] == "gzip"
+        return http(path.read_bytes(), *["Content-Encoding: gzip"] * is_packed)
+
+    def answer(self, target: str) -> bytes | None:
+        """The file, if it is there."""
+        return self._answers.get(target.partition("?")[0])
+
+
+class Orders:
+    """Answers the list of `count` orders, the same number for each day."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._templates = templates(1_000)
+        # The first order of each day, and where the last day ends.
+        self._firsts = [count * day // _DAYS for day in range(_DAYS + 1)]
+        self._days = [FIRST_DAY + timedelta(days=day) for day in range(_DAYS)]
+
+    # Whoever waits for one page after the other would pay for a slow server, and whoever overlaps his
+    # waiting would not; so a page is made once. The pages of 200,000 orders take 400 MB.
+    @lru_cache(maxsize=4_000)  # noqa: B019 - a process has one of these, for good
+    def answer(self, target: str) -> bytes | None:
+        """A page of the list; or, to those who ask for its health, nothing much."""
+        path, _, query = target.partition("?")
+        if not path.endswith("/orders.json"):
+            return http(b"{}") if path == "/health" else None
+        given = {name: values[-1] for name, values in parse_qs(query).items()}
+        end = self._first_of(
+            date.fromisoformat(given.get("date_until", LAST_DAY.isoformat())) + timedelta(days=1)
+        )
+        start = self._first_of(date.fromisoformat(given.get("date_from", FIRST_DAY.isoformat())))
+        start = max(start, int(given.get("token", 0)))
+        stop = min(start + PAGE_SIZE, end)
+        following = "&".join(f"{name}={value}" for name, value in {**given, "token": stop}.items())
+        return http(
+            envelope(map(self._order, range(start, stop)), f"{path}?{following}" if stop < end else None)
+        )
+
+    def _first_of(self, day: date) -> int:
+        return self._firsts[bisect_left(self._days, day)]
+
+    def _order(self, index: int) -> bytes:
+        template = self._templates[index % len(self._templates)]
+        day = self._days[min(index * _DAYS // self._count, _DAYS - 1)]
+        return template.order(1_000_000 + index, day)
+
+
+class Conversation(asyncio.Protocol):
+    """One connection: requests without bodies, answered one after another."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is complete."""
+        *requests, self._received = (self._received + data).split(b"\r\n\r\n")
+        for request in requests:
+            target = request.split(b" ", 2)[1].decode()
+            self._transport.write(self._answer(target) or http(b"{}", status="404 Not Found"))
+
+
+async def main(port: int, answer: Answer) -> None:
+    server = await asyncio.get_running_loop().create_server(partial(Conversation, answer), "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    _, port, kind, what = sys.argv
+    asyncio.run(main(int(port), Files(Path(what)).answer if kind == "files" else Orders(int(what)).answer))

@@ -1,0 +1,121 @@
+"""Servers in processes of their own, on a core of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from .machine import server_core
+
+__all__ = ["files_server", "free_port", "orders_server", "running"]
+
+_PATIENCE = 20.0
+# So large that nothing ever waits for it; but the limiter reads and counts like on any other day.
+QUOTA = {
+    "X-RateLimit-Minutely-Limit": "100000000",
+    "X-RateLimit-Minutely-Remaining": "99000000",
+    "X-RateLimit-Daily-Limit": "100000000",
+    "X-RateLimit-Daily-Remaining": "99000000",
+}
+
+_NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    keepalive_requests 100000000;
+    sendfile on;
+    tcp_nopush on;
+    open_file_cache max=100;
+    default_type "application/json; charset=utf-8";
+    types {{ }}
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        root {files};
+        location / {{ {quota} }}
+        location ~ ^/gzip/ {{ {quota} add_header Content-Encoding gzip; }}
+    }}
+}}
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: Sequence[str], url: str) -> Generator[None]:
+    """A server, pinned to its core, that answers at `url` while the block lasts."""
+    server = subprocess.Popen(command)  # noqa: S603
+    os.sched_setaffinity(server.pid, {server_core()})
+    try:
+        _wait_until_up(server, url)
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_until_up(server: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(url).close()  # noqa: S310 - our own loopback address
+        except OSError:
+            time.sleep(0.02)  # servers don't all tell when they listen, so the port is asked
+        else:
+            return
+    raise SystemExit(f"{server.args!r} does not start")
+
+
+@contextmanager
+def files_server(files: Path) -> Generator[str]:
+    """The base URL of a server of files, those below `gzip` being packed: nginx, or the bundled one."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    bundled = [sys.executable, "-m", "benchmarks.page_server", str(port), "files", str(files)]
+    with tempfile.TemporaryDirectory() as folder:
+        command = _nginx(Path(folder), files, port) if shutil.which("nginx") else bundled
+        a_file = next(path for path in files.rglob("*") if path.is_file())
+        with running(command, f"{url}/{a_file.relative_to(files)}"):
+            yield url
+
+
+def _nginx(folder: Path, files: Path, port: int) -> list[str]:
+    files.chmod(0o755)  # its worker is another user when it was started by root
+    quota = " ".join(f'add_header {name} "{value}";' for name, value in QUOTA.items())
+    config = folder / "nginx.conf"
+    config.write_text(_NGINX.format(folder=folder, files=files, port=port, quota=quota))
+    return ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
+
+
+@contextmanager
+def orders_server(count: int) -> Generator[str]:
+    """The base URL of a server that lists so many workshop orders, spread over the year 2025."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with running(
+        [sys.executable, "-m", "benchmarks.page_server", str(port), "orders", str(count)], f"{url}/health"
+    ):
+        yield url
