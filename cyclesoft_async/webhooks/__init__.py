@@ -13,9 +13,25 @@
 Vendor page: "Webhooks".
 """
 
+from typing import TYPE_CHECKING
+
 from . import events
 from .inbox import SqliteInbox
 from .receiver import WebhookReceiver
 from .signature import sign, verify
 
-__all__ = ["SqliteInbox", "WebhookReceiver", "events", "sign", "verify"]
+if TYPE_CHECKING:
+    from .inbox.postgres import PostgresInbox
+
+__all__ = ["PostgresInbox", "SqliteInbox", "WebhookReceiver", "events", "sign", "verify"]
+
+
+if not TYPE_CHECKING:  # for a type checker there would be no unknown names any more
+
+    def __getattr__(name: str) -> object:
+        # Imported when it is asked for: it needs the extra "postgres".
+        if name == "PostgresInbox":
+            from .inbox.postgres import PostgresInbox  # noqa: PLC0415
+
+            return PostgresInbox
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

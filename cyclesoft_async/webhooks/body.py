@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import StreamReader, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 _READ_SECONDS: Final = 30.0
@@ -34,31 +34,30 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     Raises:
         BodyError: It is larger than `limit` bytes (413), slower than half a minute (408), or garbled (400).
     """
-    if (request.content_length or 0) > limit:
-        raise BodyError(_TOO_LARGE)
+    content = request.content
     try:
-        if request.content.is_eof():
-            return await _read(request, limit)
-        async with asyncio.timeout(_READ_SECONDS):
-            return await _read(request, limit)
+        if content.is_eof():  # it came along with its headers, as nearly always
+            body = content.read_nowait()
+        elif (request.content_length or 0) > limit:
+            raise BodyError(_TOO_LARGE)
+        else:
+            async with asyncio.timeout(_READ_SECONDS):
+                body = await _read(content, limit)
     except TimeoutError:
         raise BodyError(408) from None
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
         raise BodyError(400) from None
+    if len(body) > limit:
+        raise BodyError(_TOO_LARGE)
+    return body
 
 
-async def _read(request: web.Request, limit: int) -> bytes:
-    content = request.content
-    body = await content.readany()
-    if content.at_eof() and len(body) <= limit:
-        return body
-    whole = bytearray(body)
-    while len(whole) <= limit:
-        body = await content.readany()
-        if not body:
-            return bytes(whole)
-        whole += body
-    raise BodyError(_TOO_LARGE)
+async def _read(content: StreamReader, limit: int) -> bytes:
+    """The body, or more of it than allowed."""
+    body = bytearray()
+    while len(body) <= limit and (piece := await content.readany()):
+        body += piece
+    return bytes(body)
 
 
 async def refuse(request: web.Request, status: int) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple, get_args
 
-from .signature import Algorithm, Encoding, proving, spelled_in_hex
+from .signature import Algorithm, Encoding, Key, proving, spelled_in_hex
 
 
 class Match(NamedTuple):
@@ -36,10 +36,10 @@ def diagnose(body: bytes, signature: str, secrets: Iterable[bytes]) -> list[Matc
     """
     found: list[Match] = []
     for secret in secrets:
-        for how_secret, key in _readings_of_secret(secret):
+        for how_secret, raw in _readings_of_secret(secret):
             for how_body, content in _readings_of_body(body):
                 for algorithm in get_args(Algorithm):
-                    if proving(content, [signature], [key], algorithm):
+                    if proving(content, [signature], [Key(raw, algorithm)], algorithm):
                         encoding: Encoding = "hex" if spelled_in_hex(signature, algorithm) else "base64"
                         found.append(Match(algorithm, encoding, how_secret, how_body))
     return found

@@ -13,6 +13,7 @@ import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from time import time
 from typing import Final, NamedTuple, TypeVar
 
@@ -128,6 +129,8 @@ class Dispatcher:
     async def _attempt(self, seq: int) -> float | None:
         """When to try again, in seconds since 1970; None when the event is through, one way or the other."""
         work = await self._surely(lambda: self._inbox.claim(seq))
+        if work is None:
+            return None
         try:
             event = read(work.body)
         except ValueError as error:  # a dead letter that was replayed, and still is no event
@@ -140,6 +143,7 @@ class Dispatcher:
             event,
             is_redelivery=work.attempt > 1 or work.replayed,
             stale=work.newest is not None and event.event_timestamp < work.newest,
+            received_at=datetime.fromtimestamp(work.received_at, UTC),
         )
         routes = self._routes.matching(event)
         handled, failures = await self._run_handlers(event, routes, work)

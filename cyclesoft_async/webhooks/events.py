@@ -87,6 +87,8 @@ class Event(Struct, frozen=True, kw_only=True):
     """Whether handlers may have seen it before: an attempt failed or was cut off, or it is replayed."""
     stale: bool = False
     """Whether a newer event of the same entity was already handled."""
+    received_at: datetime | None = None
+    """When it was stored, aware, in UTC, by the clock of the inbox; None outside of handlers."""
 
     @property
     def occurred_at(self) -> datetime:

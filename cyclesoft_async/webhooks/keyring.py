@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import TypeAlias, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias, cast
 
 from cyclesoft_async.errors import UsageError
 
-from .signature import Algorithm, Secret, known, proving, secret_keys
+from .signature import Algorithm, Key, Secret, known, proving, secret_bytes
 
 Secrets: TypeAlias = Secret | Iterable[Secret] | Mapping[int, Secret | Iterable[Secret]]
 
 
-class _EveryAccount(Container[int]):
-    def __contains__(self, account_id: object) -> bool:
-        return True
+class Accounts:
+    """The accounts that a delivery may be from, by its signatures: some, or whichever.
+
+    Attributes:
+        only: The account, when it can be no other.
+    """
+
+    def __init__(self, ids: frozenset[int] | None = None) -> None:
+        self._ids = ids
+        self.only = next(iter(ids)) if ids is not None and len(ids) == 1 else None
+
+    def __contains__(self, account_id: int) -> bool:
+        return self._ids is None or account_id in self._ids
+
+
+_WHICHEVER: Final = Accounts()
 
 
 class Keyring:
@@ -30,21 +43,27 @@ class Keyring:
 
     def __init__(self, secrets: Secrets, algorithm: Algorithm) -> None:
         self._algorithm: Algorithm = known(algorithm)
-        self._accounts: dict[bytes, Container[int]] = {}
+        self._owners: dict[Key, frozenset[int]] | None = None
         if isinstance(secrets, Mapping):
             owners: dict[bytes, set[int]] = {}
             for account_id, own in cast("Mapping[int, Secret | Iterable[Secret]]", secrets).items():
-                for key in secret_keys(own):
-                    owners.setdefault(key, set()).add(account_id)
-            self._accounts.update(owners)
+                for secret in secret_bytes(own):
+                    owners.setdefault(secret, set()).add(account_id)
+            self._owners = {Key(secret, algorithm): frozenset(ids) for secret, ids in owners.items()}
+            self._keys = list(self._owners)
         else:
-            self._accounts.update(dict.fromkeys(secret_keys(secrets), _EveryAccount()))
-        if not self._accounts:
+            self._keys = [Key(secret, algorithm) for secret in secret_bytes(secrets)]
+        if not self._keys:
             raise UsageError("a webhook receiver needs at least one secret")
 
-    def proven(self, body: bytes, signatures: Sequence[str]) -> list[Container[int]]:
-        """The accounts that the signatures speak for; empty when the body is forged.
+    def proven(self, body: bytes, signatures: Sequence[str]) -> Accounts | None:
+        """The accounts that the signatures speak for; None when the body is forged.
 
         Which account the body names is not asked before: nothing is parsed that is not verified.
         """
-        return [self._accounts[key] for key in proving(body, signatures, self._accounts, self._algorithm)]
+        keys = proving(body, signatures, self._keys, self._algorithm)
+        if not keys:
+            return None
+        if self._owners is None:
+            return _WHICHEVER
+        return Accounts(frozenset[int]().union(*(self._owners[key] for key in keys)))

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
+from multidict import istr
 
 from cyclesoft_async.errors import InboxError, UsageError
 
@@ -28,9 +30,9 @@ logger = logging.getLogger("cyclesoft_async.webhooks")
 
 E = TypeVar("E", bound=Event)
 
-DELIVERY_HEADER: Final = "X-CycleSoftware-Delivery"
-EVENT_HEADER: Final = "X-CycleSoftware-Event"
-SIGNATURE_HEADER: Final = "X-CycleSoftware-Signature"
+DELIVERY_HEADER: Final = istr("X-CycleSoftware-Delivery")
+EVENT_HEADER: Final = istr("X-CycleSoftware-Event")
+SIGNATURE_HEADER: Final = istr("X-CycleSoftware-Signature")
 
 _MEBIBYTE: Final = 1024 * 1024
 _RETRY_AFTER_SECONDS: Final = "30"
@@ -137,12 +139,9 @@ class WebhookReceiver:
         if self._home not in {None, app}:
             raise UsageError("a receiver serves one application")
 
-        async def receive(request: web.Request) -> web.StreamResponse:
-            return await self._receive(request, account_id)
-
         path = prefix.rstrip("/")
         for exact in {path, f"{path}/"} - {""}:
-            app.router.add_post(exact, receive)
+            app.router.add_post(exact, partial(self._receive, only=account_id))
         app.router.add_get(f"{path}/health", self._health)
         if self._home is None:
             self._home = app
@@ -163,39 +162,41 @@ class WebhookReceiver:
             return web.json_response({"status": "the inbox takes no writes"}, status=503)
         return web.json_response({"status": "ok"})
 
-    async def _receive(self, request: web.Request, only: int | None) -> web.StreamResponse:
+    async def _receive(self, request: web.Request, *, only: int | None) -> web.StreamResponse:
         try:
             body = await read_body(request, self._max_bytes)
         except BodyError as error:
             return await refuse(request, error.status)
-        accounts = self._keyring.proven(body, request.headers.getall(SIGNATURE_HEADER, ()))
-        if not accounts:
-            logger.warning("refused a delivery of %d bytes: its signature is missing or not ours", len(body))
+        delivery = self._verified(body, request, only)
+        if delivery is None:
             return web.Response(status=401 if _is_json(body) else 400)
-        delivery = self._delivery(body, request, only)
-        speaks_for = (only is None or delivery.account_id == only) and any(
-            delivery.account_id in proven for proven in accounts
-        )
-        if not speaks_for and delivery.event_name is not None:
-            logger.warning("refused a delivery: its secret is not that of account %d", delivery.account_id)
-            return web.Response(status=401)
-        return await self._store(delivery)
+        try:
+            stored = await self._inbox.put(delivery)
+        except InboxError as error:
+            logger.warning("a delivery was not stored and is answered 503: %s", error)
+            return web.Response(status=503, headers={hdrs.RETRY_AFTER: _RETRY_AFTER_SECONDS})
+        if stored is Stored.QUARANTINED:
+            logger.warning("event %s came a second time with another body; it is quarantined", delivery.id)
+        elif stored is Stored.NEW and delivery.state == "dead":
+            logger.warning("delivery %s is a dead letter: %s", delivery.id, delivery.problem)
+        return web.Response()
 
-    def _delivery(self, body: bytes, request: web.Request, only: int | None) -> Delivery:
+    def _verified(self, body: bytes, request: web.Request, only: int | None) -> Delivery | None:
+        """What is to be stored; None when it is forged, or signed with another account's secret."""
+        accounts = self._keyring.proven(body, request.headers.getall(SIGNATURE_HEADER, ()))
+        if accounts is None:
+            logger.warning("refused a delivery of %d bytes: its signature is missing or not ours", len(body))
+            return None
+        if only is not None and only not in accounts:
+            logger.warning("refused a delivery: its secret is not that of account %d", only)
+            return None
         try:
             event = read(body)
         except ValueError as error:
-            digest = hashlib.sha256(body).hexdigest()
-            return Delivery(
-                account_id=only or 0,
-                id=f"sha256:{digest}",
-                event_name=None,
-                lane=f"0/?/{digest}",
-                event_timestamp=None,
-                body=body,
-                state="dead",
-                problem=f"not an event: {error}",
-            )
+            return _illegible(body, only or accounts.only or 0, f"not an event: {error}")
+        if event.account_id not in accounts or only not in {None, event.account_id}:
+            logger.warning("refused a delivery: its secret is not that of account %d", event.account_id)
+            return None
         _compare_headers(event, request)
         routes = self._routes.matching(event)
         known = understood(event, routes)
@@ -210,17 +211,19 @@ class WebhookReceiver:
             problem=event.problem if isinstance(event, UnknownEvent) else None,
         )
 
-    async def _store(self, delivery: Delivery) -> web.Response:
-        try:
-            stored = await self._inbox.put(delivery)
-        except InboxError as error:
-            logger.warning("a delivery was not stored and is answered 503: %s", error)
-            return web.Response(status=503, headers={hdrs.RETRY_AFTER: _RETRY_AFTER_SECONDS})
-        if stored is Stored.QUARANTINED:
-            logger.warning("event %s came a second time with another body; it is quarantined", delivery.id)
-        elif stored is Stored.NEW and delivery.state == "dead":
-            logger.warning("delivery %s is a dead letter: %s", delivery.id, delivery.problem)
-        return web.Response(status=200)
+
+def _illegible(body: bytes, account_id: int, problem: str) -> Delivery:
+    digest = hashlib.sha256(body).hexdigest()
+    return Delivery(
+        account_id=account_id,
+        id=f"sha256:{digest}",
+        event_name=None,
+        lane=f"{account_id}/?/{digest}",
+        event_timestamp=None,
+        body=body,
+        state="dead",
+        problem=problem,
+    )
 
 
 def _compare_headers(event: Event, request: web.Request) -> None:

@@ -93,7 +93,10 @@ def event(
     made = read(_body(_name(event_type), payload, account_id, id or str(uuid4()), occurred_at))
     if not isinstance(made, event_type):
         raise UsageError(f"the payload does not fit {event_type.__name__}: {getattr(made, 'problem', '')}")
-    return msgspec.structs.replace(made, is_redelivery=is_redelivery, stale=stale)
+    received_at = datetime.now(UTC)
+    return msgspec.structs.replace(
+        made, is_redelivery=is_redelivery, stale=stale, received_at=received_at
+    )
 
 
 def _body(

@@ -8,12 +8,13 @@ import sys
 
 from aiohttp import web
 
-from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events
 
 
-async def main(inbox: str, seen: str, secret: str) -> None:
+async def main(place: str, seen: str, secret: str) -> None:
     log = os.open(seen, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-    hooks = WebhookReceiver(secret, SqliteInbox(inbox), max_attempts=1000, retry_after=0.01)
+    inbox = PostgresInbox(place, lease_seconds=3.0) if "://" in place else SqliteInbox(place)
+    hooks = WebhookReceiver(secret, inbox, max_attempts=1000, retry_after=0.01)
 
     @hooks.on(events.WorkshopOrderEvent)
     async def handle(event: events.WorkshopOrderEvent) -> None:

@@ -95,7 +95,7 @@ async def take(queue: asyncio.Queue[T]) -> T:
         return await queue.get()
 
 
-async def eventually(path: Path, wanted: Callable[[Entry], bool]) -> Entry:
+async def eventually(path: Path | str, wanted: Callable[[Entry], bool]) -> Entry:
     """The first entry of the inbox that is as wanted; looks again after every turn of the loop."""
     async with asyncio.timeout(10):
         while True:

@@ -163,8 +163,26 @@ async def test_secrets_of_several_accounts(tmp_path: Path) -> None:
             ("shared", 3),
         }
         assert set(statuses.values()) == {200, 401}
-        garbage = b"no envelope"
-        assert await server.post(garbage, {SIGNATURE: sign(garbage, "two")}) == 200
+
+
+async def test_what_is_no_event_is_kept_for_the_account_that_signed_it(tmp_path: Path) -> None:
+    hooks = receiver(tmp_path, {1: ["one", "shared"], 2: "two", 3: ["shared"]})
+    app = web.Application()
+    hooks.add_to(app, "/")
+    hooks.add_to(app, "/3", account_id=3)
+    async with running(app) as server:
+        statuses: dict[bytes, int] = {}
+        for secret in ("one", "two", "shared"):
+            for path in ("/", "/3"):
+                body = f"by {secret} to {path}".encode()
+                statuses[body] = await server.post(body, {SIGNATURE: sign(body, secret)}, path)
+    assert [body for body, status in statuses.items() if status == 400] == [b"by one to /3", b"by two to /3"]
+    assert {entry.body: entry.account_id for entry in entries(tmp_path / "inbox.db")} == {
+        b"by one to /": 1,
+        b"by two to /": 2,
+        b"by shared to /": 0,  # either 1 or 3
+        b"by shared to /3": 3,
+    }
 
 
 async def test_the_same_id_twice_is_one_event(tmp_path: Path) -> None:

@@ -59,6 +59,15 @@ def test_every_spelling_of_a_digest(algorithm: Algorithm) -> None:
             assert verify(BODY, (prefix + spelling).encode(), b"secret", algorithm)
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("size", [0, 1, 2046, 2047, 2048, 4094, 4095, 100_000])
+def test_bodies_of_any_size(algorithm: Algorithm, size: int) -> None:
+    body = bytes(place % 251 for place in range(size))
+    digest = hmac.digest(b"secret", body, algorithm).hex()
+    assert verify(body, digest, "secret", algorithm)
+    assert not verify(body + b"x", digest, "secret", algorithm)
+
+
 def test_other_algorithms_only_when_configured() -> None:
     for algorithm in ("sha1", "sha512", "md5"):
         assert not verify(BODY, f"{algorithm}={sign(BODY, 'secret', algorithm)}", "secret")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -44,27 +44,40 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 def entries(
-    path: str | PathLike[str], *, delivery_id: str | None = None, state: State | None = None, limit: int = 100
+    inbox: str | PathLike[str],
+    *,
+    delivery_id: str | None = None,
+    state: State | None = None,
+    limit: int = 100,
 ) -> Sequence[Entry]:
     """The newest deliveries of an inbox, the newest first.
 
     Args:
-        path: The inbox's file.
+        inbox: The file of a `SqliteInbox`, or the URL of a `PostgresInbox`.
         delivery_id: Only the deliveries with this id.
         state: Only those in this state.
-        limit: At most so many.
+        limit: At most so many; all when it is negative.
 
     Raises:
-        InboxError: There is no inbox at the path, or it can't be read.
+        UsageError: It is no URL of a PostgreSQL database.
+        InboxError: There is no inbox, or it can't be read.
     """
-    file = Path(path).resolve()
+    if isinstance(inbox, str) and "://" in inbox:
+        from .postgres.browse import rows  # noqa: PLC0415 - the extra may not be installed
+
+        return _entries(rows(inbox, delivery_id, state, limit))
+    file = Path(inbox).resolve()
     if not file.is_file():
         raise InboxError(f"there is no inbox at {file}")
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-            rows = connection.execute(_LIST, (delivery_id, delivery_id, state, state, limit)).fetchall()
+            found = connection.execute(_LIST, (delivery_id, delivery_id, state, state, limit)).fetchall()
     except sqlite3.Error as error:
         raise InboxError(f"{file} can't be read as an inbox: {error}") from None
+    return _entries((*row[:7], datetime.fromtimestamp(row[7], UTC), *row[8:]) for row in found)
+
+
+def _entries(rows: Iterable[Sequence[Any]]) -> list[Entry]:
     return [
         Entry(
             account_id=account_id,
@@ -74,7 +87,7 @@ def entries(
             state=row_state,
             attempts=attempts,
             replays=replays,
-            received_at=datetime.fromtimestamp(received_at, UTC),
+            received_at=received_at.astimezone(UTC),
             occurred_at=None if timestamp is None else datetime.fromtimestamp(timestamp, UTC),
             error=error,
             body=body,

@@ -67,6 +67,8 @@ class Work(Struct, frozen=True, kw_only=True, gc=False):
     replayed: bool
     handled: tuple[str, ...]
     """Names of the handlers that succeeded already."""
+    received_at: float
+    """When it was stored, in seconds since 1970."""
     newest: float | None
     """The newest timestamp among the handled events of the lane, in seconds since 1970."""
 
@@ -83,10 +85,12 @@ class Inbox(Protocol):
     async def open(self, announce: Announce) -> None:
         """Start; from now on `announce` is called with what waits to be handled, in order of arrival.
 
-        An inbox that takes no writes yet opens all the same, and announces what it has when it does.
+        An inbox that takes no writes yet opens all the same, and announces what it has when it does. One that
+        several processes share announces to each what it shall handle: one delivery of a lane at a time, and
+        only a few more than were claimed.
 
         Raises:
-            InboxLockedError: Another process has it open.
+            InboxLockedError: Another process has it open, and it can't be shared.
             InboxError: It is no inbox, or one of a newer version.
         """
 
@@ -97,8 +101,11 @@ class Inbox(Protocol):
         """Store a delivery; on return it is on disk."""
         ...
 
-    async def claim(self, seq: int) -> Work:
-        """Mark a delivery as running and count the attempt, before a handler sees it."""
+    async def claim(self, seq: int) -> Work | None:
+        """Mark a delivery as running and count the attempt, before a handler sees it.
+
+        None when another process that shares the inbox has taken it over: there is nothing more to do.
+        """
         ...
 
     async def progress(self, seq: int, handled: Sequence[str]) -> None:

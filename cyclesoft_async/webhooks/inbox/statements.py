@@ -36,7 +36,7 @@ _CLAIM: Final = """
     WHERE seq IN (SELECT value FROM json_each(?))
 """
 _FETCH: Final = """
-    SELECT d.seq, d.lane, b.body, d.attempts, d.replays, d.handled, l.newest
+    SELECT d.seq, d.lane, b.body, d.attempts, d.replays, d.handled, d.received_at, l.newest
     FROM deliveries d JOIN bodies b ON b.seq = d.seq LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.seq IN (SELECT value FROM json_each(?))
 """
@@ -139,9 +139,10 @@ def claim(database: Database, seqs: Sequence[int]) -> list[Work]:
             attempt=attempts,
             replayed=replays > 0,
             handled=_names.decode(handled),
+            received_at=received_at,
             newest=newest,
         )
-        for seq, lane, body, attempts, replays, handled, newest in found
+        for seq, lane, body, attempts, replays, handled, received_at, newest in found
     }
     return [work[seq] for seq in seqs]
 

@@ -27,6 +27,7 @@ Operation: TypeAlias = Callable[[Database, Sequence[A]], Sequence[R]]
 """Does one kind of write for a whole batch of arguments, and answers in their order."""
 
 _LARGEST_BATCH: Final = 64
+_WORTH_HALVING: Final = 16
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 
 
@@ -53,9 +54,9 @@ class Writer:
         self._tidy_until = 0.0
         Thread(target=self._run, name="webhook-inbox", daemon=True).start()
 
-    async def submit(
+    def submit(
         self, operation: Operation[A, R], argument: A, committed: Callable[[R], None] | None = None
-    ) -> R:
+    ) -> asyncio.Future[R]:
         """The operation's answer for this argument, once it is on disk.
 
         Args:
@@ -73,7 +74,7 @@ class Writer:
         if not self._gathering:
             self._loop.call_soon(self._hand_over)
         self._gathering.append(_Job(operation, argument, answer, committed))
-        return await answer
+        return answer
 
     async def close(self) -> None:
         """Write what waits, close the database, and end the thread."""
@@ -93,9 +94,15 @@ class Writer:
         going_on = True
         untidy = True
         while going_on:
+            idle = self._jobs.empty()
             batch, going_on = self._gather(0.0 if untidy else _HOUSEKEEPING_SECONDS)
-            for first in range(0, len(batch), _LARGEST_BATCH):
-                self._write(batch[first : first + _LARGEST_BATCH])
+            share = _LARGEST_BATCH
+            if idle:
+                # In one commit they would leave the event loop nothing to do until it is over, and then the
+                # disk nothing until the loop has answered them all. Halves take turns.
+                share = min(share, max(_WORTH_HALVING, (len(batch) + 1) // 2))
+            for first in range(0, len(batch), share):
+                self._write(batch[first : first + share])
             if untidy or monotonic() > self._tidy_until:
                 untidy = not self._database.housekeep()
                 self._tidy_until = monotonic() + _HOUSEKEEPING_SECONDS

@@ -1,0 +1,20 @@
+"""An inbox in PostgreSQL, for several processes at once (extra: postgres).
+
+::
+
+    inbox.py      PostgresInbox
+    taking.py     takes jobs from Procrastinate's queue, and shows that this process is alive
+    database.py   the connections, and what is said when there are none
+    schema.py     creates, upgrades and checks;  schema.sql  tables and functions
+    browse.py     looks into the inbox without writing
+"""
+
+try:
+    from .inbox import PostgresInbox
+    from .schema import ensure_tables, migrate
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"{error.name} is not installed; run: pip install 'cyclesoft-async[postgres]'", name=error.name
+    ) from None
+
+__all__ = ["PostgresInbox", "ensure_tables", "migrate"]

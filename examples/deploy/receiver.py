@@ -1,0 +1,31 @@
+"""One of several receivers behind a load balancer; they share the inbox that INBOX names.
+
+INBOX is a path, or the URL of a PostgreSQL database; the password comes from PGPASSWORD or ~/.pgpass.
+"""
+
+import logging
+import os
+
+from aiohttp import web
+
+from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events
+
+logger = logging.getLogger("receiver")
+
+place = os.environ.get("INBOX", "inbox.db")
+receiver = WebhookReceiver(
+    secrets=os.environ["CYCLESOFT_WEBHOOK_SECRETS"].split(),
+    inbox=PostgresInbox(place) if "://" in place else SqliteInbox(place),
+)
+
+
+@receiver.on(events.WorkshopOrderEvent)
+async def handle(event: events.WorkshopOrderEvent) -> None:
+    logger.info("%s: %d", event.event_name, event.payload.workshop_order_id)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    app = web.Application()
+    receiver.add_to(app, "/cyclesoft")
+    web.run_app(app, port=8080, access_log=None)
