@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Generator
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from warnings import catch_warnings
 
@@ -43,8 +44,17 @@ class Server:
         self._server.stop()
 
     def start(self) -> None:
-        """Start it again after `stop` or `crash`."""
+        """Start it again after `stop` or `crash`; on return it takes connections."""
         self._server.ensure_postgres_running()
+        until = monotonic() + 60
+        while True:
+            try:
+                psycopg.connect(self._server.get_uri("postgres")).close()
+            except psycopg.OperationalError:  # after a crash it recovers first
+                if monotonic() > until:
+                    raise
+            else:
+                return
 
     def crash(self) -> None:
         """Shut it down as a crash would: without a checkpoint, and it recovers when it is started."""

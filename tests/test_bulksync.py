@@ -1,51 +1,29 @@
 """The sync against the sandbox, into a real SQLite file."""
 
-import json
-import sqlite3
-import traceback
-from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from contextlib import aclosing
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
-from typing import TypedDict
+from typing import TypeAlias
 
 import anyio
+import anyio.lowlevel
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
-from sqlalchemy import NullPool, select
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from cyclesoft_async import CycleSoftSession, RetryPolicy, errors, models
-from cyclesoft_async.bulksync import Store, SyncProgress, sync_workshop_orders, tables
-from cyclesoft_async.bulksync.windows import split_days
-from cyclesoft_async.sandbox import Sandbox
+from cyclesoft_async import RetryPolicy, errors, models
+from cyclesoft_async.bulksync import SyncProgress, sync_workshop_orders, windows
+from cyclesoft_async.sandbox import Faults, Sandbox
 
 from .loopback import Handler, served
+from .syncing import DAY, YEAR, Days, contents, limitless, rows, session, store
 
-
-class Days(TypedDict):
-    date_from: date
-    date_until: date
-
-
-YEAR = Days(date_from=date(2025, 1, 1), date_until=date(2025, 12, 31))
-DAY = Days(date_from=date(2025, 7, 1), date_until=date(2025, 7, 1))
+Orders: TypeAlias = list[dict[str, object]]
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "orders.db"
-
-
-def store(file: Path) -> Store:
-    return Store(f"sqlite+aiosqlite:///{file}")
-
-
-def rows(file: Path, query: str, *parameters: object) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(file)) as connection:
-        return connection.execute(query, parameters).fetchall()
 
 
 async def test_every_order_and_line_of_the_sandbox_arrives(file: Path) -> None:
@@ -54,8 +32,9 @@ async def test_every_order_and_line_of_the_sandbox_arrives(file: Path) -> None:
         everything = await cs.workshop_orders.list().collect()
     assert report.orders == sandbox.orders == 1_234
     assert rows(file, "select count(*) from workshop_orders") == [(1_234,)]
-    assert report.rejected == report.rate_limited == 0
-    assert report.pages == report.requests
+    assert report.rejected == report.rate_limited == report.refetched == 0
+    assert report.pages == report.requests == report.requests_now
+    assert not report.resumed
     assert report.quota.minutely.limit == 360
     assert rows(file, "select workshop_order_id from workshop_orders order by 1") == sorted(
         (order.workshop_order_id,) for order in everything
@@ -65,25 +44,30 @@ async def test_every_order_and_line_of_the_sandbox_arrives(file: Path) -> None:
     ]
 
 
-async def test_columns_are_typed_and_the_raw_order_stands_beside_them(file: Path) -> None:
-    raw = {
-        "workshop_order_id": 7,
-        "is_active": True,
-        "datetime_scheduled_start": "2025-07-01 09:30:00",
-        "datetime_modified": "2025-07-01 09:30:00",
-        "brand_new_property": {"kept": True},
-        "order_items": [{"quantity": 0.1, "price_in_vat_cents": 995, "vat_percentage": 21}],
-    }
-    async with served(page_of(raw)) as url, session(url) as cs:
-        await sync_workshop_orders(cs, store(file), **DAY)
-    [(active, start, kept)] = rows(
-        file, "select is_active, datetime_scheduled_start, raw from workshop_orders"
-    )
-    assert (active, start) == (1, "2025-07-01 07:30:00.000000"), "UTC, two hours behind Dutch summer time"
-    assert json.loads(str(kept)) == raw
-    assert rows(
-        file, "select workshop_order_id, position, quantity, price_in_vat_cents from workshop_order_items"
-    ) == [(7, 0, "0.1", 995)]
+@pytest.mark.parametrize(
+    ("orders", "concurrency", "most"), [(0, 8, 1), (99, 8, 1), (301, 8, 4), (2_000, 1, 20), (20_000, 8, 206)]
+)
+async def test_hardly_a_request_is_wasted(file: Path, orders: int, concurrency: int, most: int) -> None:
+    async with limitless(orders) as sandbox, session(sandbox.url) as cs:
+        report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=concurrency)
+        assert report.orders == orders
+        assert report.requests == sandbox.requests <= most
+
+
+async def test_the_second_sync_cuts_where_the_orders_are(file: Path) -> None:
+    wide = Days(date_from=date(2020, 1, 1), date_until=date(2030, 12, 31))
+    async with limitless(5_000) as sandbox, session(sandbox.url) as cs:
+        first = await sync_workshop_orders(cs, store(file), **wide)
+        second = await sync_workshop_orders(cs, store(file), **wide)
+    assert first.orders == second.orders == 5_000
+    assert second.requests < first.requests
+
+
+async def test_several_readers_are_at_work_at_the_same_time(file: Path) -> None:
+    seen: list[SyncProgress] = []
+    async with Sandbox(orders=3_000, latency=0.01) as sandbox, session(sandbox.url) as cs:
+        await sync_workshop_orders(cs, store(file), **YEAR, concurrency=4, on_progress=seen.append)
+    assert max(progress.windows - progress.windows_done for progress in seen) == 4
 
 
 async def test_a_second_sync_updates_rows_and_replaces_lines(file: Path) -> None:
@@ -112,51 +96,27 @@ async def test_a_second_sync_updates_rows_and_replaces_lines(file: Path) -> None
     assert lines[-1] == ("Bel",)
 
 
-@pytest.mark.parametrize(
-    ("second", "expected"),
-    [
-        ("2025-07-01 09:00:01", "second"),
-        ("2025-07-01 09:00:00", "second"),
-        ("2025-07-01 08:59:59", "first"),
-        (None, "second"),
-    ],
-)
-async def test_an_older_version_never_overwrites_a_newer_one(
-    file: Path, second: str | None, expected: str
-) -> None:
-    for name, modified in (("first", "2025-07-01 09:00:00"), ("second", second)):
-        order = {
-            "workshop_order_id": 1,
-            "datetime_modified": modified,
-            "repair_description": name,
-            "order_items": [{"description": name}],
-        }
-        async with served(page_of(order)) as url, session(url) as cs:
-            await sync_workshop_orders(cs, store(file), **DAY)
-    assert rows(file, "select repair_description from workshop_orders") == [(expected,)]
-    assert rows(file, "select description from workshop_order_items") == [(expected,)]
-
-
-async def test_rows_that_cannot_be_read_are_put_aside(file: Path) -> None:
-    twice = {"workshop_order_id": 1}
-    bad = {"workshop_order_id": 2, "order_items": "none"}
-    async with served(page_of(twice, bad, twice)) as url, session(url) as cs:
-        report = await sync_workshop_orders(cs, store(file), **DAY)
-    assert (report.orders, report.rejected) == (2, 1)
-    assert rows(file, "select workshop_order_id from workshop_orders") == [(1,)]
-    [(raw, reason)] = rows(file, "select raw, reason from rejected_rows")
-    assert isinstance(raw, bytes)
-    assert json.loads(raw) == bad
-    assert "$.order_items" in str(reason)
-
-
 async def test_progress_ends_at_the_report(file: Path) -> None:
     seen: list[SyncProgress] = []
-    async with Sandbox(orders=500) as sandbox, session(sandbox.url) as cs:
+    async with Sandbox(orders=2_000) as sandbox, session(sandbox.url) as cs:
         report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=2, on_progress=seen.append)
     assert [progress.pages for progress in seen] == list(range(1, report.pages + 1))
     assert seen[-1].orders == report.orders
-    assert seen[-1].windows_done == seen[-1].windows == 8
+    assert seen[-1].windows_done == seen[-1].windows > 1
+    assert 15 < seen[0].pages_left < 25
+    assert seen[-1].pages_left == 0
+
+
+async def test_the_right_rows_through_ten_percent_of_faults(tmp_path: Path) -> None:
+    patient = RetryPolicy(attempts=20, first_delay=0.0)
+    faults = Faults(rate=0.1, seed=3, slow=0.05, retry_after="0")
+    for name, troubles in (("calm", None), ("rough", faults)):
+        async with limitless(3_000, page_size=20, faults=troubles) as sandbox:
+            async with session(sandbox.url, retries=patient) as cs:
+                report = await sync_workshop_orders(cs, store(tmp_path / name), **YEAR)
+            assert report.requests == sandbox.requests + sandbox.dropped
+    assert report.requests > report.pages
+    assert contents(tmp_path / "calm") == contents(tmp_path / "rough")
 
 
 async def test_a_failure_for_good_is_raised_as_itself(file: Path) -> None:
@@ -165,112 +125,110 @@ async def test_a_failure_for_good_is_raised_as_itself(file: Path) -> None:
             await sync_workshop_orders(cs, store(file), **YEAR)
 
 
-async def test_a_cancelled_sync_ends_as_cancelled_and_keeps_what_it_stored(file: Path) -> None:
-    with anyio.CancelScope() as scope:
+async def test_a_failure_of_one_reader_stops_them_all(file: Path) -> None:
+    asked = 0
 
-        def stop_at_the_tenth_page(seen: SyncProgress) -> None:
-            if seen.pages == 10:
-                scope.cancel()
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        if asked == 5:
+            return web.json_response({"error": True, "error_message": "kapot"}, status=500)
+        return await listing(DATED, page_size=10)(request)
 
-        async with Sandbox(orders=5_000, page_size=50) as sandbox, session(sandbox.url) as cs:
-            await sync_workshop_orders(cs, store(file), **YEAR, on_progress=stop_at_the_tenth_page)
-    assert scope.cancelled_caught
-    [(stored,)] = rows(file, "select count(*) from workshop_orders")
-    assert isinstance(stored, int)
-    assert 10 <= stored < 5_000
-    assert rows(file, "select count(distinct workshop_order_id) from workshop_order_items") == [(stored,)]
-
-
-async def test_a_database_that_cannot_be_opened(tmp_path: Path) -> None:
-    async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
-        with pytest.raises(errors.StoreError, match="unable to open database file"):
-            await sync_workshop_orders(cs, store(tmp_path / "no such folder" / "orders.db"), **YEAR)
-        assert sandbox.requests == 0
+    async with served(answer) as url, session(url) as cs:
+        with pytest.raises(errors.ServerError, match="kapot"):
+            await sync_workshop_orders(cs, store(file), **YEAR)
+    assert 0 < len(rows(file, "select * from workshop_orders")) < len(DATED)
 
 
-async def test_a_table_of_somebody_elses_is_left_alone(file: Path) -> None:
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("create table workshop_orders (workshop_order_id integer primary key, mine text)")
-    order = {"workshop_order_id": 1, "repair_description": "Lekke band"}
-    async with served(page_of(order)) as url, session(url) as cs:
-        with pytest.raises(errors.StoreError, match="has no column named") as caught:
-            await sync_workshop_orders(cs, store(file), **DAY)
-    assert "Lekke band" not in "".join(traceback.format_exception(caught.value))
-    assert rows(file, "select * from workshop_orders") == []
+@pytest.mark.parametrize("order", ["forwards", "backwards", "any", "forwards, then not"])
+async def test_whatever_order_the_list_comes_in_nothing_is_missed(file: Path, order: str) -> None:
+    listed = {
+        "forwards": DATED,
+        "backwards": DATED[::-1],
+        "any": sorted(DATED, key=lambda row: hash(row["workshop_order_id"]) * 37 % 101),
+        "forwards, then not": DATED[:60] + DATED[60:][::-1],
+    }[order]
+    async with served(listing(listed, page_size=10)) as url, session(url) as cs:
+        report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=4)
+        streamed = {
+            row.workshop_order_id async for page in windows(cs, **YEAR, concurrency=4) for row in page.items
+        }
+    assert rows(file, "select count(*) from workshop_orders") == [(len(DATED),)]
+    assert report.orders >= len(DATED)
+    assert len(streamed) == len(DATED)
 
 
-async def test_a_file_that_is_no_database(file: Path) -> None:
-    await anyio.Path(file).write_bytes(b"not a database, however long it may be " * 100)
-    async with served(page_of()) as url, session(url) as cs:
-        with pytest.raises(errors.StoreError, match="not a database"):
-            await sync_workshop_orders(cs, store(file), **DAY)
-
-
-async def test_rows_read_back_through_the_tables_are_aware_and_exact(file: Path) -> None:
-    order = {
-        "workshop_order_id": 1,
-        "datetime_modified": "2025-07-01 09:00:00",
-        "order_items": [{"quantity": 0.1, "discount_percentage": None}],
-    }
-    async with served(page_of(order)) as url, session(url) as cs:
+async def test_an_order_without_a_start_is_stored_too(file: Path) -> None:
+    unplanned: Orders = [{"workshop_order_id": 1, "datetime_scheduled_start": None}]
+    async with served(listing(unplanned, page_size=1)) as url, session(url) as cs:
         await sync_workshop_orders(cs, store(file), **DAY)
-    engine = create_async_engine(f"sqlite+aiosqlite:///{file}", poolclass=NullPool)
-    async with engine.connect() as connection:
-        [(modified, created)] = await connection.execute(
-            select(tables.workshop_orders.c.datetime_modified, tables.workshop_orders.c.datetime_created)
-        )
-        [(quantity, discount)] = await connection.execute(
-            select(tables.workshop_order_items.c.quantity, tables.workshop_order_items.c.discount_percentage)
-        )
-    assert (modified, created) == (datetime(2025, 7, 1, 7, tzinfo=UTC), None)
-    assert (quantity, discount) == (Decimal("0.1"), None)
-
-
-@pytest.mark.parametrize("url", ["", "orders.db", "postgresql://localhost/orders", "mysql://u:secret@h/db"])
-def test_what_is_no_sqlite_url(url: str) -> None:
-    with pytest.raises(errors.UsageError) as caught:
-        Store(url)
-    assert "secret" not in str(caught.value)
-
-
-def test_both_spellings_of_the_url_mean_the_same() -> None:
-    assert repr(Store("sqlite:///a.db")) == repr(Store("sqlite+aiosqlite:///a.db"))
+    assert rows(file, "select workshop_order_id from workshop_orders") == [(1,)]
 
 
 async def test_arguments_that_cannot_work_cost_no_request(file: Path) -> None:
+    backwards = Days(date_from=date(2025, 2, 1), date_until=date(2025, 1, 1))
     async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
         with pytest.raises(errors.UsageError, match="after date_until"):
-            await sync_workshop_orders(
-                cs, store(file), date_from=date(2025, 2, 1), date_until=date(2025, 1, 1)
-            )
+            await sync_workshop_orders(cs, store(file), **backwards)
         with pytest.raises(errors.UsageError, match="at least one"):
             await sync_workshop_orders(cs, store(file), **YEAR, concurrency=0)
+        with pytest.raises(errors.UsageError, match="after date_until"):
+            await anext(windows(cs, **backwards))
         assert sandbox.requests == 0
 
 
-@given(st.dates(date(1990, 1, 1), date(2090, 1, 1)), st.integers(0, 1_000), st.integers(1, 50))
-def test_windows_hold_every_day_once(first: date, length: int, parts: int) -> None:
-    last = first + timedelta(days=length)
-    windows = split_days(first, last, parts)
-    days = [
-        window.first + timedelta(days=n) for window in windows for n in range(span(window.first, window.last))
-    ]
-    assert days == [first + timedelta(days=n) for n in range(length + 1)]
-    spans = [span(window.first, window.last) for window in windows]
-    assert len(windows) == min(parts, length + 1)
-    assert max(spans) - min(spans) <= 1
+async def test_windows_gives_every_order_without_a_database() -> None:
+    async with limitless(3_000) as sandbox, session(sandbox.url) as cs:
+        pages = [page async for page in windows(cs, **YEAR)]
+        assert len({order.workshop_order_id for page in pages for order in page.items}) == 3_000
+        starts = [page.items[0].datetime_scheduled_start for page in pages]
+        assert any(later and sooner and later < sooner for sooner, later in pairwise(starts)), "concurrently"
 
 
-def span(first: date, last: date) -> int:
-    return (last - first).days + 1
+async def test_windows_fetches_no_more_than_is_taken_and_stops_when_left() -> None:
+    async with limitless(10_000) as sandbox, session(sandbox.url) as cs:
+        tasks = anyio.get_running_tasks
+        before = len(tasks())
+        async with aclosing(windows(cs, **YEAR, concurrency=3)) as pages:
+            async for _ in pages:
+                if sandbox.requests >= 20:
+                    break
+            for _ in range(1_000):
+                await anyio.lowlevel.checkpoint()
+            waiting = sandbox.requests
+            assert waiting <= 26
+        assert cs.quota.in_flight == 0
+        await anyio.wait_all_tasks_blocked()
+        assert len(tasks()) <= before + 3, "connections, but no readers"
+        assert sandbox.requests <= waiting + 1
 
 
-def session(url: str, password: str = "pass") -> CycleSoftSession:
-    return CycleSoftSession("user", password, base_url=url, retries=RetryPolicy.none())
+async def test_windows_raises_what_goes_wrong() -> None:
+    async with Sandbox(orders=10) as sandbox, session(sandbox.url, "wrong") as cs:
+        with pytest.raises(errors.AuthenticationError):
+            await anext(windows(cs, **YEAR))
 
 
-def page_of(*orders: object) -> Handler:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"error": False, "data": list(orders), "pagination": {"next_url": None}})
+DATED: Orders = [
+    {"workshop_order_id": number, "datetime_scheduled_start": f"2025-{month:02}-{day:02} 09:00:00"}
+    for number, (month, day) in enumerate((month, day) for month in range(1, 13) for day in range(1, 29))
+]
+
+
+def listing(orders: Orders, *, page_size: int) -> Handler:
+    """A list in the order given, whose cursors are numbers of rows."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        query = dict(request.query)
+        first, last = query["date_from"], query["date_until"]
+        found = [
+            order for order in orders if first <= str(order["datetime_scheduled_start"] or first)[:10] <= last
+        ]
+        skip = int(query.pop("skip", "0"))
+        more = f"date_from={first}&date_until={last}&skip={skip + page_size}"
+        next_url = f"{request.path}?{more}" if skip + page_size < len(found) else None
+        page = found[skip : skip + page_size]
+        return web.json_response({"error": False, "data": page, "pagination": {"next_url": next_url}})
 
     return answer

@@ -11,7 +11,9 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 EXPECTED = {
     "await_calls.py": "Kleine beurt",
     "bulk_sync.py": "20,000 orders",
+    "hand_on.py": "1/900001/shopctrl: invoice 1",
     "live_mirror.py": "2,000 orders at first",
+    "shop_questions.py": "orders open for more than 14 days",
     "webhook_receiver.py": "sales_order.invoiced",
 }
 

@@ -38,7 +38,6 @@ def test_importing_the_package_imports_no_extra_no_server_and_no_database() -> N
     unwanted = {
         "sqlite3",
         "sqlalchemy",
-        "aiosqlite",
         "click",
         "rich",
         "psycopg",

@@ -1,25 +1,23 @@
-"""The sync itself: windows of days are read concurrently, and one writer stores their pages."""
+"""The sync: what the readers bring is stored, and whatever stops it, the next call goes on from there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from time import monotonic
 
-import anyio
-from anyio.abc import ObjectSendStream
-
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async.errors import QuotaExhausted
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.paging import Page
 from cyclesoft_async.session import CycleSoftSession
 
-from .report import SyncProgress, SyncReport
-from .store import Store
-from .windows import Window, split_days
-
-# Days are not equally busy: with several windows for each reader none has to wait long for the last one.
-_WINDOWS_PER_READER = 4
+from .checkpoints import StoredRun, WindowPage
+from .history import known_orders, to_go_on_with
+from .plan import Part, Plan, Window
+from .reading import Arrival, check, first_page, read_parts
+from .refetching import refetch_unseen
+from .report import SyncProgress, SyncReport, SyncStopped
+from .store import Store, StoreWriter
 
 
 async def sync_workshop_orders(
@@ -29,95 +27,164 @@ async def sync_workshop_orders(
     date_from: date,
     date_until: date,
     concurrency: int = 8,
+    resume: bool | None = None,
     on_progress: Callable[[SyncProgress], None] | None = None,
 ) -> SyncReport:
     """Copy the workshop orders of a range of days into a database.
 
-    Runs in the session's "bulk" lane: interactive calls on the same session go first. Orders without a
-    scheduled start are in no range of days, so the vendor's list does not give them.
+    Runs in the session's "bulk" lane: interactive calls on the same session go first, and keep a part of the
+    day's quota. Every page is stored together with the place where its reader goes on, so that whatever stops
+    the sync, the same call goes on with it; no more than one page for each reader is fetched twice.
+
+    Orders that the store has in these days, and that the list does not have any more, are asked for one by
+    one: they were moved to other days, or deleted (`is_active` becomes false when the server knows nothing of
+    them). What the vendor's list can't show: an order that is created in, or moved to, days which were read
+    already, while others are still being read, and that the store did not have in these days. The next run,
+    or a webhook, brings it. Orders without a scheduled start are in no range of days.
 
     Args:
         cs: The session; its quota is shared with whatever else it does.
         store: Where the orders go.
         date_from: First day of the orders' scheduled start, in Amsterdam, inclusive.
         date_until: Last day, inclusive.
-        concurrency: How many windows of days are read at the same time.
+        concurrency: How many parts of the range are read at the same time.
+        resume: Whether to go on with the last run of the same range, if it has not finished. None: if it
+            stored something within a day; True: however old it is, and only then; False: start over.
         on_progress: Called in the event loop after every stored page.
 
     Raises:
-        UsageError: The range of days is empty, or concurrency is less than one.
+        UsageError: The range of days is empty, concurrency is less than one, or there is no run to resume.
+        SyncStopped: The day's quota is used up; it tells when to call again. Also a `QuotaExhausted`.
         RequestError: A call went wrong for good; pages stored until then stay.
         StoreError: The database can't be opened or written; pages stored until then stay.
     """
-    if date_from > date_until:
-        raise UsageError("date_from lies after date_until")
-    if concurrency < 1:
-        raise UsageError("concurrency is at least one")
-    windows = split_days(date_from, date_until, concurrency * _WINDOWS_PER_READER)
-    tally = _Tally(cs, len(windows), on_progress or (lambda _: None))
-    todo = iter(windows)
+    check(date_from, date_until, concurrency)
+    tally = _Tally(cs, on_progress or (lambda _: None))
     async with store.open() as writer:
-        pages, received = anyio.create_memory_object_stream[Page[WorkshopOrder]](concurrency)
         try:
-            # In this order: a cancelled reader must not find the stream closed first.
-            async with received, anyio.create_task_group() as readers:
-                async with pages:
-                    for _ in range(min(concurrency, len(windows))):
-                        readers.start_soon(_read, cs, todo, pages.clone())
-                async for page in received:
-                    await writer.write(page)
-                    tally.stored(page)
-        except ExceptionGroup as failures:
-            # The first failure cancelled the others; callers expect it, and not a group of one.
-            raise failures.exceptions[0] from None
+            last = await writer.last_run(date_from, date_until)
+            known = await known_orders(writer, last)
+            run = to_go_on_with(last, resume=resume)
+            page = None
+            if run is None:
+                windows, page = await first_page(cs, Window(date_from, date_until), concurrency)
+                run = await writer.begin_run(date_from, date_until, windows)
+            await _Sync(cs, writer, run, known, tally).go_on(page, concurrency)
+        except QuotaExhausted as stop:
+            raise SyncStopped(stop.resets_at, stop.scope, tally.progress()) from None
     return tally.report()
 
 
-async def _read(
-    cs: CycleSoftSession,
-    todo: Iterator[Window],
-    pages: ObjectSendStream[Page[WorkshopOrder]],
-) -> None:
-    bulk = cs.with_options(lane="bulk")
-    async with pages:
-        for window in todo:
-            orders = bulk.workshop_orders.list(date_from=window.first, date_until=window.last)
-            async for page in orders.pages():
-                await pages.send(page)
+class _Sync:
+    """A run that goes on, from its beginning or from where it was stopped."""
+
+    def __init__(
+        self,
+        cs: CycleSoftSession,
+        writer: StoreWriter,
+        run: StoredRun,
+        known: Mapping[date, int],
+        tally: _Tally,
+    ) -> None:
+        self._cs = cs
+        self._writer = writer
+        self._run_id = run.run_id
+        parts = [Part(part.number, part.window, part.cursor) for part in run.windows if not part.done]
+        self._plan = Plan(parts, known)
+        self._tally = tally
+        tally.begin(run, self._plan)
+
+    async def go_on(self, first: Page[WorkshopOrder] | None, concurrency: int) -> None:
+        """Read what is left, and finish."""
+        await read_parts(
+            self._cs, self._plan, first=first, concurrency=concurrency, keep=self._keep, cut=self._cut
+        )
+        await refetch_unseen(
+            self._cs, self._writer, self._run_id, concurrency=concurrency, stored=self._tally.refetched
+        )
+        await self._writer.finish_run(self._run_id, requests=self._tally.new_requests())
+
+    async def _keep(self, arrivals: Sequence[Arrival]) -> None:
+        pages = [
+            WindowPage(
+                run_id=self._run_id,
+                number=arrival.part.number,
+                page=arrival.page,
+                orders=arrival.orders,
+                done=arrival.part.done,
+            )
+            for arrival in arrivals
+        ]
+        rejected = await self._writer.write(pages, requests=self._tally.new_requests())
+        self._tally.stored(arrivals, rejected)
+
+    async def _cut(self, part: Part, day: date) -> int:
+        return (await self._writer.split(self._run_id, part.number, day)).number
 
 
 class _Tally:
     """Counts what happens, and tells it on."""
 
-    def __init__(self, cs: CycleSoftSession, windows: int, tell: Callable[[SyncProgress], None]) -> None:
+    def __init__(self, cs: CycleSoftSession, tell: Callable[[SyncProgress], None]) -> None:
         self._cs = cs
         self._tell = tell
         self._started = monotonic()
         self._before = cs.quota
-        self._windows = windows
-        self._windows_done = self._orders = self._rejected = self._pages = 0
+        self._told_requests = self._before.sent
+        self._earlier_requests = self._orders = self._rejected = self._pages = self._refetched = 0
+        self._windows_before = 0
+        self._resumed = False
+        self._plan = Plan([])
 
-    def stored(self, page: Page[WorkshopOrder]) -> None:
-        self._orders += len(page.items)
-        self._rejected += len(page.rejected)
-        self._pages += 1
-        self._windows_done += page.cursor is None
-        self._tell(self._progress())
+    def begin(self, run: StoredRun, plan: Plan) -> None:
+        """The figures of earlier attempts are the run's, too."""
+        self._orders, self._rejected, self._pages = run.orders, run.rejected, run.pages
+        self._earlier_requests = run.requests
+        self._resumed = run.requests > 0
+        self._windows_before = len(run.windows) - len(plan.parts)
+        self._plan = plan
 
-    def _progress(self) -> SyncProgress:
+    def new_requests(self) -> int:
+        """How many requests were sent since this was asked the last time."""
+        sent = self._cs.quota.sent
+        new, self._told_requests = sent - self._told_requests, sent
+        return new
+
+    def stored(self, arrivals: Sequence[Arrival], rejected: int) -> None:
+        """Pages were stored, and some of their rows put aside."""
+        self._rejected += rejected
+        for untold, arrival in zip(reversed(range(len(arrivals))), arrivals, strict=True):
+            self._orders += arrival.orders
+            self._pages += 1
+            self._tell(self.progress(untold))
+
+    def refetched(self, orders: int) -> None:
+        """So many orders were asked for and stored."""
+        self._refetched += orders
+        self._tell(self.progress())
+
+    def progress(self, untold: int = 0) -> SyncProgress:
+        """How far it is, but for so many stored pages that were not told of yet."""
         quota = self._cs.quota
+        sent = quota.sent - self._before.sent
+        parts = self._plan.parts
         return SyncProgress(
             orders=self._orders,
             rejected=self._rejected,
             pages=self._pages,
-            requests=quota.sent - self._before.sent,
+            requests=self._earlier_requests + sent,
+            resumed=self._resumed,
+            requests_now=sent,
+            refetched=self._refetched,
             rate_limited=quota.refused - self._before.refused,
             seconds=monotonic() - self._started,
             quota=quota,
-            windows_done=self._windows_done,
-            windows=self._windows,
+            windows_done=self._windows_before + sum(part.done for part in parts),
+            windows=self._windows_before + len(parts),
+            pages_left=self._plan.pages_left + untold,
         )
 
     def report(self) -> SyncReport:
-        now = self._progress()
+        """What it did."""
+        now = self.progress()
         return SyncReport(**{name: getattr(now, name) for name in SyncReport.__struct_fields__})

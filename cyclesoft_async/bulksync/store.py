@@ -2,151 +2,226 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import date
+from functools import partial
+from typing import TypeVar
 
-from anyio import to_thread
-from sqlalchemy import NullPool, delete, event, or_
-from sqlalchemy.dialects.sqlite import insert
+from anyio import CancelScope, Lock, to_thread
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from cyclesoft_async.errors import StoreError, UsageError
-from cyclesoft_async.models import WorkshopOrder
-from cyclesoft_async.paging import Page, RejectedRow
 
-from .tables import item_rows, metadata, order_row, rejected_rows, workshop_order_items, workshop_orders
+from . import checkpoints, questions, rejected, schema, writing
+from .backend import Backend
+from .checkpoints import StoredRun, StoredWindow, WindowPage
+from .plan import Window
+from .questions import OrderKey
+from .rejected import RetriedRows
+from .rows import RawOrder
+from .sqlite import Sqlite
+from .writing import Misfit, Put
+
+R = TypeVar("R")
 
 
 class Store:
-    """A SQLite database with the tables `workshop_orders`, `workshop_order_items` and `rejected_rows`.
+    """A database with the tables `workshop_orders`, `workshop_order_items` and `rejected_rows`.
 
     Tables that are missing are created. The columns are described in `bulksync/tables.py`.
 
     Args:
-        url: `sqlite:///orders.db` or `sqlite+aiosqlite:///orders.db`; four slashes for an absolute path.
+        url: `sqlite:///orders.db`, with four slashes for an absolute path; or
+            `postgresql://user:password@host/name`, for which the extra `postgres` is needed.
 
     Raises:
-        UsageError: It is not the URL of a SQLite database.
+        UsageError: It is not the URL of a database that a store can lie in.
     """
 
     def __init__(self, url: str) -> None:
         try:
-            parsed = make_url(url)
+            self._url = make_url(url)
         except ArgumentError:
-            raise UsageError("a database URL looks like sqlite:///orders.db") from None
-        if parsed.drivername not in {"sqlite", "sqlite+aiosqlite"}:
-            raise UsageError(f"a store is a SQLite database for now, not {parsed.drivername}")
-        self._url = parsed.set(drivername="sqlite+aiosqlite")
+            raise UsageError(
+                "a database URL looks like sqlite:///orders.db or postgresql://user@host/name"
+            ) from None
+        self._backend = _backend(self._url.drivername)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[StoreWriter]:
-        """Connect, and create the tables that are missing.
+        """Connect, and bring the schema up to date.
 
         Raises:
-            StoreError: The database can't be opened or written.
+            StoreError: The database can't be opened or written, or has the schema of a newer version.
         """
-        # Tried in a thread of our own first: when aiosqlite can't open a file, its thread can outlive the
-        # event loop and print a traceback.
-        with _as_store_error():
-            await to_thread.run_sync(_try_to_open, self._url.database or ":memory:")
-        # Parameters are hidden from errors: they are people's data.
-        engine = create_async_engine(self._url, poolclass=NullPool, hide_parameters=True)
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-        async with AsyncExitStack() as stack:
-            with _as_store_error():
-                connection = await stack.enter_async_context(engine.connect())
-                async with connection.begin():
-                    await connection.run_sync(metadata.create_all)
-            yield StoreWriter(connection)
+        engine = self._backend.engine(self._url)
+        writer = StoreWriter(engine, self._backend)
+        try:
+            await writer._run(partial(schema.prepare, backend=self._backend))
+            yield writer
+        finally:
+            with CancelScope(shield=True):  # SQLite tidies up when it is closed, which takes its time
+                await to_thread.run_sync(engine.dispose)
+
+    @property
+    def postgres_url(self) -> str:
+        """The URL for other users of the same PostgreSQL database: `postgresql://…`, with the password.
+
+        Raises:
+            UsageError: The store is not in PostgreSQL.
+        """
+        if self._url.get_backend_name() != "postgresql":
+            raise UsageError("this needs a store in PostgreSQL, which several processes can write")
+        return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def migrate(self) -> None:
+        """Create the tables, or bring them up to date, as opening the store does.
+
+        Raises:
+            StoreError: See `open`.
+        """
+        async with self.open():
+            return
 
     def __repr__(self) -> str:
         return f"Store({self._url.render_as_string(hide_password=True)!r})"
 
 
-@contextmanager
-def _as_store_error() -> Generator[None]:
+def _backend(driver: str) -> Backend:
+    if driver in {"sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"}:
+        return Sqlite()
+    if driver not in {"postgresql", "postgresql+psycopg"}:
+        raise UsageError(f"a store is a SQLite or PostgreSQL database, not {driver}")
     try:
-        yield
-    except DBAPIError as error:
-        raise StoreError(f"the database: {error.orig}") from error.orig
-    except sqlite3.Error as error:
-        raise StoreError(f"the database: {error}") from error
-
-
-def _try_to_open(path: str) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA schema_version")
-
-
-def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
+        from .postgres import Postgres  # noqa: PLC0415 - it is an extra
+    except ImportError:
+        raise UsageError(
+            "for PostgreSQL the extra is missing: pip install 'cyclesoft-async[postgres]'"
+        ) from None
+    return Postgres()
 
 
 class StoreWriter:
-    """Writes pages; each one is a transaction of its own."""
+    """An open store. Every method is one transaction, and raises StoreError when nothing of it could be done.
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
+    Transactions run one after another, each in a thread: the event loop is free meanwhile. A cancelled caller
+    waits for the transaction that it began.
+    """
 
-    async def write(self, page: Page[WorkshopOrder]) -> None:
-        """Insert or update the page's orders with their lines; put rows that could not be read aside.
+    def __init__(self, engine: Engine, backend: Backend) -> None:
+        self._engine = engine
+        self._backend = backend
+        self._one_at_a_time = Lock()
 
-        An order that the store has in a newer version, by `datetime_modified`, stays as it is.
+    async def last_run(self, date_from: date, date_until: date) -> StoredRun | None:
+        """The newest run of exactly these days, finished or not."""
+        return await self._run(partial(checkpoints.last_run, date_from=date_from, date_until=date_until))
 
-        Raises:
-            StoreError: The database can't be written; nothing of the page is.
+    async def run(self, run_id: int) -> StoredRun:
+        """A run that is known to be there."""
+        return await self._run(partial(checkpoints.run, run_id=run_id))
+
+    async def begin_run(self, date_from: date, date_until: date, windows: Sequence[Window]) -> StoredRun:
+        """A new run; its windows are numbered from 0."""
+        return await self._run(
+            partial(checkpoints.begin_run, date_from=date_from, date_until=date_until, parts=windows)
+        )
+
+    async def write(self, pages: Sequence[WindowPage], *, requests: int) -> int:
+        """Store pages of one run: orders, lines, rows that could not be read, and where the windows are.
+
+        Args:
+            pages: In the order in which they were read; at least one.
+            requests: What they cost; added to the run's.
+
+        Returns:
+            How many rows were put aside: they could not be read, or have a value too large for the database.
         """
-        with _as_store_error():
-            async with self._connection.begin():
-                if page.items:
-                    await self._write_orders(page)
-                if page.rejected:
-                    await self._put_aside(page.rejected)
+        return await self._put(partial(_write, backend=self._backend, pages=pages, requests=requests))
 
-    async def _write_orders(self, page: Page[WorkshopOrder]) -> None:
-        # One statement can't upsert an order twice; of one that is in the page twice, the last copy counts.
-        latest = {
-            order.workshop_order_id: (order, raw)
-            for order, raw in zip(page.items, page.raw_items, strict=True)
-        }
-        rows = [order_row(order, raw) for order, raw in latest.values()]
-        written = set(await self._connection.scalars(_UPSERT, rows))
-        await self._connection.execute(
-            delete(workshop_order_items).where(workshop_order_items.c.workshop_order_id.in_(written))
+    async def split(self, run_id: int, number: int, cut: date) -> StoredWindow:
+        """Let a window end the day before `cut`; the answer is a new one, from `cut` to the old end."""
+        return await self._run(partial(checkpoints.split, run_id=run_id, number=number, cut=cut))
+
+    async def unseen(self, run_id: int) -> Sequence[OrderKey]:
+        """Orders of the run's days that the run has not come across.
+
+        Without those that are deleted already, or have no customer, by whom the API could be asked.
+        """
+        return await self._run(partial(questions.unseen, run_id=run_id))
+
+    async def write_orders(self, orders: Sequence[RawOrder], *, run_id: int | None) -> None:
+        """Store orders that were fetched one by one, each with its JSON; that run has then seen them."""
+        await self._put(partial(_write_orders, backend=self._backend, orders=orders, run_id=run_id))
+
+    async def mark_deleted(self, workshop_order_ids: Sequence[int]) -> None:
+        """Note that the server has no such orders any more: `is_active` becomes false."""
+        await self._run(partial(writing.mark_deleted, workshop_order_ids=workshop_order_ids))
+
+    async def finish_run(self, run_id: int, *, requests: int) -> None:
+        """Note that everything of a run has been read; `requests` are added to the run's."""
+        await self._run(schema.make_indexes)
+        await self._run(partial(checkpoints.finish_run, run_id=run_id, requests=requests))
+
+    async def orders_per_day(self, first: date, last: date) -> Mapping[date, int]:
+        """How many orders start on each day of Amsterdam; days without any are left out."""
+        return await self._run(
+            partial(questions.orders_per_day, backend=self._backend, first=first, last=last)
         )
-        lines = [
-            row
-            for order, _ in latest.values()
-            if order.workshop_order_id in written
-            for row in item_rows(order)
-        ]
-        if lines:
-            await self._connection.execute(workshop_order_items.insert(), lines)
 
-    async def _put_aside(self, rows: Sequence[RejectedRow]) -> None:
-        now = datetime.now(UTC)
-        await self._connection.execute(
-            rejected_rows.insert(), [{"seen_at": now, "reason": row.reason, "raw": row.raw} for row in rows]
-        )
+    async def retry_rejected(self) -> RetriedRows:
+        """Read the rows of `rejected_rows` again; those that are orders now leave the table.
+
+        Each few hundred rows are a transaction.
+        """
+        retry = rejected.Retry()
+        while await self._run(partial(retry.go_on, backend=self._backend)):
+            pass
+        return RetriedRows(stored=retry.stored, rejected=retry.rejected)
+
+    async def _put(self, work: Callable[[Connection, Put], R]) -> R:
+        with suppress(*self._backend.misfits):
+            return await self._run(lambda connection: work(connection, writing.put_all))
+        return await self._run(lambda connection: work(connection, writing.put_each))
+
+    async def _run(self, work: Callable[[Connection], R]) -> R:
+        async with self._one_at_a_time:
+            return await to_thread.run_sync(self._transact, work)
+
+    def _transact(self, work: Callable[[Connection], R]) -> R:
+        failure: BaseException | None
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except self._backend.misfits:
+            raise
+        except DBAPIError as error:
+            failure = error.orig
+        except self._backend.errors as error:
+            failure = error
+        # Raised out here: as its context the driver's error could show what stands in the tables.
+        raise StoreError(f"the database: {self._backend.reason(failure)}")
 
 
-_NEW = insert(workshop_orders)
-_UPSERT = _NEW.on_conflict_do_update(
-    index_elements=[workshop_orders.c.workshop_order_id],
-    set_={column.name: column for column in _NEW.excluded if column.name != "workshop_order_id"},
-    where=or_(
-        workshop_orders.c.datetime_modified.is_(None),
-        _NEW.excluded.datetime_modified.is_(None),
-        _NEW.excluded.datetime_modified >= workshop_orders.c.datetime_modified,
-    ),
-).returning(workshop_orders.c.workshop_order_id)
+def _write(
+    connection: Connection, put: Put, backend: Backend, pages: Sequence[WindowPage], requests: int
+) -> int:
+    orders = [pair for part in pages for pair in zip(part.page.items, part.page.raw_items, strict=True)]
+    run_id = pages[0].run_id
+    unreadable = [Misfit(row.raw, row.path, row.reason) for part in pages for row in part.page.rejected]
+    unreadable += put(connection, backend, orders, run_id)
+    rejected.put_aside(connection, unreadable, run_id)
+    checkpoints.advance(connection, pages)
+    checkpoints.count(connection, pages, requests=requests, rejected=len(unreadable))
+    return len(unreadable)
+
+
+def _write_orders(
+    connection: Connection, put: Put, backend: Backend, orders: Sequence[RawOrder], run_id: int | None
+) -> None:
+    rejected.put_aside(connection, put(connection, backend, orders, run_id), run_id)
+    if run_id is not None:
+        checkpoints.note_activity(connection, run_id)

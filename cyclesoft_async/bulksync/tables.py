@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     ForeignKey,
@@ -19,14 +21,11 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     Table,
     Text,
 )
-from sqlalchemy.types import TypeDecorator
-
-from cyclesoft_async.models import WorkshopOrder, WorkshopOrderItem
-
-Row = dict[str, object]
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -40,47 +39,54 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """As UTC, where the database has dropped the zone."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        """As UTC, where the database has dropped the zone or gives another."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
-    """A decimal as text: SQLite would make a float of it."""
+    """A decimal; as text in SQLite, which would make a float of it."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """To text."""
-        return None if value is None else str(value)
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """NUMERIC without limits where the database has it."""
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric())
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
-        """From text."""
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | str | None:
+        """To text, in SQLite."""
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Decimal | str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+        """From text, in SQLite."""
         return None if value is None else Decimal(value)
 
 
+# In SQLite "INTEGER PRIMARY KEY" is the row's own number; other types need an index beside the table.
+_Key = BigInteger().with_variant(Integer, "sqlite")
+
 metadata = MetaData()
+
+schema_version = Table("cyclesoft_schema", metadata, Column("version", Integer, nullable=False))
 
 workshop_orders = Table(
     "workshop_orders",
     metadata,
-    Column("workshop_order_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("workshop_order_id", _Key, primary_key=True, autoincrement=False),
     Column("sales_order_id", BigInteger),
-    Column("customer_id", BigInteger, index=True),
+    Column("customer_id", BigInteger),
     Column("store_id", BigInteger),
-    Column("repair_object_id", BigInteger, index=True),
+    Column("repair_object_id", BigInteger),
     Column("is_active", Boolean),
     Column("reference_text", Text),
-    Column("datetime_scheduled_start", UtcDateTime, index=True),
-    Column("datetime_scheduled_finished", UtcDateTime),
-    Column("datetime_created", UtcDateTime),
-    Column("datetime_modified", UtcDateTime, index=True),
     Column("mechanic_employee_id", BigInteger),
     Column("created_by_employee_id", BigInteger),
     Column("last_update_employee_id", BigInteger),
     Column("phone_number_id", Text),
     Column("repair_description", Text),
-    Column("status_id", BigInteger, index=True),
+    Column("status_id", BigInteger),
     Column("status_text", Text),
     Column("invoice_number", BigInteger),
     Column("borrowed_object_reference", Text),
@@ -88,7 +94,15 @@ workshop_orders = Table(
     Column("custom_repair_time_minutes", BigInteger),
     Column("delivery_method_id", BigInteger),
     Column("workshop_order_type_id", BigInteger),
+    Column("datetime_scheduled_start", UtcDateTime),
+    Column("datetime_scheduled_finished", UtcDateTime),
+    Column("datetime_created", UtcDateTime),
+    Column("datetime_modified", UtcDateTime),
     Column("raw", Text, nullable=False),
+    # The run that last had the order from the server, whether or not the copy was newer than the stored one.
+    Column("seen_run_id", BigInteger),
+    # Both, so that to find the few orders which a run has not seen no order has to be read.
+    Index("ix_workshop_orders_start_seen", "datetime_scheduled_start", "seen_run_id"),
 )
 
 workshop_order_items = Table(
@@ -96,12 +110,13 @@ workshop_order_items = Table(
     metadata,
     Column(
         "workshop_order_id",
-        BigInteger,
+        _Key,
         ForeignKey("workshop_orders.workshop_order_id", ondelete="CASCADE"),
         primary_key=True,
+        autoincrement=False,
     ),
     # The line's place in the order: the vendor's own item_id can be missing.
-    Column("position", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
     Column("item_id", BigInteger),
     Column("item_type_id", BigInteger),
     Column("special_type_id", BigInteger),
@@ -121,37 +136,54 @@ workshop_order_items = Table(
     Column("unit_work_time_minutes", BigInteger),
     Column("assigned_to_customer_id", BigInteger),
     Column("invoice_number", BigInteger),
-    Index("ix_workshop_order_items_barcode", "barcode"),
+    sqlite_with_rowid=False,
 )
 
 rejected_rows = Table(
     "rejected_rows",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Key, primary_key=True),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("reason", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
+    Column("path", Text, nullable=False, server_default="$"),
+    Column("run_id", BigInteger),
 )
 
-_ORDER_COLUMNS = [column.name for column in workshop_orders.columns if column.name != "raw"]
-_ITEM_COLUMNS = [
-    column.name
-    for column in workshop_order_items.columns
-    if column.name not in {"workshop_order_id", "position"}
+runs = Table(
+    "cyclesoft_runs",
+    metadata,
+    Column("run_id", _Key, primary_key=True),
+    Column("date_from", Date, nullable=False),
+    Column("date_until", Date, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("active_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("requests", BigInteger, nullable=False, server_default="0"),
+    Column("orders", BigInteger, nullable=False, server_default="0"),
+    Column("rejected", BigInteger, nullable=False, server_default="0"),
+    Column("pages", BigInteger, nullable=False, server_default="0"),
+)
+
+windows = Table(
+    "cyclesoft_windows",
+    metadata,
+    Column("run_id", _Key, ForeignKey("cyclesoft_runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("first_day", Date, nullable=False),
+    Column("last_day", Date, nullable=False),
+    Column("cursor", Text),
+    Column("done", Boolean, nullable=False),
+    Column("pages", BigInteger, nullable=False, server_default="0"),
+    Column("orders", BigInteger, nullable=False, server_default="0"),
+)
+
+INDEXED_WHEN_FINISHED: Final = [
+    workshop_orders.c.customer_id,
+    workshop_orders.c.repair_object_id,
+    workshop_orders.c.datetime_modified,
+    workshop_orders.c.status_id,
+    workshop_order_items.c.barcode,
 ]
-
-
-def order_row(order: WorkshopOrder, raw: bytes) -> Row:
-    """The row of an order in `workshop_orders`."""
-    row: Row = {name: getattr(order, name) for name in _ORDER_COLUMNS}
-    return row | {"raw": raw.decode()}
-
-
-def item_rows(order: WorkshopOrder) -> list[Row]:
-    """The rows of an order's lines in `workshop_order_items`."""
-    return [_item_row(order, position, item) for position, item in enumerate(order.order_items)]
-
-
-def _item_row(order: WorkshopOrder, position: int, item: WorkshopOrderItem) -> Row:
-    place: Row = {"workshop_order_id": order.workshop_order_id, "position": position}
-    return place | {name: getattr(item, name) for name in _ITEM_COLUMNS}
+"""For the questions of users. To index rows that are all there costs a fraction of what it costs while they
+arrive, so that waits until a run has finished."""

@@ -12,10 +12,12 @@ import click
 from cyclesoft_async import __version__
 
 from .exits import ExitCodes
+from .migrate import migrate
 from .quota import quota
 from .sandbox import sandbox
 from .sync import sync
 from .webhooks import webhooks
+from .worker import worker
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -27,6 +29,7 @@ Exit codes:
   5    the quota is used up
   6    the server refused, or its answer can't be read
   7    the database or the inbox can't be opened or written
+  75   the day's quota is used up before the sync is done; the same command goes on
   130  stopped by Ctrl-C
 """
 
@@ -49,3 +52,5 @@ cyclesoft.add_command(sync)
 cyclesoft.add_command(sandbox)
 cyclesoft.add_command(quota)
 cyclesoft.add_command(webhooks)
+cyclesoft.add_command(worker)
+cyclesoft.add_command(migrate)

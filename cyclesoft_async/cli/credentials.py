@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from cyclesoft_async import NETHERLANDS, CycleSoftSession
 
+if TYPE_CHECKING:
+    from cyclesoft_async.quota.postgres import PostgresLedger
 
-def session_from_user() -> CycleSoftSession:
+
+def session_from_user(ledger: PostgresLedger | None = None) -> CycleSoftSession:
     """A session; what the environment does not have is asked for on a terminal.
+
+    Args:
+        ledger: Where several processes share the account's quota.
 
     Raises:
         UsageError: Something is missing and there is nobody to ask.
@@ -19,10 +26,11 @@ def session_from_user() -> CycleSoftSession:
     username = os.environ.get("CYCLESOFT_USERNAME")
     password = os.environ.get("CYCLESOFT_PASSWORD")
     if (username and password) or not sys.stdin.isatty():
-        return CycleSoftSession.from_env()
+        return CycleSoftSession.from_env(ledger=ledger)
     base_url = os.environ.get("CYCLESOFT_BASE_URL") or NETHERLANDS
     return CycleSoftSession(
         username or click.prompt("Username", err=True),
         password or click.prompt("Password", hide_input=True, err=True),
         base_url=base_url,
+        ledger=ledger,
     )

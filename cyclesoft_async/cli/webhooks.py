@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import anyio
 import click
@@ -19,19 +20,18 @@ from cyclesoft_async.webhooks.diagnosis import diagnose as find_matches
 from cyclesoft_async.webhooks.inbox import Entry, State, entries
 from cyclesoft_async.webhooks.signature import Algorithm
 
-_SECRETS = "CYCLESOFT_WEBHOOK_SECRETS"
+from .receiving import SECRET_FILE, inbox_at, read_secrets, with_its_extra
+
+if TYPE_CHECKING:
+    from cyclesoft_async.webhooks import PostgresInbox
 
 _inbox = click.option(
     "--inbox",
-    type=click.Path(dir_okay=False),
+    callback=with_its_extra,
+    metavar="PATH|URL",
     default="inbox.db",
     show_default=True,
-    help="The inbox's file.",
-)
-_secret_file = click.option(
-    "--secret-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with one secret on each line.",
+    help="A file, or a PostgreSQL database: postgresql://user@host/name.",
 )
 
 
@@ -40,23 +40,25 @@ def webhooks() -> None:
     """Receive webhooks, and look after the inbox they are kept in.
 
     Secrets are read from CYCLESOFT_WEBHOOK_SECRETS, one on each line, or from --secret-file; never from an
-    argument, which `ps` would show.
+    argument, which `ps` would show. For the same reason a PostgreSQL password belongs in PGPASSWORD or in
+    ~/.pgpass, and not in the URL.
     """
 
 
 @webhooks.command()
 @_inbox
-@_secret_file
+@SECRET_FILE
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 @click.option("--algorithm", type=click.Choice(get_args(Algorithm)), default="sha256", show_default=True)
 def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm: Algorithm) -> None:
     """Receive deliveries at POST / and print a line for each event, until Ctrl-C."""
-    receiver = WebhookReceiver(_read_secrets(secret_file), SqliteInbox(inbox), algorithm=algorithm)
+    store = inbox_at(inbox)
+    receiver = WebhookReceiver(read_secrets(secret_file), store, algorithm=algorithm)
     receiver.on_any(_print_event)
 
     def ready(_: str) -> None:
-        click.echo(f"http://{host}:{port}/ into {inbox}; Ctrl-C stops it")
+        click.echo(f"http://{host}:{port}/ into {store!r}; Ctrl-C stops it")
 
     web.run_app(receiver.app(), host=host, port=port, access_log=None, print=ready)
 
@@ -82,7 +84,7 @@ def show(inbox: str, delivery_id: str) -> None:
     """Show a delivery with its body, which names people; works while the receiver runs."""
     found = entries(inbox, delivery_id=delivery_id)
     if not found:
-        raise UsageError(f"no delivery {delivery_id} is in {inbox}")
+        raise UsageError(f"no delivery {delivery_id} is in the inbox")
     for entry in found:
         click.echo(_described(entry))
 
@@ -97,11 +99,15 @@ def show(inbox: str, delivery_id: str) -> None:
     help="All that arrived at this Amsterdam time or later; with --dead only the dead ones of them.",
 )
 def replay(inbox: str, delivery_id: str | None, dead: bool, since: datetime | None) -> None:
-    """Make deliveries wait again, for the receiver to handle at its next start; it must not run meanwhile."""
+    """Make deliveries wait to be handled once more.
+
+    With PostgreSQL a receiver takes them at once. With a file it must not run meanwhile, and takes them at
+    its next start.
+    """
     if delivery_id is None and not dead and since is None:
         raise UsageError("say what to replay: an ID, --dead or --since")
     moment = since and since.replace(tzinfo=AMSTERDAM)
-    count = anyio.run(_replay, SqliteInbox(_existing(inbox)), delivery_id, moment, dead)
+    count = anyio.run(_replay, _existing(inbox), delivery_id, moment, dead)
     click.echo(f"{count:,} deliveries wait to be handled")
 
 
@@ -110,20 +116,21 @@ def replay(inbox: str, delivery_id: str | None, dead: bool, since: datetime | No
 @click.option("--done-days", type=click.FloatRange(0), default=30, show_default=True)
 @click.option("--dead-days", type=click.FloatRange(0), default=90, show_default=True)
 def purge(inbox: str, done_days: float, dead_days: float) -> None:
-    """Delete deliveries that were done, or dead, for so many days; the receiver must not run meanwhile."""
-    kept = SqliteInbox(_existing(inbox), keep_done_days=done_days, keep_dead_days=dead_days)
-    before = len(entries(inbox, limit=-1))
-    anyio.run(_purge, kept)
-    click.echo(f"{before - len(entries(inbox, limit=-1)):,} deliveries deleted")
+    """Delete deliveries that were done, or dead, for so many days.
+
+    A receiver with a file must not run meanwhile; those with PostgreSQL may.
+    """
+    count = anyio.run(_purge, _existing(inbox), done_days, dead_days)
+    click.echo(f"{count:,} deliveries deleted")
 
 
 @webhooks.command()
-@_secret_file
+@SECRET_FILE
 @click.option("--body", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
 @click.option("--signature", required=True, help="The value of the header X-CycleSoftware-Signature.")
 def diagnose(secret_file: Path | None, body: Path, signature: str) -> None:
     """Tell how a captured delivery was signed: which algorithm and encoding match, or that none does."""
-    secrets = [secret.encode() for secret in _read_secrets(secret_file)]
+    secrets = [secret.encode() for secret in read_secrets(secret_file)]
     matches = find_matches(body.read_bytes(), signature, secrets)
     for match in matches:
         click.echo(f"{match.algorithm}, {match.encoding}; secret {match.how_secret}, body {match.how_body}")
@@ -133,44 +140,49 @@ def diagnose(secret_file: Path | None, body: Path, signature: str) -> None:
         )
 
 
-def _read_secrets(secret_file: Path | None) -> list[str]:
-    text = os.environ.get(_SECRETS, "") if secret_file is None else secret_file.read_text()
-    secrets = [line for line in text.splitlines() if line]
-    if not secrets:
-        raise UsageError(f"no secret: set {_SECRETS}, or give --secret-file")
-    return secrets
-
-
 async def _print_event(event: events.Event) -> None:
     entity = f"{event.entity.kind} {event.entity.id}" if event.entity else "-"
     marks = "".join((" stale" * event.stale, " again" * event.is_redelivery))
     click.echo(f"{_local(event.occurred_at)}  {event.event_name}  {event.id}  {entity}{marks}")
 
 
-async def _replay(inbox: SqliteInbox, delivery_id: str | None, since: datetime | None, dead: bool) -> int:
+@asynccontextmanager
+async def _at_hand(inbox: SqliteInbox | PostgresInbox) -> AsyncGenerator[None]:
+    if not isinstance(inbox, SqliteInbox):  # opened, it would take deliveries away from the receivers
+        yield
+        return
     await inbox.open(_ignore)
     try:
+        yield
+    finally:
+        await inbox.close()
+
+
+async def _replay(place: str, delivery_id: str | None, since: datetime | None, dead: bool) -> int:
+    inbox = inbox_at(place)
+    async with _at_hand(inbox):
         return await inbox.replay(delivery_id, since=since, only_dead=dead)
-    finally:
-        await inbox.close()
 
 
-async def _purge(inbox: SqliteInbox) -> None:
-    await inbox.open(_ignore)
-    try:
+async def _purge(place: str, done_days: float, dead_days: float) -> int:
+    inbox = inbox_at(place, done_days, dead_days)
+    if not isinstance(inbox, SqliteInbox):
+        return await inbox.purge()
+    before = len(entries(place, limit=-1))
+    async with _at_hand(inbox):
         await inbox.purge()
-    finally:
-        await inbox.close()
+    return before - len(entries(place, limit=-1))
 
 
 def _ignore(_: object) -> None:
     pass
 
 
-def _existing(inbox: str) -> str:
-    if not Path(inbox).is_file():
-        raise UsageError(f"there is no inbox at {inbox}")
-    return inbox
+def _existing(place: str) -> str:
+    if "://" not in place and not Path(place).is_file():
+        raise UsageError(f"there is no inbox at {place}")
+    entries(place, limit=0)
+    return place
 
 
 def _described(entry: Entry) -> str:

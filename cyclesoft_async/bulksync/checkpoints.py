@@ -1,0 +1,180 @@
+"""Where a run is: its windows of days, and the cursor that each of them goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, bindparam, func, or_, select
+
+from cyclesoft_async.models import WorkshopOrder
+from cyclesoft_async.paging import Page
+
+from .plan import Window
+from .tables import runs, windows
+
+
+class StoredWindow(Struct, frozen=True, kw_only=True):
+    """A window of a run, as far as it has been read."""
+
+    number: int
+    window: Window
+    cursor: str | None
+    """Where its next page starts; None is the beginning."""
+    done: bool
+    pages: int
+    orders: int
+
+
+class StoredRun(Struct, frozen=True, kw_only=True):
+    """A run, with what it did up to now over all its attempts."""
+
+    run_id: int
+    date_from: date
+    date_until: date
+    started_at: datetime
+    active_at: datetime
+    """When something of it was last stored."""
+    finished_at: datetime | None
+    requests: int
+    orders: int
+    """Orders read, also those of which the store had a newer version."""
+    rejected: int
+    pages: int
+    windows: Sequence[StoredWindow]
+
+
+class WindowPage(Struct, frozen=True, kw_only=True):
+    """A page that was read, and how its window stands after it."""
+
+    run_id: int
+    number: int
+    page: Page[WorkshopOrder]
+    orders: int
+    """How many of its orders count as the window's; beyond a cut they are the next one's."""
+    done: bool
+    """Nothing more of the window is wanted; otherwise it goes on at the page's cursor."""
+
+
+def last_run(connection: Connection, date_from: date, date_until: date) -> StoredRun | None:
+    """The newest run of exactly these days."""
+    of_range = (runs.c.date_from == date_from) & (runs.c.date_until == date_until)
+    newest = select(runs).where(of_range).order_by(runs.c.run_id.desc()).limit(1)
+    row = connection.execute(newest).one_or_none()
+    return None if row is None else _run(connection, row)
+
+
+def run(connection: Connection, run_id: int) -> StoredRun:
+    """The run with this number."""
+    return _run(connection, connection.execute(select(runs).where(runs.c.run_id == run_id)).one())
+
+
+def begin_run(
+    connection: Connection, date_from: date, date_until: date, parts: Sequence[Window]
+) -> StoredRun:
+    """A new run of these windows, numbered from 0."""
+    now = datetime.now(UTC)
+    values = {"date_from": date_from, "date_until": date_until, "started_at": now, "active_at": now}
+    row = connection.execute(runs.insert().values(values).returning(runs)).one()
+    for number, window in enumerate(parts):
+        _add_window(connection, row.run_id, number, window)
+    return _run(connection, row)
+
+
+def split(connection: Connection, run_id: int, number: int, cut: date) -> StoredWindow:
+    """Cut a window in two: the later one, from `cut` on, is new."""
+    note_activity(connection, run_id)  # whoever splits a window of the same run at the same time waits here
+    of_run = windows.c.run_id == run_id
+    this = of_run & (windows.c.number == number)
+    last = connection.execute(select(windows.c.last_day).where(this)).scalar_one()
+    connection.execute(windows.update().where(this).values(last_day=cut - timedelta(days=1)))
+    count = connection.execute(select(func.count()).where(of_run)).scalar_one()
+    return _add_window(connection, run_id, count, Window(cut, last))
+
+
+def advance(connection: Connection, pages: Sequence[WindowPage]) -> None:
+    """Put the windows where the pages end, and count them."""
+    connection.execute(
+        _ADVANCE,
+        [
+            {
+                "of_run": page.run_id,
+                "of_number": page.number,
+                "cursor": page.page.cursor,
+                "done": page.done,
+                "more_orders": page.orders,
+            }
+            for page in pages
+        ],
+    )
+
+
+def count(connection: Connection, pages: Sequence[WindowPage], *, requests: int, rejected: int) -> None:
+    """Add what the pages brought to their run; relative, because several processes may work on it."""
+    connection.execute(
+        runs.update()
+        .where(runs.c.run_id == pages[0].run_id)
+        .values(
+            requests=runs.c.requests + requests,
+            orders=runs.c.orders + sum(page.orders for page in pages),
+            rejected=runs.c.rejected + rejected,
+            pages=runs.c.pages + len(pages),
+            active_at=datetime.now(UTC),
+        )
+    )
+
+
+def note_activity(connection: Connection, run_id: int) -> None:
+    """Note that something of the run was stored just now."""
+    connection.execute(runs.update().where(runs.c.run_id == run_id).values(active_at=datetime.now(UTC)))
+
+
+def finish_run(connection: Connection, run_id: int, requests: int) -> None:
+    """Note that everything of the run has been read."""
+    connection.execute(
+        runs.update()
+        .where(runs.c.run_id == run_id)
+        .values(finished_at=datetime.now(UTC), requests=runs.c.requests + requests)
+    )
+
+
+_ADVANCE = (
+    windows.update()
+    .where(windows.c.run_id == bindparam("of_run"), windows.c.number == bindparam("of_number"))
+    .values(
+        cursor=bindparam("cursor"),
+        done=or_(windows.c.done, bindparam("done")),
+        pages=windows.c.pages + 1,
+        orders=windows.c.orders + bindparam("more_orders"),
+    )
+)
+
+
+def _add_window(connection: Connection, run_id: int, number: int, window: Window) -> StoredWindow:
+    connection.execute(
+        windows.insert().values(
+            run_id=run_id, number=number, first_day=window.first, last_day=window.last, done=False
+        )
+    )
+    return StoredWindow(number=number, window=window, cursor=None, done=False, pages=0, orders=0)
+
+
+def _run(connection: Connection, row: Row[tuple[object, ...]]) -> StoredRun:
+    found = connection.execute(
+        select(windows).where(windows.c.run_id == row.run_id).order_by(windows.c.number)
+    )
+    return StoredRun(
+        **row._mapping,  # the columns are the fields
+        windows=[
+            StoredWindow(
+                number=part.number,
+                window=Window(part.first_day, part.last_day),
+                cursor=part.cursor,
+                done=part.done,
+                pages=part.pages,
+                orders=part.orders,
+            )
+            for part in found
+        ],
+    )

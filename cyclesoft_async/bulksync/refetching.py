@@ -1,0 +1,103 @@
+"""Orders that the list does not have any more are asked for one by one: they were moved, or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import msgspec
+from msgspec import Raw
+
+from cyclesoft_async.errors import NotFoundError, QuotaExhausted, ResponseDecodeError
+from cyclesoft_async.models import WorkshopOrder
+from cyclesoft_async.models.tolerance import decode
+from cyclesoft_async.session import CycleSoftSession
+
+from .questions import OrderKey
+from .reading import in_bulk
+from .store import StoreWriter
+
+_ANONYMOUS = 0
+
+
+async def refetch_unseen(
+    cs: CycleSoftSession,
+    writer: StoreWriter,
+    run_id: int,
+    *,
+    concurrency: int,
+    stored: Callable[[int], None],
+) -> None:
+    """Ask for every order that the store has in the days of the run, and the run has not come across.
+
+    Args:
+        cs: The session.
+        writer: The store.
+        run_id: The run; all of its windows are done.
+        concurrency: How many orders are asked for at the same time; as many are stored together.
+        stored: Called with their number after every transaction.
+
+    Raises:
+        QuotaExhausted: The quota is used up; what was answered before is stored.
+        RequestError: A call went wrong for good.
+    """
+    bulk = in_bulk(cs)
+    keys = await writer.unseen(run_id)
+    for start in range(0, len(keys), concurrency):
+        stored(await refetch(bulk, writer, keys[start : start + concurrency], run_id=run_id))
+
+
+async def refetch(
+    bulk: CycleSoftSession, writer: StoreWriter, keys: Sequence[OrderKey], *, run_id: int | None
+) -> int:
+    """Ask for these orders, all at the same time, and store what the server says.
+
+    Args:
+        bulk: The session, with the options that the requests are to have.
+        writer: The store.
+        keys: The orders. Of one that the server does not know, `is_active` becomes false.
+        run_id: The run that has seen them then.
+
+    Returns:
+        How many there are.
+
+    Raises:
+        QuotaExhausted: The quota is used up; what was answered before is stored.
+        RequestError: A call went wrong for good.
+    """
+    asked = _Asked(bulk)
+    try:
+        async with anyio.create_task_group() as askers:
+            for key in keys:
+                askers.start_soon(asked.ask, key)
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    await writer.write_orders(asked.found, run_id=run_id)
+    await writer.mark_deleted(asked.gone)
+    if asked.stopped is not None:
+        raise asked.stopped
+    return len(keys)
+
+
+class _Asked:
+    """What became of some orders."""
+
+    def __init__(self, bulk: CycleSoftSession) -> None:
+        self._bulk = bulk
+        self.found: list[tuple[WorkshopOrder, bytes]] = []
+        self.gone: list[int] = []
+        self.stopped: QuotaExhausted | None = None
+
+    async def ask(self, key: OrderKey) -> None:
+        path = f"/api/v1/customers/{key.customer_id}/workshop-order/{key.workshop_order_id}.json"
+        try:
+            raw = await self._bulk.request("GET", path, type=Raw)
+            self.found.append((decode(raw, WorkshopOrder), bytes(raw)))
+        except NotFoundError:
+            # Whether the server knows anonymous customers by that number nobody says: no proof.
+            if key.customer_id != _ANONYMOUS:
+                self.gone.append(key.workshop_order_id)
+        except (ResponseDecodeError, msgspec.DecodeError):
+            pass  # what the store has of it stays
+        except QuotaExhausted as why:
+            self.stopped = why

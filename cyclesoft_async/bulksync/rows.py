@@ -1,0 +1,107 @@
+"""Orders and their lines as the tuples that the database takes.
+
+This runs for every order of a sync, and would easily cost more than decoding it; so it goes by position
+instead of by name, and a time becomes text without an aware datetime in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from operator import attrgetter
+from typing import Final, TypeAlias
+
+from msgspec.structs import astuple
+
+from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
+
+from .tables import ExactDecimal, workshop_order_items, workshop_orders
+
+Row: TypeAlias = tuple[object, ...]
+RawOrder: TypeAlias = tuple[WorkshopOrder, bytes]
+"""An order, and its JSON."""
+
+_plain = attrgetter(*workshop_orders.columns.keys()[:-6])
+_DECIMALS: Final = [
+    place
+    for place, column in enumerate(workshop_order_items.columns)
+    if isinstance(column.type, ExactDecimal)
+]
+_NUL: Final = b"\\u0000"
+_TWO_DIGITS: Final = [f"{number:02}" for number in range(60)]
+_HOUR: Final = timedelta(hours=1)
+_DAY: Final = timedelta(days=1)
+
+
+def order_row(order: WorkshopOrder, raw: bytes, run_id: int | None) -> Row:
+    """The row of an order that a run has seen; the columns are those of `tables.workshop_orders`.
+
+    Raises:
+        OverflowError: A time lies before the year 1, once it is UTC.
+    """
+    row = (
+        *_plain(order),
+        utc_text(order._datetime_scheduled_start),
+        utc_text(order._datetime_scheduled_finished),
+        utc_text(order._datetime_created),
+        utc_text(order._datetime_modified),
+        # Properties that nobody reads are not looked into: there the bytes need not be UTF-8.
+        raw.decode(errors="replace"),
+        run_id,
+    )
+    return _without_nul(row) if _NUL in raw else row
+
+
+def line_rows(order: WorkshopOrder, raw: bytes) -> Iterable[Row]:
+    """The rows of an order's lines; the columns are those of `tables.workshop_order_items`."""
+    key = order.workshop_order_id
+    lines: list[Row] = []
+    for position, line in enumerate(order.order_items):
+        row = [key, position, *astuple(line)]
+        for place in _DECIMALS:
+            if (value := row[place]) is not None:
+                row[place] = str(value)
+        lines.append(tuple(row))
+    return map(_without_nul, lines) if _NUL in raw else lines
+
+
+def _without_nul(row: Row) -> Row:
+    """PostgreSQL has no such character, and in SQLite a text would seem to end there."""
+    return tuple(value.replace("\0", "") if isinstance(value, str) else value for value in row)
+
+
+def utc_text(wire: datetime | None) -> str | None:
+    """A time of the wire as UTC, e.g. "2025-07-01 07:30:00.000000".
+
+    Raises:
+        OverflowError: It lies before the year 1.
+    """
+    if wire is None:
+        return None
+    day = None if wire.tzinfo or wire.microsecond else _day(wire.date())
+    if day is None:
+        return _exact_utc_text(wire)
+    hours_ahead, this_day, day_before = day
+    hour = wire.hour - hours_ahead
+    if hour < 0:
+        hour += 24
+        this_day = day_before
+    return f"{this_day} {_TWO_DIGITS[hour]}:{_TWO_DIGITS[wire.minute]}:{_TWO_DIGITS[wire.second]}.000000"
+
+
+def _exact_utc_text(wire: datetime) -> str:
+    moment = wire if wire.tzinfo else wire.replace(tzinfo=AMSTERDAM)
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+@lru_cache(maxsize=10_000)
+def _day(day: date) -> tuple[int, str, str] | None:
+    """By how many hours Amsterdam is ahead of UTC, and the day and the one before it as text.
+
+    None on a day on which that changes, or on which it is no whole number: before 1940.
+    """
+    first, last = (datetime.combine(day, at, AMSTERDAM).utcoffset() for at in (time.min, time.max))
+    if first is None or first != last or first % _HOUR:
+        return None
+    return first // _HOUR, day.isoformat(), (day - _DAY).isoformat()

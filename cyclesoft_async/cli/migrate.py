@@ -1,0 +1,43 @@
+"""`cyclesoft migrate`: the tables that several processes share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+import anyio
+import click
+
+from cyclesoft_async.errors import UsageError
+
+Migrate: TypeAlias = Callable[[str], Awaitable[None]]
+"""Creates and upgrades tables in the database at a URL; does nothing when they are of this version."""
+
+
+@click.command()
+@click.option("--database", required=True, metavar="URL", help="For example postgresql://user@host/name.")
+def migrate(database: str) -> None:
+    """Create the tables in a PostgreSQL database, and upgrade those of an older version.
+
+    Run it before the receivers and workers of a new version start; those that run may go on meanwhile. Its
+    role needs the right to create; theirs need not have it. A password belongs in PGPASSWORD or in ~/.pgpass.
+    """
+    for name, bring_up_to_date in _parts().items():
+        anyio.run(bring_up_to_date, database)
+        click.echo(f"{name}: up to date")
+
+
+def _parts() -> Mapping[str, Migrate]:
+    """What there is, in the order in which it is created. Whoever shares tables adds a line."""
+    try:
+        from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - an extra
+        from cyclesoft_async.quota.postgres import migrate as migrate_quota  # noqa: PLC0415 - see above
+        from cyclesoft_async.webhooks.inbox.postgres import migrate as migrate_inbox  # noqa: PLC0415 - see above
+    except ModuleNotFoundError as error:
+        raise UsageError(str(error)) from None
+
+    return {
+        "webhook inbox": migrate_inbox,
+        "shared quota": migrate_quota,
+        "synced orders": lambda url: Store(url).migrate(),
+    }

@@ -1,0 +1,60 @@
+"""What the commands that receive webhooks have in common: the secrets, and the inbox."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cyclesoft_async.errors import UsageError
+from cyclesoft_async.webhooks import SqliteInbox
+
+if TYPE_CHECKING:
+    from cyclesoft_async.webhooks import PostgresInbox
+
+_SECRETS = "CYCLESOFT_WEBHOOK_SECRETS"
+
+SECRET_FILE = click.option(
+    "--secret-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with one webhook secret on each line.",
+)
+
+
+def with_its_extra(_: click.Context, __: click.Parameter, place: str | None) -> str | None:
+    """Check the option `--inbox`: what a PostgreSQL database needs may not be installed.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if place is not None and "://" in place:
+        try:
+            importlib.import_module("cyclesoft_async.webhooks.inbox.postgres")
+        except ModuleNotFoundError as error:
+            raise UsageError(str(error)) from None
+    return place
+
+
+def read_secrets(secret_file: Path | None) -> list[str]:
+    """The secrets, from the file or else from the environment; never from an argument, which `ps` would show.
+
+    Raises:
+        UsageError: There is none.
+    """
+    text = os.environ.get(_SECRETS, "") if secret_file is None else secret_file.read_text()
+    secrets = [line for line in text.splitlines() if line]
+    if not secrets:
+        raise UsageError(f"no secret: set {_SECRETS}, or give --secret-file")
+    return secrets
+
+
+def inbox_at(place: str, done_days: float = 30.0, dead_days: float = 90.0) -> SqliteInbox | PostgresInbox:
+    """The inbox in a file, or at the URL of a PostgreSQL database."""
+    if "://" not in place:
+        return SqliteInbox(place, keep_done_days=done_days, keep_dead_days=dead_days)
+    from cyclesoft_async.webhooks import PostgresInbox  # noqa: PLC0415 - the extra may not be installed
+
+    return PostgresInbox(place, keep_done_days=done_days, keep_dead_days=dead_days)

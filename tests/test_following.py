@@ -1,0 +1,220 @@
+"""A store that is kept fresh: the last days again and again, and the orders that webhooks name."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import anyio
+import pytest
+from aiohttp import web
+
+from cyclesoft_async import CycleSoftSession, RetryPolicy, errors, models
+from cyclesoft_async.bulksync import Follower, Store, SyncReport
+from cyclesoft_async.models import AMSTERDAM
+from cyclesoft_async.sandbox import Deliveries, Sandbox
+from cyclesoft_async.transport import CallEvent, CallSent
+from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks.testing import delivery
+
+from .storing import rows
+
+SECRET = "whsec"
+TODAY = datetime.now(AMSTERDAM).date()
+WEEK = timedelta(days=7)
+
+
+ONE_ORDER = "/api/v1/customers/{id}/workshop-order/{id}.json"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'orders.db'}"
+
+
+@asynccontextmanager
+async def receiving(receiver: WebhookReceiver) -> AsyncGenerator[str]:
+    runner = web.AppRunner(receiver.app())
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    finally:
+        await runner.cleanup()
+
+
+def session(
+    sandbox: Sandbox, password: str = "pass", on_event: Callable[[CallEvent], None] | None = None
+) -> CycleSoftSession:
+    return CycleSoftSession(
+        "user", password, base_url=sandbox.url, retries=RetryPolicy.none(), on_event=on_event
+    )
+
+
+def described(url: str, order_id: int) -> object:
+    return dict(rows(url, "SELECT workshop_order_id, repair_description FROM workshop_orders"))[order_id]
+
+
+async def test_the_last_days_are_read_again_and_again(url: str) -> None:
+    async with (
+        Sandbox(orders=200, first_day=TODAY - WEEK, last_day=TODAY, daily_limit=10**9) as sandbox,
+        session(sandbox) as cs,
+    ):
+        [order, *_] = await cs.workshop_orders.list(date_from=TODAY, date_until=TODAY).collect()
+        rounds: list[SyncReport] = []
+        again = anyio.Event()
+
+        def round_done(report: SyncReport) -> None:
+            rounds.append(report)
+            if len(rounds) > 2 and described(url, order.workshop_order_id) == "Nieuw zadel":
+                again.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: Follower(cs, Store(url), days=3, share=1.0).run(on_round=round_done))
+            change = models.WorkshopOrderUpdate(repair_description="Nieuw zadel")
+            await cs.workshop_orders.update(order.customer_id or 0, order.workshop_order_id, change)
+            with anyio.fail_after(20):
+                await again.wait()
+            tasks.cancel_scope.cancel()
+    days = rows(
+        url, "SELECT DISTINCT date(datetime_scheduled_start) FROM workshop_orders_amsterdam ORDER BY 1"
+    )
+    assert days == [(f"{TODAY - timedelta(days=back)}",) for back in (2, 1, 0)]
+
+
+async def test_orders_that_webhooks_name_are_asked_for_once_for_several_events(
+    url: str, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def listen(event: CallEvent) -> None:
+        if isinstance(event, CallSent) and event.method == "GET":
+            asked.append(event.path)
+
+    receiver = WebhookReceiver([SECRET], SqliteInbox(tmp_path / "inbox.db"))
+    all_handled, handled = anyio.Event(), 0
+
+    async with Sandbox(orders=50) as sandbox, session(sandbox, on_event=listen) as cs:
+        [order, other, *_] = await cs.workshop_orders.list().collect()
+        follower = Follower(cs, Store(url))
+        follower.listen(receiver)
+
+        @receiver.on_any
+        async def count(_: events.Event) -> None:
+            nonlocal handled
+            handled += 1
+            if handled == 4:
+                all_handled.set()
+
+        async with receiving(receiver) as hook, anyio.create_task_group() as tasks:
+            tasks.start_soon(follower.run)
+            async with Deliveries(sandbox, hook, SECRET) as deliveries:
+                for text in ("Eerst", "Toen", "Nu"):
+                    change = models.WorkshopOrderUpdate(repair_description=text)
+                    await cs.workshop_orders.update(order.customer_id or 0, order.workshop_order_id, change)
+                await cs.workshop_orders.update(
+                    other.customer_id or 0,
+                    other.workshop_order_id,
+                    models.WorkshopOrderUpdate(is_active=False),
+                )
+                await deliveries.settled()
+                with anyio.fail_after(20):
+                    await all_handled.wait()
+            tasks.cancel_scope.cancel()
+    assert asked.count(ONE_ORDER) == 2, "three events of one order, and one of another"
+    assert described(url, order.workshop_order_id) == "Nu"
+    assert dict(rows(url, "SELECT workshop_order_id, is_active FROM workshop_orders")) == {
+        order.workshop_order_id: True,
+        other.workshop_order_id: False,
+    }
+
+
+async def test_events_wait_in_the_inbox_until_somebody_follows(url: str, tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox.db"
+    async with Sandbox(orders=50) as sandbox, session(sandbox) as cs:
+        [order, *_] = await cs.workshop_orders.list().collect()
+        earlier = WebhookReceiver([SECRET], SqliteInbox(inbox), stop_timeout=0)
+        Follower(cs, Store(url)).listen(earlier)  # nobody runs it
+        async with receiving(earlier) as hook, Deliveries(sandbox, hook, SECRET) as deliveries:
+            change = models.WorkshopOrderUpdate(repair_description="Wacht")
+            await cs.workshop_orders.update(order.customer_id or 0, order.workshop_order_id, change)
+            await deliveries.settled()
+
+        receiver = WebhookReceiver([SECRET], SqliteInbox(inbox))
+        follower, stored = Follower(cs, Store(url)), anyio.Event()
+        follower.listen(receiver)
+
+        @receiver.on_any
+        async def done(_: events.Event) -> None:
+            stored.set()
+
+        async with receiving(receiver), anyio.create_task_group() as tasks:
+            tasks.start_soon(follower.run)
+            with anyio.fail_after(20):
+                await stored.wait()
+            tasks.cancel_scope.cancel()
+    assert described(url, order.workshop_order_id) == "Wacht"
+
+
+async def test_an_event_that_names_no_customer_is_left_to_the_rounds(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = WebhookReceiver([SECRET], SqliteInbox(tmp_path / "inbox.db"))
+    handled = anyio.Event()
+    async with Sandbox(orders=1) as sandbox, session(sandbox) as cs:
+        Follower(cs, Store(url)).listen(receiver)
+
+        @receiver.on_any
+        async def done(_: events.Event) -> None:
+            handled.set()
+
+        signed = delivery(events.WorkshopOrderUpdated, {"workshop_order_id": 1}, secret=SECRET)
+        async with receiving(receiver) as hook, aiohttp.ClientSession() as sender:
+            async with sender.post(hook, data=signed.body, headers=signed.headers) as answer:
+                assert answer.status == 200
+            with anyio.fail_after(20):
+                await handled.wait()
+        assert sandbox.requests == 0
+    assert "names no customer" in caplog.text
+
+
+async def test_what_passes_is_waited_for_and_what_does_not_is_raised(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Sandbox(orders=10) as sandbox, session(sandbox, "wrong") as cs:
+        with pytest.raises(errors.AuthenticationError):
+            await Follower(cs, Store(url)).run()
+    async with CycleSoftSession(
+        "user", "pass", base_url="http://127.0.0.1:9", retries=RetryPolicy.none()
+    ) as cs:
+        with caplog.at_level(logging.WARNING), anyio.move_on_after(1) as scope:
+            await Follower(cs, Store(url)).run()
+    assert scope.cancelled_caught
+    assert "following goes on in a minute" in caplog.text
+
+
+async def test_a_used_up_quota_is_waited_for(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with Sandbox(orders=10, daily_limit=1) as sandbox, session(sandbox) as cs:
+        await cs.workshop_orders.list()
+        with caplog.at_level(logging.WARNING), anyio.move_on_after(2) as scope:
+            await Follower(cs, Store(url)).run()
+        assert scope.cancelled_caught
+        assert sandbox.refused == 0
+    assert "following goes on at" in caplog.text
+
+
+async def test_rounds_keep_to_their_share_of_the_day(url: str) -> None:
+    rounds: list[SyncReport] = []
+    async with Sandbox(orders=10, daily_limit=86_400 * 20) as sandbox, session(sandbox) as cs:
+        with anyio.move_on_after(3):
+            await Follower(cs, Store(url), days=1, share=0.05).run(on_round=rounds.append)
+        assert 2 <= sandbox.requests <= 5, "one a second, and the first at once"
+    assert len(rounds) == sandbox.requests
+
+
+@pytest.mark.parametrize(("days", "share"), [(0, 0.5), (1, 0.0), (1, 1.1)])
+def test_numbers_that_make_no_sense(url: str, days: int, share: float) -> None:
+    with pytest.raises(errors.UsageError, match="days is at least one"):
+        Follower(CycleSoftSession("user", "pass"), Store(url), days=days, share=share)

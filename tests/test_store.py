@@ -1,0 +1,471 @@
+"""The store by itself, in SQLite and in PostgreSQL: what is written, and what is found again."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from decimal import Decimal
+from functools import partial
+from itertools import permutations
+from pathlib import Path
+
+import anyio
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from sqlalchemy import NullPool, create_engine, select
+from sqlalchemy.engine import make_url
+
+from cyclesoft_async import errors
+from cyclesoft_async.bulksync import Store, tables
+from cyclesoft_async.bulksync.checkpoints import StoredRun, WindowPage
+from cyclesoft_async.bulksync.plan import Window
+from cyclesoft_async.bulksync.questions import OrderKey
+from cyclesoft_async.bulksync.rejected import RetriedRows
+from cyclesoft_async.bulksync.rows import utc_text
+from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
+from cyclesoft_async.models.dutch_time import from_wire
+from cyclesoft_async.paging import Page, RejectedRow
+
+from .storing import SQLITE, YEAR, begin, page_of, raw_page, rows
+
+SUNDAY = 6
+YEAR_2 = datetime.fromisoformat("0002-01-01")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"{SQLITE}{tmp_path / 'orders.db'}"
+    found: str = request.getfixturevalue("postgres")
+    return found
+
+
+async def stored(url: str, *pages: tuple[Mapping[str, object] | bytes, ...]) -> StoredRun:
+    """A run that wrote the pages, each in a transaction of its own."""
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        for page in pages:
+            await writer.write([page_of(run, *page)], requests=1)
+    return run
+
+
+async def test_columns_are_typed_and_the_raw_order_stands_beside_them(url: str) -> None:
+    order = {
+        "workshop_order_id": 7,
+        "is_active": True,
+        "datetime_scheduled_start": "2025-07-01 09:30:00",
+        "datetime_modified": "2025-01-01T00:30:00+01:00",
+        "brand_new_property": {"kept": True},
+        "order_items": [
+            {"quantity": 0.10, "price_in_vat_cents": 995, "vat_percentage": 21},
+            {"description": "Bel", "discount_percentage": None},
+        ],
+    }
+    await stored(url, (order,))
+    engine = create_engine(make_url(url.replace("postgresql:", "postgresql+psycopg:")), poolclass=NullPool)
+    with engine.connect() as connection:
+        of_order, of_line = tables.workshop_orders.c, tables.workshop_order_items.c
+        times = select(
+            of_order.datetime_scheduled_start, of_order.datetime_modified, of_order.datetime_created
+        )
+        assert connection.execute(times).one() == (
+            datetime(2025, 7, 1, 7, 30, tzinfo=UTC),
+            datetime(2024, 12, 31, 23, 30, tzinfo=UTC),
+            None,
+        )
+        active, raw = connection.execute(select(of_order.is_active, of_order.raw)).one()
+        assert active is True
+        assert json.loads(raw) == order
+        lines = select(of_line.position, of_line.quantity, of_line.price_in_vat_cents, of_line.vat_percentage)
+        assert connection.execute(lines.order_by(of_line.position)).all() == [
+            (0, Decimal("0.1"), 995, Decimal(21)),
+            (1, None, None, None),
+        ]
+        found = connection.execute(lines.where(of_line.vat_percentage == Decimal(21))).all()
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("2025-07-01 09:00:01", "second"),
+        ("2025-07-01 09:00:00", "second"),
+        ("2025-07-01 08:59:59", "first"),
+        (None, "second"),
+    ],
+)
+async def test_an_older_copy_never_overwrites_a_newer_one(
+    url: str, second: str | None, expected: str
+) -> None:
+    first = version("first", "2025-07-01 09:00:00")
+    await stored(url, (first, {"workshop_order_id": 2}))
+    again = await stored(url, (version("second", second),))
+    assert rows(url, "select repair_description from workshop_orders where workshop_order_id = 1") == [
+        (expected,)
+    ]
+    assert rows(url, "select description from workshop_order_items") == [(expected,)]
+    seen = rows(url, "select workshop_order_id, seen_run_id from workshop_orders order by 1")
+    assert seen == [(1, again.run_id), (2, again.run_id - 1)], "an older copy is a sign of life all the same"
+
+
+def version(name: str, modified: str | None, key: int = 1) -> dict[str, object]:
+    return {
+        "workshop_order_id": key,
+        "datetime_modified": modified,
+        "repair_description": name,
+        "order_items": [{"description": name}],
+    }
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_of_copies_in_one_transaction_the_newest_counts(url: str, order: tuple[int, ...]) -> None:
+    copies = [version(str(hour), f"2025-07-01 0{hour}:00:00") for hour in range(3)]
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        pages = [page_of(run, copies[hour], version("other", None, key=2)) for hour in order]
+        await writer.write(pages, requests=3)
+    assert rows(url, "select description from workshop_order_items order by workshop_order_id") == [
+        ("2",),
+        ("other",),
+    ]
+
+
+async def test_an_order_loses_its_lines_when_the_newer_copy_has_none(url: str) -> None:
+    await stored(url, (version("first", None),), ({"workshop_order_id": 1, "order_items": []},))
+    assert rows(url, "select count(*) from workshop_order_items") == [(0,)]
+    assert rows(url, "select repair_description from workshop_orders") == [(None,)]
+
+
+async def test_many_orders_with_many_lines(url: str) -> None:
+    orders = [
+        {"workshop_order_id": key, "order_items": [{"item_id": key * 100 + n} for n in range(key % 5)]}
+        for key in range(517, 0, -1)
+    ]
+    await stored(url, tuple(orders), tuple(orders[100:]))
+    assert rows(url, "select count(*) from workshop_orders") == [(517,)]
+    wrong = (
+        "select count(*), sum(abs(item_id - workshop_order_id * 100 - position)) from workshop_order_items"
+    )
+    assert rows(url, wrong) == [(sum(key % 5 for key in range(1, 518)), 0)]
+
+
+async def test_texts_that_a_database_could_choke_on(url: str) -> None:
+    hostile = (
+        b'{"workshop_order_id": 1, "repair_description": "tab\\t line\\n back\\\\slash \\\\N \\u0000 end",'
+        b'"order_items": [{"description": "\\u0000\xf0\x9f\x9a\xb2"}], "unknown": "\xff"}'
+    )
+    await stored(url, (hostile,))
+    assert rows(url, "select repair_description from workshop_orders") == [
+        ("tab\t line\n back\\slash \\N  end",)
+    ]
+    assert rows(url, "select description from workshop_order_items") == [("🚲",)]
+    [(raw,)] = rows(url, "select raw from workshop_orders")
+    assert str(raw).endswith('"unknown": "\N{REPLACEMENT CHARACTER}"}')
+
+
+async def test_rows_that_cannot_be_read_are_put_aside(url: str) -> None:
+    bad = {"workshop_order_id": 2, "order_items": [{}, {"quantity": "veel"}]}
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        aside = await writer.write([page_of(run, {"workshop_order_id": 1}, bad)], requests=1)
+        found = await writer.last_run(YEAR.first, YEAR.last)
+    assert aside == 1
+    assert found is not None
+    assert (found.orders, found.rejected) == (1, 1)
+    [(raw, path, reason, run_id)] = rows(url, "select raw, path, reason, run_id from rejected_rows")
+    assert isinstance(raw, bytes)
+    assert json.loads(raw) == bad
+    assert (path, run_id) == ("$.order_items[1].quantity", run.run_id)
+    assert "Decimal" in str(reason) or "decimal" in str(reason)
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [
+        {"customer_id": 2**63},
+        {"datetime_created": "0001-01-01 00:00:00"},
+        {"order_items": [{}, {"item_id": -(2**64)}]},
+    ],
+)
+async def test_a_value_too_large_for_the_database_puts_only_its_order_aside(
+    url: str, misfit: dict[str, object]
+) -> None:
+    orders = [version("fits", None, key) for key in range(5)]
+    orders[2] |= misfit
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        assert await writer.write([page_of(run, *orders)], requests=1) == 1
+        await writer.write_orders([decoded(orders[2])], run_id=None)
+    good = [(0,), (1,), (3,), (4,)]
+    assert rows(url, "select workshop_order_id from workshop_orders order by 1") == good
+    assert rows(url, "select workshop_order_id from workshop_order_items order by 1") == good
+    assert rows(url, "select path, reason, run_id from rejected_rows order by id") == [
+        ("$", "a value is too large for the database", run.run_id),
+        ("$", "a value is too large for the database", None),
+    ]
+
+
+def decoded(order: Mapping[str, object]) -> tuple[WorkshopOrder, bytes]:
+    raw = json.dumps(order).encode()
+    return msgspec.json.decode(raw, type=WorkshopOrder), raw
+
+
+async def test_rejected_rows_are_tried_again(url: str) -> None:
+    newer = version("stays", "2025-07-01 12:00:00", key=3)
+    await stored(url, (newer, b'{"workshop_order_id": "?"}'))
+    # As an earlier version, which could read less, left them.
+    rows_left = [
+        version("now read", None),
+        version("older", "2025-07-01 11:00:00", key=3),
+        {"workshop_order_id": 9**30},
+    ]
+    rejected = [
+        RejectedRow(index=n, raw=json.dumps(row).encode(), reason="?") for n, row in enumerate(rows_left)
+    ]
+    page = Page[WorkshopOrder](items=[], rejected=rejected, cursor=None, body=raw_page())
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        await writer.write(
+            [WindowPage(run_id=run.run_id, number=0, page=page, orders=0, done=True)], requests=1
+        )
+        assert await writer.retry_rejected() == RetriedRows(stored=2, rejected=2)
+        assert await writer.retry_rejected() == RetriedRows(stored=0, rejected=2)
+    assert rows(url, "select count(*) from rejected_rows") == [(2,)]
+    assert rows(url, "select workshop_order_id, description from workshop_order_items order by 1") == [
+        (1, "now read"),
+        (3, "stays"),
+    ]
+
+
+async def test_a_run_is_where_its_pages_left_it(url: str) -> None:
+    june, july = Window(date(2025, 6, 1), date(2025, 6, 30)), Window(date(2025, 7, 1), date(2025, 7, 31))
+    async with Store(url).open() as writer:
+        assert await writer.last_run(june.first, july.last) is None
+        run = await begin(writer, [june, july])
+        assert [(part.number, part.window, part.cursor) for part in run.windows] == [
+            (0, june, None),
+            (1, july, None),
+        ]
+        assert datetime.now(UTC) - run.started_at < timedelta(minutes=1)
+        assert run.finished_at is None
+        page = page_of(run, {"workshop_order_id": 1}, {"workshop_order_id": 2}, number=1)
+        page = replace(page, page=replace(page.page, cursor="/next?page=2"), orders=1)
+        await writer.write([page, page_of(run, {"workshop_order_id": 3}, done=True)], requests=3)
+        await writer.write([page], requests=0)
+    async with Store(url).open() as writer:
+        found = await writer.last_run(june.first, july.last)
+        assert found is not None
+        assert (found.run_id, found.requests, found.pages, found.orders) == (run.run_id, 3, 3, 3)
+        assert [(w.window, w.cursor, w.done, w.pages, w.orders) for w in found.windows] == [
+            (june, None, True, 1, 1),
+            (july, "/next?page=2", False, 2, 2),
+        ]
+        late = replace(page_of(run, number=0), page=replace(page.page, cursor="/late"))
+        await writer.write([late], requests=0)
+        assert (await writer.run(run.run_id)).windows[0].done, "what is done stays done"
+        await writer.finish_run(run.run_id, requests=2)
+        await writer.finish_run(run.run_id, requests=2)
+        found = await writer.last_run(june.first, july.last)
+        assert found is not None
+        assert found.requests == 7
+        assert found.finished_at is not None
+        assert await writer.last_run(june.first, june.last) is None
+        assert (await begin(writer, [june, july])).run_id > run.run_id
+
+
+async def test_a_window_is_split(url: str) -> None:
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        page = page_of(run, {"workshop_order_id": 1})
+        await writer.write([replace(page, page=replace(page.page, cursor="here"))], requests=1)
+        second = await writer.split(run.run_id, 0, date(2025, 7, 1))
+        third = await writer.split(run.run_id, second.number, date(2025, 12, 31))
+        found = await writer.last_run(YEAR.first, YEAR.last)
+    assert found is not None
+    first, *others = found.windows
+    assert (first.window, first.cursor, first.pages) == (Window(YEAR.first, date(2025, 6, 30)), "here", 1)
+    assert others == [replace(second, window=Window(date(2025, 7, 1), date(2025, 12, 30))), third]
+    assert third.window == Window(YEAR.last, YEAR.last)
+    assert (second.number, third.number, second.cursor, second.done) == (1, 2, None, False)
+
+
+async def test_orders_that_a_run_has_not_come_across(url: str) -> None:
+    """On the first and the last moment of the year in Amsterdam, and just outside it."""
+    starts = {
+        1: "2024-12-31 23:59:59",
+        2: "2025-01-01 00:00:00",
+        3: "2025-12-31 23:59:59",
+        4: "2026-01-01 00:00:00",
+        5: None,
+    }
+    everything = [
+        {"workshop_order_id": key, "customer_id": 10 * key, "datetime_scheduled_start": start}
+        for key, start in starts.items()
+    ]
+    deleted = {
+        "workshop_order_id": 6,
+        "customer_id": 1,
+        "datetime_scheduled_start": starts[2],
+        "is_active": False,
+    }
+    nobodys = {"workshop_order_id": 7, "datetime_scheduled_start": starts[2]}
+    active = {
+        "workshop_order_id": 8,
+        "customer_id": 0,
+        "datetime_scheduled_start": starts[2],
+        "is_active": True,
+    }
+    await stored(url, (*everything, deleted, nobodys, active))
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        assert await writer.unseen(run.run_id) == [OrderKey(20, 2), OrderKey(30, 3), OrderKey(0, 8)]
+        await writer.write([page_of(run, everything[1])], requests=1)
+        assert await writer.unseen(run.run_id) == [OrderKey(30, 3), OrderKey(0, 8)]
+        await writer.write_orders([decoded(everything[2])], run_id=None)
+        assert await writer.unseen(run.run_id) == [OrderKey(30, 3), OrderKey(0, 8)]
+        await writer.write_orders([decoded(everything[2])], run_id=run.run_id)
+        assert await writer.unseen(run.run_id) == [OrderKey(0, 8)]
+        await writer.mark_deleted([8, 99])
+        await writer.mark_deleted([])
+        await writer.write_orders([], run_id=run.run_id)
+        assert await writer.unseen(run.run_id) == []
+    [(inactive,)] = rows(url, "select count(*) from workshop_orders where not is_active")
+    assert inactive == 2
+
+
+async def test_a_run_is_active_whenever_something_of_it_is_stored(url: str) -> None:
+    order = {"workshop_order_id": 1}
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        assert run.active_at == run.started_at
+        times = [run.active_at]
+        for store in (
+            partial(writer.write, [page_of(run, order)], requests=1),
+            partial(writer.split, run.run_id, 0, date(2025, 7, 1)),
+            partial(writer.write_orders, [decoded(order)], run_id=run.run_id),
+        ):
+            await store()
+            times.append((await writer.run(run.run_id)).active_at)
+    assert len(set(times)) == 4
+    assert times == sorted(times)
+
+
+async def test_orders_per_day_are_those_of_dutch_days(url: str) -> None:
+    starts = ["2025-03-30 00:00:00", "2025-03-30 23:59:59", "2025-07-01 00:30:00", "2025-12-31 23:30:00"]
+    await stored(
+        url,
+        tuple({"workshop_order_id": key, "datetime_scheduled_start": at} for key, at in enumerate(starts)),
+    )
+    async with Store(url).open() as writer:
+        assert await writer.orders_per_day(YEAR.first, YEAR.last) == {
+            date(2025, 3, 30): 2,
+            date(2025, 7, 1): 1,
+            date(2025, 12, 31): 1,
+        }
+        assert await writer.orders_per_day(date(2025, 3, 31), date(2025, 7, 1)) == {date(2025, 7, 1): 1}
+
+
+async def test_tasks_may_share_an_open_store(url: str) -> None:
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        async with anyio.create_task_group() as tasks:
+            for key in range(20):
+                page = page_of(run, {"workshop_order_id": key})
+                tasks.start_soon(partial(writer.write, [page], requests=1))
+        found = await writer.last_run(YEAR.first, YEAR.last)
+    assert found is not None
+    assert (found.requests, found.orders, found.pages) == (20, 20, 20)
+
+
+async def test_stores_may_write_the_same_orders_at_the_same_time(url: str) -> None:
+    """Each brings another copy of the orders, in another order; the newest one is there in the end."""
+    minutes = range(8)
+
+    async def write(store: Store, run: StoredRun, minute: int) -> None:
+        async with store.open() as writer:
+            keys = range(100) if minute % 2 else range(99, -1, -1)
+            copies = [version(str(minute), f"2025-07-01 09:0{minute}:00", key) for key in keys]
+            for start in range(0, 100, 25):
+                await writer.write([page_of(run, *copies[start : start + 25])], requests=1)
+
+    store = Store(url)
+    async with store.open() as writer:
+        run = await begin(writer)
+        async with anyio.create_task_group() as tasks:
+            for minute in minutes:
+                tasks.start_soon(write, store, run, minute)
+        found = await writer.last_run(YEAR.first, YEAR.last)
+    assert found is not None
+    assert (found.requests, found.orders) == (32, 800)
+    assert rows(url, "select distinct repair_description from workshop_orders") == [("7",)]
+    assert rows(url, "select description, count(*) from workshop_order_items group by 1") == [("7", 100)]
+
+
+@given(st.datetimes(min_value=YEAR_2), st.sampled_from([None, UTC, AMSTERDAM]))
+@example(datetime.fromisoformat("2025-03-30 02:30"), None)
+@example(datetime.fromisoformat("2025-10-26 02:30"), None)
+@example(datetime.fromisoformat("2025-07-01 00:30"), None)
+@example(datetime.fromisoformat("9999-12-31 00:00"), None)
+@example(datetime.fromisoformat("1937-07-01 00:00"), None)
+def test_times_are_written_as_the_models_show_them(wire: datetime, zone: tzinfo | None) -> None:
+    wire = wire.replace(tzinfo=zone)
+    shown = from_wire(wire)
+    assert shown is not None
+    text = utc_text(wire)
+    assert text is not None
+    assert datetime.fromisoformat(text).replace(tzinfo=UTC) == shown.astimezone(UTC)
+    assert len(text) == len("2025-07-01 07:30:00.000000"), "or they could not be compared as text"
+
+
+def test_no_time_is_no_text() -> None:
+    assert utc_text(None) is None
+
+
+async def test_the_view_shows_the_times_of_a_dutch_clock(url: str) -> None:
+    """Around every change of the clock, and at moments of any kind, until 2060."""
+    changes = [
+        datetime(year, month, day, 1, tzinfo=UTC)
+        for year in range(1996, 2060)
+        for month in (3, 10)
+        for day in [max(d for d in range(25, 32) if date(year, month, d).weekday() == SUNDAY)]
+    ]
+    near = [change + timedelta(seconds=s) for change in changes for s in (-3601, -1, 0, 3599, 3600)]
+    first = datetime(1996, 1, 1, tzinfo=UTC)
+    anywhen = [first + timedelta(hours=7.3 * n) for n in range(0, 76_000, 199)]
+    moments = near + anywhen
+    await stored(
+        url,
+        tuple(
+            {"workshop_order_id": key, "datetime_created": moment.isoformat(sep=" ")}
+            for key, moment in enumerate(moments)
+        ),
+    )
+    shown = rows(url, "select datetime_created from workshop_orders_amsterdam order by workshop_order_id")
+    assert [str(wall) for (wall,) in shown] == [
+        str(moment.astimezone(AMSTERDAM).replace(tzinfo=None)) for moment in moments
+    ]
+
+
+@pytest.mark.parametrize(
+    "url_text", ["", "orders.db", "mysql://u:secret@h/db", "postgresql+asyncpg://u:secret@h/d"]
+)
+def test_what_is_no_url_of_a_store(url_text: str) -> None:
+    with pytest.raises(errors.UsageError) as caught:
+        Store(url_text)
+    assert "secret" not in str(caught.value)
+
+
+def test_other_users_of_a_postgres_database_need_its_password() -> None:
+    store = Store("postgresql+psycopg://shop:geheim@db.example/orders?sslmode=require")
+    assert store.postgres_url == "postgresql://shop:geheim@db.example/orders?sslmode=require"
+    with pytest.raises(errors.UsageError, match="needs a store in PostgreSQL"):
+        _ = Store("sqlite:///orders.db").postgres_url
+
+
+def test_what_a_store_says_of_itself_names_no_password() -> None:
+    assert repr(Store("sqlite:///a.db")) == "Store('sqlite:///a.db')"
+    assert repr(Store("postgresql://shop:secret@db.example/orders")) == (
+        "Store('postgresql://shop:***@db.example/orders')"
+    )
