@@ -25,6 +25,7 @@ PARTS = {
     "limiter": "limiter",
     "webhook": "webhook",
     "sync": "sync",
+    "shared": "shared",
     "import": "imports",
     "growth": "growth",
 }

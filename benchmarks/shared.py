@@ -1,0 +1,269 @@
+"""What sharing costs: the inbox and the quota in PostgreSQL, beside those that one process has for itself.
+
+Deliveries are put into an inbox without HTTP, which the part `webhook` has. To handle them, a receiver takes
+what `put` stores, 32 at once, and the time ends with the last one's handler, which does nothing.
+
+Each waiter asks for a permit, reports an answer in the next pass of the event loop, and asks again: there is
+always quota, so that nobody waits for anything but the ledger. Four processes have an account's row to fight
+over, and a quarter of the waiters each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from multiprocessing.pool import Pool
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple, TypeAlias
+from uuid import uuid4
+
+import psycopg
+from aiohttp import web
+
+from cyclesoft_async.quota import Limiter
+from cyclesoft_async.quota.postgres import PostgresLedger
+from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks.inbox import Delivery, Inbox, Queued
+
+from .measuring import Effort, Goal, Part, Table, turns
+from .postgres import postgres_server
+from .webhooks import PAYLOAD
+
+__all__ = ["Spent", "handled_a_second", "measure", "spend", "spend_shared", "stored_a_second"]
+
+NewDatabase: TypeAlias = Callable[[], str]
+
+SQLITE, POSTGRES = "ours, SqliteInbox", "ours, PostgresInbox"
+ONE_PUT, PUTS, HANDLED = "stored, 1 at once", "stored, 32 at once", "stored and handled, 32 at once"
+AT_ONCE = 32
+WARM_UP = 0.5
+"""So much as long before: until then a pool has its connections, and a connection its prepared statements."""
+
+IN_MEMORY, SHARED = "ours, in memory", "ours, in PostgreSQL"
+BY_PROCESSES = f"{SHARED}, 4 processes"
+PROCESSES = 4
+CROWDS = {"1 waits": 1, "8 wait": 8, "64 wait": 64}
+_PATIENCE = 60.0
+PLENTY = {"X-RateLimit-Minutely-Limit": "100000000", "X-RateLimit-Daily-Limit": "100000000"}
+
+
+def measure(effort: Effort) -> Part:
+    """Deliveries a second, and what a permit costs."""
+    with postgres_server() as new_database:
+        version = _version(new_database())
+        deliveries = _deliveries(new_database, effort)
+        grants, cpu = _grants(new_database(), effort)
+    crowd = list(CROWDS)[-1]
+    return Part(
+        name="shared",
+        tables=[deliveries, grants, cpu],
+        goals=[
+            Goal(words=f"ms a permit, {crowd}", measured=grants.median(SHARED, crowd) / 1_000, at_most=2),
+            Goal(
+                words=f"ms a permit, {crowd}, in {PROCESSES} processes",
+                measured=grants.median(BY_PROCESSES, crowd) / 1_000,
+                at_most=2,
+            ),
+        ],
+        notes=[f"PostgreSQL {version}; a flush of the disk, which commits wait for, took {_flush():.2f} ms."],
+    )
+
+
+def _deliveries(new_database: NewDatabase, effort: Effort) -> Table:
+    """New tables for each number: what lies in them already counts for nobody."""
+    table = Table(
+        title="Deliveries into an inbox", unit="a second", columns=[ONE_PUT, PUTS, HANDLED], beside=SQLITE
+    )
+    seconds = effort.pick(0.1, 1.5)
+    with tempfile.TemporaryDirectory() as folder:
+        inboxes: dict[str, Callable[[], Inbox]] = {
+            SQLITE: lambda: SqliteInbox(Path(folder) / f"{uuid4()}.db"),
+            POSTGRES: lambda: PostgresInbox(new_database()),
+        }
+        for name in turns(list(inboxes), effort.number(2, 5)):
+            new = inboxes[name]
+            table.add(name, ONE_PUT, asyncio.run(stored_a_second(new(), 1, seconds)))
+            table.add(name, PUTS, asyncio.run(stored_a_second(new(), AT_ONCE, seconds)))
+            table.add(name, HANDLED, asyncio.run(handled_a_second(new(), AT_ONCE, seconds)))
+    return table
+
+
+async def stored_a_second(inbox: Inbox, at_once: int, seconds: float) -> float:
+    """Put deliveries that nobody handles."""
+    await inbox.open(_ignore)
+    try:
+        await _put(inbox, at_once, seconds * WARM_UP)
+        began = time.perf_counter()
+        stored = await _put(inbox, at_once, seconds)
+        return stored / (time.perf_counter() - began)
+    finally:
+        await inbox.close()
+
+
+async def handled_a_second(inbox: Inbox, at_once: int, seconds: float) -> float:
+    """Put deliveries, and wait until the last one is handled."""
+    receiver = WebhookReceiver("secret", inbox)
+    handled = asyncio.Semaphore(0)
+
+    @receiver.on(events.WorkshopOrderUpdated)
+    async def count_it(_: events.WorkshopOrderUpdated) -> None:
+        handled.release()
+
+    async def put_and_wait(seconds: float) -> int:
+        stored = await _put(inbox, at_once, seconds)
+        for _ in range(stored):
+            await handled.acquire()
+        return stored
+
+    async with _running(receiver):
+        await put_and_wait(seconds * WARM_UP)
+        began = time.perf_counter()
+        stored = await put_and_wait(seconds)
+        return stored / (time.perf_counter() - began)
+
+
+async def _put(inbox: Inbox, at_once: int, seconds: float) -> int:
+    """How many were stored in that time, each of an order of its own."""
+    template = PAYLOAD.read_bytes()
+    its_id = json.loads(template)["id"].encode()
+    numbers = count(1)
+    stored = 0
+    until = time.perf_counter() + seconds
+
+    async def put_some() -> None:
+        nonlocal stored
+        while time.perf_counter() < until:
+            id_ = str(uuid4())
+            delivery = Delivery(
+                account_id=1,
+                id=id_,
+                event_name="workshop_order.updated",
+                lane=f"1/workshop_order/{next(numbers)}",
+                event_timestamp=1_649_336_612.447,
+                body=template.replace(its_id, id_.encode()),
+            )
+            await inbox.put(delivery)
+            stored += 1
+
+    await asyncio.gather(*(put_some() for _ in range(at_once)))
+    return stored
+
+
+@asynccontextmanager
+async def _running(receiver: WebhookReceiver) -> AsyncGenerator[None]:
+    """Its handlers run; nothing listens at a port."""
+    runner = web.AppRunner(receiver.app(), handle_signals=False)
+    await runner.setup()
+    yield
+    await runner.cleanup()
+
+
+def _ignore(_: Sequence[Queued]) -> None:
+    pass
+
+
+class Spent(NamedTuple):
+    """What permits took."""
+
+    permits: int
+    seconds: float
+    cpu: float
+    """Seconds of CPU time of the client."""
+
+
+def _grants(url: str, effort: Effort) -> tuple[Table, Table]:
+    grants = Table(title="A permit, while so many wait for one", unit="µs", columns=list(CROWDS))
+    cpu = Table(title="The same, the client's CPU time", unit="µs", columns=list(CROWDS), charted=False)
+    seconds = effort.pick(0.1, 1.0)
+    context = multiprocessing.get_context("spawn")
+    started = context.Barrier(PROCESSES + 1)
+    with context.Pool(PROCESSES, _say_started, [started]) as pool:
+        started.wait(_PATIENCE)  # a process that starts takes the core of those that are measured
+        contenders: dict[str, Callable[[int], Spent]] = {
+            IN_MEMORY: lambda waiters: asyncio.run(spend(Limiter(max_concurrent=64), waiters, seconds)),
+            SHARED: lambda waiters: spend_shared(url, uuid4().hex, waiters, seconds),
+            BY_PROCESSES: lambda waiters: _spend_in_processes(pool, url, waiters, seconds),
+        }
+        for name in turns(list(contenders), effort.number(2, 5)):
+            for column, waiters in CROWDS.items():
+                if name != BY_PROCESSES or waiters >= PROCESSES:
+                    spent = contenders[name](waiters)
+                    grants.add(name, column, spent.seconds / spent.permits * 1e6)
+                    cpu.add(name, column, spent.cpu / spent.permits * 1e6)
+    return grants, cpu
+
+
+async def spend(limiter: Limiter, waiters: int, seconds: float) -> Spent:
+    """Take as many permits as there are in that time."""
+    (await limiter.acquire()).answered(200, PLENTY)
+    permits = 0
+    began, cpu = time.perf_counter(), time.process_time()
+    until = began + seconds
+
+    async def work() -> None:
+        nonlocal permits
+        while time.perf_counter() < until:
+            permit = await limiter.acquire()
+            await asyncio.sleep(0)
+            permit.answered(200, PLENTY)
+            permits += 1
+
+    await asyncio.gather(*(work() for _ in range(waiters)))
+    return Spent(permits, time.perf_counter() - began, time.process_time() - cpu)
+
+
+def _spend_in_processes(pool: Pool, url: str, waiters: int, seconds: float) -> Spent:
+    """The same, by several processes."""
+    job = (url, uuid4().hex, waiters // PROCESSES, seconds)
+    spent = pool.starmap(spend_shared, [job] * PROCESSES, chunksize=1)
+    return Spent(
+        permits=sum(one.permits for one in spent),
+        seconds=max(one.seconds for one in spent),
+        cpu=sum(one.cpu for one in spent),
+    )
+
+
+def _say_started(started: Barrier) -> None:
+    started.wait(_PATIENCE)
+
+
+def spend_shared(url: str, account: str, waiters: int, seconds: float) -> Spent:
+    """The same, with the account's quota in a database."""
+
+    async def main() -> Spent:
+        limiter = PostgresLedger(url).limiter(
+            account, "https://api.example.com", max_concurrent=64, bulk_reserve=None
+        )
+        try:
+            return await spend(limiter, waiters, seconds)
+        finally:
+            await limiter.aclose()
+
+    return asyncio.run(main())
+
+
+def _version(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        return connection.info.parameter_status("server_version") or "of an unknown version"
+
+
+def _flush() -> float:
+    """Milliseconds, the median of many, in the folder where both databases lie."""
+    took: list[float] = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(100):
+            file.write(bytes(8_192))
+            file.flush()
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append(time.perf_counter() - began)
+    return median(took) * 1_000
