@@ -11,6 +11,7 @@
     │   └── InboxUnavailableError   it takes no writes now
     └── RequestError                one call went wrong; knows method, path, attempts, quota
         ├── QuotaExhausted          the quota has no room within max_wait; nothing was sent
+        │   └── bulksync.SyncStopped   a sync stopped there; the same call goes on
         ├── LedgerError             the database of a shared quota is away or unusable; nothing was sent
         ├── TransportError          no whole answer came back
         │   ├── ConnectError        the server was not reached: refused, unreachable, TLS
@@ -110,7 +111,10 @@ class InboxLockedError(InboxError):
 
 
 class InboxUnavailableError(InboxError):
-    """The inbox takes no writes now: the disk is full, the database is read-only, or the inbox is closed."""
+    """The inbox takes no writes now.
+
+    The disk is full, the database is read-only, PostgreSQL is not reached, or the inbox is closed.
+    """
 
 
 class RequestError(CycleSoftError):

@@ -59,16 +59,19 @@ class VirtualLedger:
 
     def turn(self, process: SharedAccount, *lines: Line, slots: int = 100, arrives: bool = True) -> Reply:
         """Take a turn; the process hears of it if the reply arrives."""
-        ask = process.ask(list(lines), slots, LEASE, self.now)
+        reply = self.send(process.ask(list(lines), slots, LEASE, self.now))
+        if arrives:
+            process.learn(reply, self.now)
+        return reply
+
+    def send(self, ask: Ask) -> Reply:
+        """What the database makes of a turn."""
         row = self.query(
             "SELECT set_config('test.now', %s, false), quota_turn(%s::text::jsonb)::text",
             repr(self.now),
             msgspec.json.encode(ask).decode(),
         )[0]
-        reply = msgspec.json.decode(str(row[1]), type=Reply)
-        if arrives:
-            process.learn(reply, self.now)
-        return reply
+        return msgspec.json.decode(str(row[1]), type=Reply)
 
     def query(self, statement: str, *parameters: object) -> Sequence[tuple[object, ...]]:
         return self._connection.execute(statement.encode(), parameters).fetchall()

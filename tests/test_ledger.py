@@ -12,6 +12,7 @@ from traceback import TracebackException
 import anyio
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy
 from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError, UsageError
@@ -427,7 +428,8 @@ async def test_a_broken_ledger_on_postgres_is_no_reason_to_send(postgres: str) -
 
 
 @pytest.mark.parametrize(
-    "url", ["", "mysql://host/name", "postgresql://host:port/name?what=ever", "orders.db"]
+    "url",
+    ["", "mysql://host/name", "postgresql://host/name?what=ever", "postgresql://host:port/name", "orders.db"],
 )
 def test_what_is_no_url_of_postgres_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="postgresql://"):
@@ -437,13 +439,27 @@ def test_what_is_no_url_of_postgres_is_refused(url: str) -> None:
 def test_the_password_of_the_postgres_ledger_is_shown_nowhere() -> None:
     url = "postgresql://me:canary-9431@127.0.0.1:1/shop?password=canary-9431"
     ledger = PostgresLedger(url)
-    assert repr(ledger) == "PostgresLedger('postgresql://127.0.0.1:1/shop')"
+    assert repr(ledger) == "PostgresLedger('postgresql://127.0.0.1/shop')"
     with pytest.raises(LedgerError) as raised:
         asyncio.run(migrate(url))
     assert "canary" not in "".join(TracebackException.from_exception(raised.value).format())
     with pytest.raises(UsageError) as refused:
         PostgresLedger("postgresql://me:canary-9431@127.0.0.1:port/shop")
     assert "canary" not in str(refused.value)
+
+
+async def test_the_url_of_postgres_may_name_several_servers_and_the_one_that_writes_is_found(
+    postgres: str,
+) -> None:
+    one, other = "postgresql://me@db1:5432,db2:5433/shop", postgres.replace("host=", "host=/nowhere,")
+    assert repr(PostgresLedger(one)) == "PostgresLedger('postgresql://db1,db2/shop')"
+    await migrate(other)
+    query(
+        postgres,
+        f"ALTER DATABASE {conninfo_to_dict(postgres)['dbname']} SET default_transaction_read_only = on",
+    )
+    with pytest.raises(LedgerError, match="read-only"):
+        await migrate(other)
 
 
 def test_without_the_extra_the_postgres_ledger_says_what_to_install() -> None:

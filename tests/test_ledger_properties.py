@@ -337,6 +337,20 @@ def test_on_postgres_no_nonsense_stalls_anybody_for_longer_than_a_window(
         process.answered(process.spend(None, now), status, headers, now, virtual.wall)
 
 
+def test_on_postgres_a_turn_that_comes_late_takes_nothing_from_the_one_after_it(
+    virtual: VirtualLedger,
+) -> None:
+    virtual.now = EPOCH
+    account = f"late {next(_names)}"
+    process = virtual.process(account, "me")
+    line: Line = ("interactive", None, 1)
+    # The connection breaks before the turn is through the network; the next one asks again.
+    held_up = process.ask([line], 100, LEASE, virtual.now)
+    assert virtual.turn(process, line).windows[0].granted == 1
+    virtual.send(held_up)
+    assert virtual.query("SELECT ordinal, turn FROM quota_token WHERE account = %s", account) == [(1, 2)]
+
+
 def test_on_postgres_a_clock_that_is_put_back_stalls_nobody_for_longer_than_a_lease(
     virtual: VirtualLedger,
 ) -> None:

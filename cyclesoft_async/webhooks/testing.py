@@ -94,9 +94,7 @@ def event(
     if not isinstance(made, event_type):
         raise UsageError(f"the payload does not fit {event_type.__name__}: {getattr(made, 'problem', '')}")
     received_at = datetime.now(UTC)
-    return msgspec.structs.replace(
-        made, is_redelivery=is_redelivery, stale=stale, received_at=received_at
-    )
+    return msgspec.structs.replace(made, is_redelivery=is_redelivery, stale=stale, received_at=received_at)
 
 
 def _body(

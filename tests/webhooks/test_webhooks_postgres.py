@@ -162,6 +162,52 @@ async def test_postgres_deliveries_taken_while_the_connection_broke_are_found_ag
         assert (again.seq, again.attempt) == (work.seq, 2)
 
 
+async def test_postgres_deliveries_given_to_a_process_without_its_knowledge_are_found_again(
+    postgres: str,
+) -> None:
+    inbox = PostgresInbox(postgres, lease_seconds=0.5)
+    async with at_work(inbox) as hands:
+        await inbox.put(letter(1))
+        [work] = await hands.take(1)
+        [job] = query(postgres, "SELECT lock, args::text, worker_id FROM cyclesoft.procrastinate_jobs")
+        await inbox.finish(work.seq, work.lane, 1.0)
+        # As if it had been taken over a connection that broke, and the commit took longer than the next look.
+        query(postgres, JOB, *job)
+        [again] = await hands.take(1)
+        assert (again.seq, again.attempt) == (work.seq, 2)
+
+
+async def test_a_postgres_that_does_not_answer_is_not_waited_for(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclesoft_async.webhooks.inbox.postgres.database._ANSWER_SECONDS", 0.5)
+    inbox = PostgresInbox(postgres)
+    async with at_work(inbox):
+        with psycopg.connect(postgres) as other:
+            other.execute("LOCK TABLE cyclesoft.deliveries")
+            with pytest.raises(InboxUnavailableError, match="does not answer"):
+                await inbox.put(letter(1))
+        assert await inbox.put(letter(2)) is Stored.NEW
+
+
+async def test_those_who_wait_for_a_first_connection_to_postgres_hear_of_one_failure_together() -> None:
+    connections = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        url = f"postgresql://127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable"
+        database = Database(parameters(url), 1)
+        failures = await asyncio.gather(*(database.open() for _ in range(9)), return_exceptions=True)
+    assert {type(failure) for failure in failures} == {InboxUnavailableError}
+    assert connections == 1
+
+
 async def test_postgres_away_is_503_and_then_everything_goes_on(
     postgres: str, postgres_server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -262,7 +308,11 @@ async def test_a_postgres_statement_that_can_not_be_carried_out(postgres: str) -
 
 
 def test_a_url_that_is_none_is_refused_and_not_quoted() -> None:
-    for wrong in ("mysql://me:topsecret@host/name", "postgresql://me:topsecret@host/name?nonsense=1"):
+    for wrong in (
+        "mysql://me:topsecret@host/name",
+        "postgresql://me:topsecret@host/name?nonsense=1",
+        "postgresql://me:top/topsecret@host/name",
+    ):
         with pytest.raises(UsageError, match="the URL of a PostgreSQL database") as refused:
             PostgresInbox(wrong)
         assert "topsecret" not in str(refused.value)

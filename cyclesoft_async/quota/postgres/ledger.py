@@ -20,6 +20,8 @@ from .wire import Ask
 
 __all__ = ["PostgresLedger", "migrate"]
 
+_SCHEMES = ("postgresql://", "postgres://")
+
 
 class PostgresLedger:
     """The quota of an account that several processes or machines share, kept in PostgreSQL.
@@ -69,7 +71,9 @@ class PostgresLedger:
         return SharedLimiter(Link(self._url), SharedAccount(ask), max_concurrent=max_concurrent)
 
     def __repr__(self) -> str:
-        return f"PostgresLedger({URL(self._url).with_user(None).with_query(None).human_repr()!r})"
+        given = conninfo_to_dict(self._url)
+        where = f"postgresql://{given.get('host', '')}/{given.get('dbname', '')}"
+        return f"PostgresLedger({where!r})"
 
 
 async def migrate(url: str) -> None:
@@ -91,10 +95,10 @@ async def migrate(url: str) -> None:
 
 def _checked(url: str) -> str:
     try:
-        conninfo_to_dict(url)
-        is_one = URL(url).scheme in {"postgresql", "postgres"}
-    except (psycopg.Error, ValueError):
-        is_one = False
-    if not is_one:
+        ports = str(conninfo_to_dict(url).get("port", "")).split(",")
+    except psycopg.Error:  # its message quotes the URL, and so the password
+        ports = ["none"]
+    # libpq notices a port that is no number when it connects, and quotes what may be part of a password.
+    if not url.startswith(_SCHEMES) or not all(port.isdigit() or not port for port in ports):
         raise UsageError("the ledger's URL must be like postgresql://user:password@host/database")
     return url

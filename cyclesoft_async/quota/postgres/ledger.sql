@@ -333,7 +333,9 @@ BEGIN
     PERFORM quota_learn(
             me, ROW(name, ordinal, 'unsent', 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL), moment)
         FROM quota_token
-        WHERE account = me AND holder = ask->>'holder' AND turn > (ask->>'heard')::bigint;
+        WHERE account = me AND holder = ask->>'holder' AND turn > (ask->>'heard')::bigint
+            -- A turn that a network held up may come after the next one, whose tokens are in use.
+            AND turn < (ask->>'turn')::bigint;
     FOR report IN SELECT * FROM jsonb_populate_recordset(NULL::quota_report, ask->'reports') LOOP
         PERFORM quota_learn(me, report, moment);
     END LOOP;

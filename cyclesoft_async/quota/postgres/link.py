@@ -7,6 +7,7 @@ from typing import Final, cast
 
 import msgspec
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
 from . import schema
@@ -18,9 +19,20 @@ __all__ = ["CALL_SECONDS", "Link"]
 CALL_SECONDS: Final = 5.0
 """A turn takes milliseconds; the reply to one that took longer is not believed any more."""
 
-_CONNECT_SECONDS: Final = 5
 _OPENING_SECONDS: Final = 10.0
 _TURN: Final = "SELECT quota_turn(%s::text::jsonb)::text"
+
+# What the URL says itself goes first. A server that vanished without a word is noticed soon, and of several
+# the one is found that takes writes.
+_DEFAULTS: Final = {
+    "application_name": "cyclesoft-quota",
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "3",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "5000",
+    "target_session_attrs": "read-write",
+}
 
 # Each would let a turn hang, see an old state, or be forgotten by a crash that comes right after it.
 _SETTINGS: Final = """
@@ -70,11 +82,9 @@ class Link:
         """
         with as_link_error():
             async with asyncio.timeout(_OPENING_SECONDS):
+                given = {name: value for name, value in conninfo_to_dict(self._url).items() if value}
                 self._connection = await AsyncConnection.connect(
-                    self._url,
-                    autocommit=True,
-                    connect_timeout=_CONNECT_SECONDS,
-                    application_name="cyclesoft quota",
+                    make_conninfo("", **{**_DEFAULTS, **given}), autocommit=True
                 )
                 await schema.prepare(self._connection)
                 await self._connection.execute(_SETTINGS)

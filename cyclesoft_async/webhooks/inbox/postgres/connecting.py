@@ -40,6 +40,9 @@ def parameters(url: str) -> str:
         given = conninfo_to_dict(url)
     except ProgrammingError:  # its message quotes the URL, and so the password
         raise UsageError("the URL of a PostgreSQL database can't be read") from None
+    # A slash in a password, if not written as %2F, ends the host; the rest passes for the database's name.
+    if not all(port.isdigit() for port in str(given.get("port", "")).split(",") if port):
+        raise UsageError("the URL of a PostgreSQL database can't be read: a port is a number")
     return make_conninfo("", **{**_DEFAULTS, **{name: value for name, value in given.items() if value}})
 
 

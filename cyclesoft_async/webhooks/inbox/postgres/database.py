@@ -10,7 +10,7 @@ from psycopg.errors import OperationalError, ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from cyclesoft_async.errors import InboxUnavailableError
+from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
 from .connecting import as_inbox_error, connect
 from .schema import prepare
@@ -18,6 +18,8 @@ from .schema import prepare
 _WAIT_SECONDS: Final = 3.0
 _STATEMENT_SECONDS: Final = 10
 _RECONNECT_SECONDS: Final = 3.0
+# A server whose disk or standby hangs does not keep its own statement timeout.
+_ANSWER_SECONDS: Final = _STATEMENT_SECONDS + 2.0
 
 # A database may have been told not to wait for its disk, but nothing that was acknowledged may be lost.
 _SET_UP: Final = """
@@ -46,6 +48,7 @@ class Database:
         self._conninfo = conninfo
         self._prepared = False
         self._preparing = asyncio.Lock()
+        self._failure: InboxError | None = None
         self._running = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -68,13 +71,22 @@ class Database:
             InboxUnavailableError: The database can't be reached; whoever uses it tries again.
             InboxError: The tables are not those of this version.
         """
+        before = self._failure
         async with self._preparing:
-            if not self._prepared:
+            if self._prepared:
+                return
+            if self._failure is not before:
+                # Trying one after the other, the last would wait for all of them.
+                raise InboxUnavailableError(str(self._failure))
+            try:
                 with as_inbox_error():
                     async with await connect(self._conninfo) as connection:
                         await prepare(connection)
                     await self.pool.open()
-                self._prepared = True
+            except InboxError as error:
+                self._failure = error
+                raise
+            self._prepared = True
 
     async def close(self) -> None:
         """Disconnect, once nothing runs any more."""
@@ -109,8 +121,11 @@ async def _run(
     connection: AsyncConnection[TupleRow], query: LiteralString, parameters: tuple[object, ...]
 ) -> list[TupleRow]:
     try:
-        cursor = await connection.execute(query, parameters, binary=True)
-        return await cursor.fetchall()
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            cursor = await connection.execute(query, parameters, binary=True)
+            return await cursor.fetchall()
+    except TimeoutError:
+        raise InboxUnavailableError("PostgreSQL does not answer") from None
     except ReadOnlySqlTransaction:
         await connection.close()  # another server takes the writes now; a new connection finds it
         raise

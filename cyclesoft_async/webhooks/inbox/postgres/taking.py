@@ -78,7 +78,7 @@ class Taker:
         self._worker: int | None = None
         self._registered = asyncio.Event()
         self._cut_off = False
-        self._unsure = False
+        self._sure_until = 0.0
         self._more = False
         self._unclaimed: set[int] = set()
         self._look = asyncio.Event()
@@ -112,7 +112,7 @@ class Taker:
             try:
                 await self._take_some()
             except InboxError:
-                self._unsure = True
+                self._sure_until = 0.0
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 if not self._more or len(self._unclaimed) >= _AHEAD:
@@ -121,11 +121,12 @@ class Taker:
                             await self._look.wait()
 
     async def _take_some(self) -> None:
-        if self._unsure:
-            # What the server gave to us while the connection broke, we never heard of.
+        if monotonic() >= self._sure_until:
+            # What the server gave to us while the connection broke we never heard of, and nobody else takes
+            # it as long as we live. Asked more than once, as its commit may have waited for a standby.
             known = [held.job for held in self.held.values()]
             self._hand_over(await self._database.rows(_TAKEN_BEFORE, self._worker, _QUEUE, known))
-            self._unsure = False
+            self._sure_until = monotonic() + self._lease
         room = max(0, _AHEAD - len(self._unclaimed))
         taken = await self._database.rows(_TAKE, self._worker, room) if room else []
         self._hand_over(taken)
