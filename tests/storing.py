@@ -38,7 +38,9 @@ def page_of(
     run: StoredRun, *orders: Mapping[str, object] | bytes, number: int = 0, done: bool = False
 ) -> WindowPage:
     page = read_page(Answer(status=200, headers={}, body=raw_page(*orders)), WorkshopOrder)
-    return WindowPage(run_id=run.run_id, number=number, page=page, orders=len(page.items), done=done)
+    return WindowPage(
+        run_id=run.run_id, number=number, page=page, orders=len(page.items), done=done, in_order=True
+    )
 
 
 async def begin(writer: StoreWriter, windows: Sequence[Window] = (YEAR,)) -> StoredRun:

@@ -5,13 +5,18 @@ from collections.abc import Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
-from typing import TypedDict
+from typing import TypeAlias, TypedDict
+
+from aiohttp import web
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy
 from cyclesoft_async.bulksync import Store
 from cyclesoft_async.sandbox import Faults, Sandbox
 
+from .loopback import Handler
+
 LIMITLESS = 10**9
+Orders: TypeAlias = list[dict[str, object]]
 
 
 class Days(TypedDict):
@@ -51,3 +56,27 @@ def contents(file: Path) -> Mapping[str, list[tuple[object, ...]]]:
     """All orders and lines, byte for byte."""
     keys = {"workshop_orders": "workshop_order_id", "workshop_order_items": "workshop_order_id, position"}
     return {table: rows(file, f"select * from {table} order by {key}") for table, key in keys.items()}  # noqa: S608
+
+
+DATED: Orders = [
+    {"workshop_order_id": number, "datetime_scheduled_start": f"2025-{month:02}-{day:02} 09:00:00"}
+    for number, (month, day) in enumerate((month, day) for month in range(1, 13) for day in range(1, 29))
+]
+
+
+def listing(orders: Orders, *, page_size: int) -> Handler:
+    """A list in the order given, whose cursors are numbers of rows."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        query = dict(request.query)
+        first, last = query["date_from"], query["date_until"]
+        found = [
+            order for order in orders if first <= str(order["datetime_scheduled_start"] or first)[:10] <= last
+        ]
+        skip = int(query.pop("skip", "0"))
+        more = f"date_from={first}&date_until={last}&skip={skip + page_size}"
+        next_url = f"{request.path}?{more}" if skip + page_size < len(found) else None
+        page = found[skip : skip + page_size]
+        return web.json_response({"error": False, "data": page, "pagination": {"next_url": next_url}})
+
+    return answer

@@ -4,7 +4,6 @@ from contextlib import aclosing
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeAlias
 
 import anyio
 import anyio.lowlevel
@@ -15,10 +14,20 @@ from cyclesoft_async import RetryPolicy, errors, models
 from cyclesoft_async.bulksync import SyncProgress, sync_workshop_orders, windows
 from cyclesoft_async.sandbox import Faults, Sandbox
 
-from .loopback import Handler, served
-from .syncing import DAY, YEAR, Days, contents, limitless, rows, session, store
-
-Orders: TypeAlias = list[dict[str, object]]
+from .loopback import served
+from .syncing import (
+    DATED,
+    DAY,
+    YEAR,
+    Days,
+    Orders,
+    contents,
+    limitless,
+    listing,
+    rows,
+    session,
+    store,
+)
 
 
 @pytest.fixture
@@ -208,27 +217,3 @@ async def test_windows_raises_what_goes_wrong() -> None:
     async with Sandbox(orders=10) as sandbox, session(sandbox.url, "wrong") as cs:
         with pytest.raises(errors.AuthenticationError):
             await anext(windows(cs, **YEAR))
-
-
-DATED: Orders = [
-    {"workshop_order_id": number, "datetime_scheduled_start": f"2025-{month:02}-{day:02} 09:00:00"}
-    for number, (month, day) in enumerate((month, day) for month in range(1, 13) for day in range(1, 29))
-]
-
-
-def listing(orders: Orders, *, page_size: int) -> Handler:
-    """A list in the order given, whose cursors are numbers of rows."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        query = dict(request.query)
-        first, last = query["date_from"], query["date_until"]
-        found = [
-            order for order in orders if first <= str(order["datetime_scheduled_start"] or first)[:10] <= last
-        ]
-        skip = int(query.pop("skip", "0"))
-        more = f"date_from={first}&date_until={last}&skip={skip + page_size}"
-        next_url = f"{request.path}?{more}" if skip + page_size < len(found) else None
-        page = found[skip : skip + page_size]
-        return web.json_response({"error": False, "data": page, "pagination": {"next_url": next_url}})
-
-    return answer

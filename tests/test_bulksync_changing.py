@@ -67,7 +67,7 @@ async def test_what_the_server_does_not_know_any_more_is_no_longer_active(file: 
             "is_active": True,
             "datetime_scheduled_start": "2025-07-01 09:00:00",
         }
-        for number, customer in ((1, 11), (2, 12), (3, 0), (4, 14))
+        for number, customer in ((1, 11), (2, 12), (3, 0), (4, 14), (5, 15))
     ]
     listed = orders
     asked: list[str] = []
@@ -80,15 +80,20 @@ async def test_what_the_server_does_not_know_any_more_is_no_longer_active(file: 
             return web.json_response({"error": True, "error_message": "Niet gevonden"}, status=404)
         if "/12/" in request.path:
             return web.json_response({"workshop_order_id": 2, "order_items": "none"})
+        if "/15/" in request.path:
+            return web.Response(text="geen JSON", content_type="application/json")
         return web.json_response(orders[3] | {"status_id": 8, "added": "kept"})
 
     async with served(answer) as url, session(url) as cs:
         await sync_workshop_orders(cs, store(file), **DAY)
         listed = []
         report = await sync_workshop_orders(cs, store(file), **DAY)
-    assert report.refetched == len(asked) == 4
+    assert report.refetched == len(asked) == 5
     found = rows(file, "select workshop_order_id, is_active, status_id from workshop_orders order by 1")
-    assert found == [(1, 0, None), (2, 1, None), (3, 1, None), (4, 1, 8)]
+    assert found == [(1, 0, None), (2, 1, None), (3, 1, None), (4, 1, 8), (5, 1, None)]
+    [(unread, path)] = rows(file, "select raw, path from rejected_rows")
+    assert isinstance(unread, bytes)
+    assert (json.loads(unread), path) == ({"workshop_order_id": 2, "order_items": "none"}, "$.order_items")
     [(raw,)] = rows(file, "select raw from workshop_orders where workshop_order_id = 4")
     assert json.loads(str(raw))["added"] == "kept"
 

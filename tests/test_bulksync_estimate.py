@@ -17,8 +17,7 @@ from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
 from .loopback import served
-from .syncing import DAY, YEAR, Days, limitless, session, store
-from .test_bulksync import listing
+from .syncing import DAY, YEAR, Days, limitless, listing, session, store
 
 WIDE = Days(date_from=date(2024, 6, 1), date_until=date(2026, 6, 11))
 SPRING = Days(date_from=date(2025, 3, 5), date_until=date(2025, 5, 20))

@@ -15,7 +15,8 @@ from cyclesoft_async.bulksync import SyncProgress, SyncReport, SyncStopped, sync
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
-from .syncing import YEAR, contents, limitless, rows, session, store
+from .loopback import served
+from .syncing import DATED, YEAR, contents, limitless, listing, rows, session, store
 
 DAY = 86_400
 
@@ -25,7 +26,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "orders.db"
 
 
-async def stopped_at(page: int, cs: CycleSoftSession, file: Path) -> None:
+async def stopped_at(page: int, cs: CycleSoftSession, file: Path, concurrency: int = 8) -> None:
     """A sync that was cancelled after so many pages."""
     with anyio.CancelScope() as scope:
 
@@ -33,7 +34,7 @@ async def stopped_at(page: int, cs: CycleSoftSession, file: Path) -> None:
             if seen.pages >= page:
                 scope.cancel()
 
-        await sync_workshop_orders(cs, store(file), **YEAR, on_progress=stop)
+        await sync_workshop_orders(cs, store(file), **YEAR, concurrency=concurrency, on_progress=stop)
     assert scope.cancelled_caught
 
 
@@ -53,6 +54,17 @@ async def test_a_cancelled_sync_keeps_what_it_stored_and_goes_on(tmp_path: Path,
     assert report.orders == 5_000
     assert report.pages <= undisturbed.pages + 8
     assert contents(file) == contents(tmp_path / "undisturbed.db")
+
+
+async def test_what_did_not_come_in_order_is_read_to_its_end_also_when_it_goes_on(file: Path) -> None:
+    """A page out of order, and then pages beyond the first window's cut that seem to be in order."""
+    listed = [*DATED[:20], *DATED[30:40][::-1], *DATED[250:], *DATED[20:30], *DATED[40:250]]
+    async with served(listing(listed, page_size=10)) as url, session(url) as cs:
+        await stopped_at(8, cs, file, concurrency=2)
+        assert len(rows(file, "select * from cyclesoft_windows")) > 1
+        assert (0,) in rows(file, "select in_order from cyclesoft_windows")
+        await sync_workshop_orders(cs, store(file), **YEAR, concurrency=2)
+    assert rows(file, "select count(*) from workshop_orders") == [(len(DATED),)]
 
 
 async def test_a_finished_run_is_not_gone_on_with(file: Path) -> None:

@@ -118,6 +118,20 @@ async def test_a_database_password_is_never_shown(tmp_path: Path, where: str) ->
     assert "s3cret-canary" not in done.stdout + done.stderr
 
 
+async def test_a_worker_without_its_database_ends_with_one_clear_line() -> None:
+    done = await anyio.run_process(
+        [CYCLESOFT, "worker", "--database", "postgresql://me:s3cret-canary@127.0.0.1:1/orders"],
+        check=False,
+        env=os.environ | {"CYCLESOFT_USERNAME": "user", "CYCLESOFT_PASSWORD": "pass"},
+        stdin=-3,
+    )
+    said = done.stderr.decode()
+    assert done.returncode == 7
+    assert said.startswith("cyclesoft: the database: connection failed")
+    assert said.count("\n") == 1
+    assert "s3cret-canary" not in said + done.stdout.decode()
+
+
 async def test_into_postgres(postgres: str, tmp_path: Path) -> None:
     async with limitless(300) as sandbox:
         done = await sync(sandbox, tmp_path, "--to", postgres, "--json")

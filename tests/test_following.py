@@ -17,6 +17,7 @@ from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Deliveries, Sandbox
 from cyclesoft_async.transport import CallEvent, CallSent
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
 
 from .storing import rows
@@ -54,7 +55,8 @@ def session(
 
 
 def described(url: str, order_id: int) -> object:
-    return dict(rows(url, "SELECT workshop_order_id, repair_description FROM workshop_orders"))[order_id]
+    found = rows(url, "SELECT workshop_order_id, repair_description FROM workshop_orders")
+    return {row[0]: row[1] for row in found}[order_id]
 
 
 async def test_the_last_days_are_read_again_and_again(url: str) -> None:
@@ -125,7 +127,8 @@ async def test_orders_that_webhooks_name_are_asked_for_once_for_several_events(
             tasks.cancel_scope.cancel()
     assert asked.count(ONE_ORDER) == 2, "three events of one order, and one of another"
     assert described(url, order.workshop_order_id) == "Nu"
-    assert dict(rows(url, "SELECT workshop_order_id, is_active FROM workshop_orders")) == {
+    active = rows(url, "SELECT workshop_order_id, is_active FROM workshop_orders")
+    assert {row[0]: row[1] for row in active} == {
         order.workshop_order_id: True,
         other.workshop_order_id: False,
     }
@@ -203,6 +206,38 @@ async def test_a_used_up_quota_is_waited_for(url: str, caplog: pytest.LogCapture
         assert scope.cancelled_caught
         assert sandbox.refused == 0
     assert "following goes on at" in caplog.text
+
+
+async def test_an_event_waits_for_the_days_quota_and_is_not_given_up(url: str, tmp_path: Path) -> None:
+    class Waits(logging.Handler):
+        def __init__(self) -> None:
+            super().__init__()
+            self.round, self.event = anyio.Event(), anyio.Event()
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if "following goes on at" in record.getMessage():
+                (self.event if self.round.is_set() else self.round).set()
+
+    inbox, waits = tmp_path / "inbox.db", Waits()
+    receiver = WebhookReceiver([SECRET], SqliteInbox(inbox), max_attempts=1, stop_timeout=0)
+    logger = logging.getLogger("cyclesoft_async.bulksync")
+    logger.addHandler(waits)
+    async with Sandbox(orders=10, daily_limit=1) as sandbox, session(sandbox) as cs:
+        await cs.workshop_orders.list()
+        follower = Follower(cs, Store(url))
+        follower.listen(receiver)
+        payload = {"workshop_order_id": 1, "sales_order": {"sales_order_id": 1, "customer_id": 1}}
+        signed = delivery(events.WorkshopOrderUpdated, payload, secret=SECRET)
+        async with receiving(receiver) as hook, anyio.create_task_group() as tasks:
+            tasks.start_soon(follower.run)
+            with anyio.fail_after(20):
+                await waits.round.wait()
+                async with aiohttp.ClientSession() as sender:
+                    await sender.post(hook, data=signed.body, headers=signed.headers)
+                await waits.event.wait()
+            assert [entry.state for entry in entries(inbox)] == ["running"]
+            tasks.cancel_scope.cancel()
+    logger.removeHandler(waits)
 
 
 async def test_rounds_keep_to_their_share_of_the_day(url: str) -> None:

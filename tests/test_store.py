@@ -1,7 +1,10 @@
 """The store by itself, in SQLite and in PostgreSQL: what is written, and what is found again."""
 
+import asyncio
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
@@ -228,7 +231,8 @@ async def test_rejected_rows_are_tried_again(url: str) -> None:
     async with Store(url).open() as writer:
         run = await begin(writer)
         await writer.write(
-            [WindowPage(run_id=run.run_id, number=0, page=page, orders=0, done=True)], requests=1
+            [WindowPage(run_id=run.run_id, number=0, page=page, orders=0, done=True, in_order=True)],
+            requests=1,
         )
         assert await writer.retry_rejected() == RetriedRows(stored=2, rejected=2)
         assert await writer.retry_rejected() == RetriedRows(stored=0, rejected=2)
@@ -289,6 +293,71 @@ async def test_a_window_is_split(url: str) -> None:
     assert others == [replace(second, window=Window(date(2025, 7, 1), date(2025, 12, 30))), third]
     assert third.window == Window(YEAR.last, YEAR.last)
     assert (second.number, third.number, second.cursor, second.done) == (1, 2, None, False)
+
+
+async def test_a_window_that_another_process_has_cut_earlier_keeps_to_that(url: str) -> None:
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        await writer.split(run.run_id, 0, date(2025, 3, 1))
+        late = await writer.split(run.run_id, 0, date(2025, 7, 1))
+        first, *_ = (await writer.run(run.run_id)).windows
+    assert first.window == Window(YEAR.first, date(2025, 2, 28))
+    assert late.window == Window(date(2025, 7, 1), date(2025, 7, 1)), "it has a day at least"
+
+
+async def test_a_window_remembers_that_a_page_came_out_of_order(url: str) -> None:
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        for in_order in (True, False, True):
+            await writer.write([replace(page_of(run), in_order=in_order)], requests=1)
+        [window] = (await writer.run(run.run_id)).windows
+    assert not window.in_order
+    assert not window.part().in_order
+
+
+async def test_days_up_to_the_last_that_there_is(url: str) -> None:
+    async with Store(url).open() as writer:
+        run = await writer.begin_run(YEAR.first, date.max, [Window(YEAR.first, date.max)])
+        assert await writer.unseen(run.run_id) == []
+        assert await writer.orders_per_day(YEAR.first, date.max) == {}
+
+
+async def test_who_is_cancelled_by_asyncio_itself_waits_for_the_transaction_too(tmp_path: Path) -> None:
+    file = tmp_path / "orders.db"
+    async with Store(f"{SQLITE}{file}").open() as writer:
+        run = await begin(writer)
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            page = page_of(run, {"workshop_order_id": 1})
+            writing = asyncio.create_task(writer.write([page], requests=1))
+            await anyio.wait_all_tasks_blocked()
+            writing.cancel()
+            await anyio.wait_all_tasks_blocked()
+            assert not writing.done()
+            other.execute("rollback")
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert rows(f"{SQLITE}{file}", "select orders from cyclesoft_runs") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:p@canary@host/orders",
+        "postgresql://me:p@x:canary@host/orders",
+        "postgresql://me@host:canary/orders",
+    ],
+)
+def test_an_url_that_is_none_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(errors.UsageError) as caught:
+        Store(url)
+    assert "canary" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_password_among_the_parameters_is_not_shown() -> None:
+    store = Store("postgresql:///orders?user=me&password=canary&sslpassword=canary")
+    assert repr(store) == "Store('postgresql:///orders?user=me')"
 
 
 async def test_orders_that_a_run_has_not_come_across(url: str) -> None:

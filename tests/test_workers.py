@@ -96,7 +96,7 @@ async def test_what_killed_workers_leave_behind_others_finish_in_postgres(
                 tasks.start_soon(kill, one, pages // 4)
                 tasks.start_soon(kill, two, pages // 2)
                 run = await sync_with_workers(Store(shared), **YEAR)
-    assert run.orders == orders
+                assert run.orders == orders
     for table in TABLES:
         assert query(shared, table) == query(alone, table)
 

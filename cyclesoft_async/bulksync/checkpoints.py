@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
 
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.paging import Page
 
-from .plan import Window
+from .plan import Part, Window
 from .tables import runs, windows
 
 
@@ -23,8 +23,14 @@ class StoredWindow(Struct, frozen=True, kw_only=True):
     cursor: str | None
     """Where its next page starts; None is the beginning."""
     done: bool
+    in_order: bool
+    """All its pages so far came in the order of the scheduled start."""
     pages: int
     orders: int
+
+    def part(self) -> Part:
+        """What is left of it, to be read."""
+        return Part(self.number, self.window, self.cursor, in_order=self.in_order)
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
@@ -55,6 +61,20 @@ class WindowPage(Struct, frozen=True, kw_only=True):
     """How many of its orders count as the window's; beyond a cut they are the next one's."""
     done: bool
     """Nothing more of the window is wanted; otherwise it goes on at the page's cursor."""
+    in_order: bool
+    """Whether all pages of the window up to this one came in the order of the scheduled start."""
+
+    @classmethod
+    def of(cls, run_id: int, part: Part, page: Page[WorkshopOrder], orders: int) -> WindowPage:
+        """A page that the part has noted as its last one."""
+        return cls(
+            run_id=run_id,
+            number=part.number,
+            page=page,
+            orders=orders,
+            done=part.done,
+            in_order=part.in_order,
+        )
 
 
 def last_run(connection: Connection, date_from: date, date_until: date) -> StoredRun | None:
@@ -88,7 +108,9 @@ def split(connection: Connection, run_id: int, number: int, cut: date) -> Stored
     of_run = windows.c.run_id == run_id
     this = of_run & (windows.c.number == number)
     last = connection.execute(select(windows.c.last_day).where(this)).scalar_one()
-    connection.execute(windows.update().where(this).values(last_day=cut - timedelta(days=1)))
+    # Another process that works on the run may have cut it before this day; what lies beyond is in its hands.
+    earlier, last = min(last, cut - timedelta(days=1)), max(last, cut)
+    connection.execute(windows.update().where(this).values(last_day=earlier))
     count = connection.execute(select(func.count()).where(of_run)).scalar_one()
     return _add_window(connection, run_id, count, Window(cut, last))
 
@@ -103,6 +125,7 @@ def advance(connection: Connection, pages: Sequence[WindowPage]) -> None:
                 "of_number": page.number,
                 "cursor": page.page.cursor,
                 "done": page.done,
+                "in_order": page.in_order,
                 "more_orders": page.orders,
             }
             for page in pages
@@ -145,6 +168,7 @@ _ADVANCE = (
     .values(
         cursor=bindparam("cursor"),
         done=or_(windows.c.done, bindparam("done")),
+        in_order=and_(windows.c.in_order, bindparam("in_order")),
         pages=windows.c.pages + 1,
         orders=windows.c.orders + bindparam("more_orders"),
     )
@@ -154,10 +178,17 @@ _ADVANCE = (
 def _add_window(connection: Connection, run_id: int, number: int, window: Window) -> StoredWindow:
     connection.execute(
         windows.insert().values(
-            run_id=run_id, number=number, first_day=window.first, last_day=window.last, done=False
+            run_id=run_id,
+            number=number,
+            first_day=window.first,
+            last_day=window.last,
+            done=False,
+            in_order=True,
         )
     )
-    return StoredWindow(number=number, window=window, cursor=None, done=False, pages=0, orders=0)
+    return StoredWindow(
+        number=number, window=window, cursor=None, done=False, in_order=True, pages=0, orders=0
+    )
 
 
 def _run(connection: Connection, row: Row[tuple[object, ...]]) -> StoredRun:
@@ -172,6 +203,7 @@ def _run(connection: Connection, row: Row[tuple[object, ...]]) -> StoredRun:
                 window=Window(part.first_day, part.last_day),
                 cursor=part.cursor,
                 done=part.done,
+                in_order=part.in_order,
                 pages=part.pages,
                 orders=part.orders,
             )

@@ -9,13 +9,13 @@ from time import monotonic, time
 
 import anyio
 
-from cyclesoft_async.errors import QuotaExhausted, ServerError, StoreError, TransportError, UsageError
+from cyclesoft_async.errors import QuotaExhausted, UsageError
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks import WebhookReceiver, events
 
 from .questions import OrderKey
-from .reading import in_bulk
+from .reading import PASSING, in_bulk
 from .refetching import refetch
 from .report import SyncReport
 from .run import sync_workshop_orders
@@ -103,10 +103,8 @@ class Follower:
                 self._cs, self._store, date_from=today - self._days, date_until=today
             )
         except QuotaExhausted as stop:
-            wait = (stop.resets_at - datetime.now(UTC)).total_seconds()
-            logger.warning("the day's quota is used up; following goes on at %s", stop.resets_at)
-            await anyio.sleep(max(wait, 0.0))
-        except (TransportError, ServerError, StoreError) as error:
+            await _until_reset(stop)
+        except PASSING as error:
             logger.warning("%s; following goes on in a minute", error)
             await anyio.sleep(_PAUSE_SECONDS)
         finally:
@@ -123,19 +121,34 @@ class Follower:
         await anyio.sleep(max(0.0, received_at + _SETTLE_SECONDS - time()))
         if self._asked_at.get(order_id, 0.0) > received_at:
             return  # the answer to a later question is in the store
-        while self._writer is None:
-            await self._running.wait()
-        await self._pace.until_owed(_DAY_SECONDS)
-        asked_at = time()
-        key = OrderKey(sold.customer_id, order_id)
-        await refetch(in_bulk(self._cs), self._writer, [key], run_id=None)
-        self._pace.spend(1)
+        asked_at = await self._ask(OrderKey(sold.customer_id, order_id))
         self._remember(order_id, asked_at)
+
+    async def _ask(self, key: OrderKey) -> float:
+        """Store what the server says of an order; the answer is from the moment it was asked."""
+        while True:
+            await self._pace.until_owed(_DAY_SECONDS)
+            while self._writer is None:
+                await self._running.wait()
+            asked_at = time()
+            try:
+                await refetch(in_bulk(self._cs), self._writer, [key], run_id=None)
+            except QuotaExhausted as stop:
+                # Raised, it would make dead letters of a day's events long before there is quota again.
+                await _until_reset(stop)
+            else:
+                self._pace.spend(1)
+                return asked_at
 
     def _remember(self, order_id: int, asked_at: float) -> None:
         while len(self._asked_at) >= _MOST_REMEMBERED:
             del self._asked_at[next(iter(self._asked_at))]
         self._asked_at[order_id] = asked_at
+
+
+async def _until_reset(stop: QuotaExhausted) -> None:
+    logger.warning("the %s quota is used up; following goes on at %s", stop.scope, stop.resets_at)
+    await anyio.sleep(max(0.0, (stop.resets_at - datetime.now(UTC)).total_seconds()))
 
 
 class _Pace:

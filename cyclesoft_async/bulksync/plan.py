@@ -55,6 +55,7 @@ class Part:
         window: Its days.
         cursor: Where its next page starts; None from the beginning.
         rate: Orders a day, guessed.
+        in_order: Whether the pages before the cursor came in order.
 
     Attributes:
         reading: A reader has it.
@@ -62,13 +63,21 @@ class Part:
         in_order: All its pages so far came in the order of the scheduled start.
     """
 
-    def __init__(self, number: int, window: Window, cursor: str | None = None, rate: float = 0.0) -> None:
+    def __init__(
+        self,
+        number: int,
+        window: Window,
+        cursor: str | None = None,
+        *,
+        rate: float = 0.0,
+        in_order: bool = True,
+    ) -> None:
         self.number = number
         self.window = window
         self.cursor = cursor
         self.rate = rate
         self.reading = self.done = False
-        self.in_order = True
+        self.in_order = in_order
         # The last day that something was read of, as an ordinal; unknown until the next page when another
         # attempt has read the page before.
         self._reached = window.first.toordinal() - 1 if cursor is None else None

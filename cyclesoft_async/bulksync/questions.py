@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Text, cast, func, literal_column, or_, select
@@ -54,5 +54,5 @@ def orders_per_day(connection: Connection, backend: Backend, first: date, last: 
 
 def _within(first: date, last: date) -> ColumnElement[bool]:
     """Days of Amsterdam, both included."""
-    begin, end = (datetime.combine(day, time.min, AMSTERDAM) for day in (first, last + timedelta(days=1)))
-    return (_start >= begin) & (_start < end)
+    begin, end = datetime.combine(first, time.min, AMSTERDAM), datetime.combine(last, time.max, AMSTERDAM)
+    return _start.between(begin, end)

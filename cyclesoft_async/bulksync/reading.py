@@ -10,12 +10,23 @@ from typing import TypeAlias
 import anyio
 from anyio.abc import ObjectSendStream
 
-from cyclesoft_async.errors import QuotaExhausted, UsageError
+from cyclesoft_async.errors import (
+    LedgerError,
+    QuotaExhausted,
+    RateLimitedError,
+    ServerError,
+    StoreError,
+    TransportError,
+    UsageError,
+)
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.paging import Page
 from cyclesoft_async.session import CycleSoftSession
 
 from .plan import Part, Plan, Window, split_days, start_days
+
+PASSING = (TransportError, ServerError, RateLimitedError, LedgerError, StoreError)
+"""What goes over by itself: whoever runs for days tries again."""
 
 # Seconds that a request waits for the quota: enough for any minute, and for a midnight that is near.
 _PATIENCE = 300.0
@@ -43,6 +54,20 @@ class _Stop:
     def __init__(self, part: Part, why: QuotaExhausted) -> None:
         self.part = part
         self.why = why
+
+
+class NewRequests:
+    """Counts what a session puts on the wire, so that every request is told of once."""
+
+    def __init__(self, cs: CycleSoftSession) -> None:
+        self._cs = cs
+        self._told = cs.quota.sent
+
+    def take(self) -> int:
+        """How many there were since the last time."""
+        sent = self._cs.quota.sent
+        new, self._told = sent - self._told, sent
+        return new
 
 
 Keep: TypeAlias = Callable[[Sequence[Arrival]], Awaitable[None]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -11,11 +12,14 @@ from msgspec import Raw
 from cyclesoft_async.errors import NotFoundError, QuotaExhausted, ResponseDecodeError
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.models.tolerance import decode
+from cyclesoft_async.paging import RejectedRow
 from cyclesoft_async.session import CycleSoftSession
 
 from .questions import OrderKey
 from .reading import in_bulk
 from .store import StoreWriter
+
+logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _ANONYMOUS = 0
 
@@ -72,7 +76,7 @@ async def refetch(
                 askers.start_soon(asked.ask, key)
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    await writer.write_orders(asked.found, run_id=run_id)
+    await writer.write_orders(asked.found, unreadable=asked.unreadable, run_id=run_id)
     await writer.mark_deleted(asked.gone)
     if asked.stopped is not None:
         raise asked.stopped
@@ -85,6 +89,7 @@ class _Asked:
     def __init__(self, bulk: CycleSoftSession) -> None:
         self._bulk = bulk
         self.found: list[tuple[WorkshopOrder, bytes]] = []
+        self.unreadable: list[RejectedRow] = []
         self.gone: list[int] = []
         self.stopped: QuotaExhausted | None = None
 
@@ -92,12 +97,20 @@ class _Asked:
         path = f"/api/v1/customers/{key.customer_id}/workshop-order/{key.workshop_order_id}.json"
         try:
             raw = await self._bulk.request("GET", path, type=Raw)
-            self.found.append((decode(raw, WorkshopOrder), bytes(raw)))
         except NotFoundError:
             # Whether the server knows anonymous customers by that number nobody says: no proof.
             if key.customer_id != _ANONYMOUS:
                 self.gone.append(key.workshop_order_id)
-        except (ResponseDecodeError, msgspec.DecodeError):
-            pass  # what the store has of it stays
+        except ResponseDecodeError:
+            order_id = key.workshop_order_id
+            logger.warning("order %d can't be read; what the store has of it stays", order_id)
         except QuotaExhausted as why:
             self.stopped = why
+        else:
+            self._sort(bytes(raw))
+
+    def _sort(self, raw: bytes) -> None:
+        try:
+            self.found.append((decode(raw, WorkshopOrder), raw))
+        except msgspec.DecodeError as error:
+            self.unreadable.append(RejectedRow(index=0, raw=raw, reason=str(error)))

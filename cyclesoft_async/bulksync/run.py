@@ -14,7 +14,7 @@ from cyclesoft_async.session import CycleSoftSession
 from .checkpoints import StoredRun, WindowPage
 from .history import known_orders, to_go_on_with
 from .plan import Part, Plan, Window
-from .reading import Arrival, check, first_page, read_parts
+from .reading import Arrival, NewRequests, check, first_page, read_parts
 from .refetching import refetch_unseen
 from .report import SyncProgress, SyncReport, SyncStopped
 from .store import Store, StoreWriter
@@ -89,8 +89,7 @@ class _Sync:
         self._cs = cs
         self._writer = writer
         self._run_id = run.run_id
-        parts = [Part(part.number, part.window, part.cursor) for part in run.windows if not part.done]
-        self._plan = Plan(parts, known)
+        self._plan = Plan((window.part() for window in run.windows if not window.done), known)
         self._tally = tally
         tally.begin(run, self._plan)
 
@@ -102,20 +101,13 @@ class _Sync:
         await refetch_unseen(
             self._cs, self._writer, self._run_id, concurrency=concurrency, stored=self._tally.refetched
         )
-        await self._writer.finish_run(self._run_id, requests=self._tally.new_requests())
+        await self._writer.finish_run(self._run_id, requests=self._tally.new_requests.take())
 
     async def _keep(self, arrivals: Sequence[Arrival]) -> None:
         pages = [
-            WindowPage(
-                run_id=self._run_id,
-                number=arrival.part.number,
-                page=arrival.page,
-                orders=arrival.orders,
-                done=arrival.part.done,
-            )
-            for arrival in arrivals
+            WindowPage.of(self._run_id, arrival.part, arrival.page, arrival.orders) for arrival in arrivals
         ]
-        rejected = await self._writer.write(pages, requests=self._tally.new_requests())
+        rejected = await self._writer.write(pages, requests=self._tally.new_requests.take())
         self._tally.stored(arrivals, rejected)
 
     async def _cut(self, part: Part, day: date) -> int:
@@ -126,11 +118,11 @@ class _Tally:
     """Counts what happens, and tells it on."""
 
     def __init__(self, cs: CycleSoftSession, tell: Callable[[SyncProgress], None]) -> None:
+        self.new_requests = NewRequests(cs)
         self._cs = cs
         self._tell = tell
         self._started = monotonic()
         self._before = cs.quota
-        self._told_requests = self._before.sent
         self._earlier_requests = self._orders = self._rejected = self._pages = self._refetched = 0
         self._windows_before = 0
         self._resumed = False
@@ -143,12 +135,6 @@ class _Tally:
         self._resumed = run.requests > 0
         self._windows_before = len(run.windows) - len(plan.parts)
         self._plan = plan
-
-    def new_requests(self) -> int:
-        """How many requests were sent since this was asked the last time."""
-        sent = self._cs.quota.sent
-        new, self._told_requests = sent - self._told_requests, sent
-        return new
 
     def stored(self, arrivals: Sequence[Arrival], rejected: int) -> None:
         """Pages were stored, and some of their rows put aside."""

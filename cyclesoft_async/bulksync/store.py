@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import date
@@ -14,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from cyclesoft_async.errors import StoreError, UsageError
+from cyclesoft_async.paging import RejectedRow
 
 from . import checkpoints, questions, rejected, schema, writing
 from .backend import Backend
@@ -44,10 +46,12 @@ class Store:
     def __init__(self, url: str) -> None:
         try:
             self._url = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise UsageError(
                 "a database URL looks like sqlite:///orders.db or postgresql://user@host/name"
             ) from None
+        if "@" in (self._url.host or ""):  # else the rest of the password would be shown as the host
+            raise UsageError("a password with an @ in a database URL is written with %40")
         self._backend = _backend(self._url.drivername)
 
     @asynccontextmanager
@@ -86,8 +90,14 @@ class Store:
         async with self.open():
             return
 
+    @property
+    def shown_url(self) -> str:
+        """The URL without the password, fit for people's eyes."""
+        open_query = {name: value for name, value in self._url.query.items() if "password" not in name}
+        return self._url.set(query=open_query).render_as_string(hide_password=True)
+
     def __repr__(self) -> str:
-        return f"Store({self._url.render_as_string(hide_password=True)!r})"
+        return f"Store({self.shown_url!r})"
 
 
 def _backend(driver: str) -> Backend:
@@ -153,9 +163,17 @@ class StoreWriter:
         """
         return await self._run(partial(questions.unseen, run_id=run_id))
 
-    async def write_orders(self, orders: Sequence[RawOrder], *, run_id: int | None) -> None:
-        """Store orders that were fetched one by one, each with its JSON; that run has then seen them."""
-        await self._put(partial(_write_orders, backend=self._backend, orders=orders, run_id=run_id))
+    async def write_orders(
+        self, orders: Sequence[RawOrder], *, unreadable: Sequence[RejectedRow] = (), run_id: int | None
+    ) -> None:
+        """Store orders that were fetched one by one, each with its JSON; that run has then seen them.
+
+        Those that could not be read are put aside.
+        """
+        work = partial(
+            _write_orders, backend=self._backend, orders=orders, unreadable=unreadable, run_id=run_id
+        )
+        await self._put(work)
 
     async def mark_deleted(self, workshop_order_ids: Sequence[int]) -> None:
         """Note that the server has no such orders any more: `is_active` becomes false."""
@@ -189,7 +207,13 @@ class StoreWriter:
 
     async def _run(self, work: Callable[[Connection], R]) -> R:
         async with self._one_at_a_time:
-            return await to_thread.run_sync(self._transact, work)
+            transaction = asyncio.create_task(to_thread.run_sync(self._transact, work))
+            try:
+                return await asyncio.shield(transaction)
+            finally:
+                # A task that asyncio cancels, and not a scope of anyio, leaves the thread behind, at work.
+                with CancelScope(shield=True):
+                    await asyncio.wait([transaction])
 
     def _transact(self, work: Callable[[Connection], R]) -> R:
         failure: BaseException | None
@@ -211,17 +235,29 @@ def _write(
 ) -> int:
     orders = [pair for part in pages for pair in zip(part.page.items, part.page.raw_items, strict=True)]
     run_id = pages[0].run_id
-    unreadable = [Misfit(row.raw, row.path, row.reason) for part in pages for row in part.page.rejected]
+    unreadable = [_misfit(row) for part in pages for row in part.page.rejected]
     unreadable += put(connection, backend, orders, run_id)
     rejected.put_aside(connection, unreadable, run_id)
-    checkpoints.advance(connection, pages)
+    # The run before its windows, as `split` locks them: two that work on one run never lock each other out.
     checkpoints.count(connection, pages, requests=requests, rejected=len(unreadable))
+    checkpoints.advance(connection, pages)
     return len(unreadable)
 
 
 def _write_orders(
-    connection: Connection, put: Put, backend: Backend, orders: Sequence[RawOrder], run_id: int | None
+    connection: Connection,
+    put: Put,
+    *,
+    backend: Backend,
+    orders: Sequence[RawOrder],
+    unreadable: Sequence[RejectedRow],
+    run_id: int | None,
 ) -> None:
-    rejected.put_aside(connection, put(connection, backend, orders, run_id), run_id)
+    misfits = put(connection, backend, orders, run_id)
+    rejected.put_aside(connection, [*map(_misfit, unreadable), *misfits], run_id)
     if run_id is not None:
         checkpoints.note_activity(connection, run_id)
+
+
+def _misfit(row: RejectedRow) -> Misfit:
+    return Misfit(row.raw, row.path, row.reason)

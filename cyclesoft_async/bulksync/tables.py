@@ -174,6 +174,8 @@ windows = Table(
     Column("last_day", Date, nullable=False),
     Column("cursor", Text),
     Column("done", Boolean, nullable=False),
+    # Whether all of its pages came in the order of the scheduled start: else it is read to its very end.
+    Column("in_order", Boolean, nullable=False),
     Column("pages", BigInteger, nullable=False, server_default="0"),
     Column("orders", BigInteger, nullable=False, server_default="0"),
 )

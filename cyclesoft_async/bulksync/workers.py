@@ -24,22 +24,14 @@ except ModuleNotFoundError as error:
         f"{error.name} is not installed; run: pip install 'cyclesoft-async[postgres]'", name=error.name
     ) from None
 
-from cyclesoft_async.errors import (
-    CycleSoftError,
-    InboxUnavailableError,
-    LedgerError,
-    QuotaExhausted,
-    ServerError,
-    StoreError,
-    TransportError,
-)
+from cyclesoft_async.errors import CycleSoftError, InboxUnavailableError, QuotaExhausted
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks.inbox.postgres import ensure_tables
 
 from .checkpoints import StoredRun, WindowPage
 from .history import to_go_on_with
-from .plan import Part, split_days, start_days
-from .reading import check, in_bulk, pages_of
+from .plan import split_days, start_days
+from .reading import PASSING, NewRequests, check, in_bulk, pages_of
 from .refetching import refetch_unseen
 from .store import Store, StoreWriter
 
@@ -53,7 +45,6 @@ _LOOK_SECONDS = 1.0
 _SIGNS_IN_A_LEASE = 5
 _ATTEMPTS = 20
 _LONGEST_PAUSE_SECONDS = 300
-_PASSING = (TransportError, ServerError, StoreError, LedgerError)
 
 
 async def sync_with_workers(
@@ -111,6 +102,7 @@ async def work(cs: CycleSoftSession, store: Store, *, concurrency: int = 4, leas
     Raises:
         UsageError: The store is not in PostgreSQL.
         InboxError: The tables of the jobs are another version's, or the role may not create them.
+        StoreError: The database can't be opened at the start.
     """
     async with store.open() as writer:
         worker = _Worker(cs, writer)
@@ -128,10 +120,10 @@ class _Worker:
     def __init__(self, cs: CycleSoftSession, writer: StoreWriter) -> None:
         self._cs = cs
         self._writer = writer
-        self._told_requests = cs.quota.sent
+        self._new_requests = NewRequests(cs)
         self._known_as: int | None = None
         self._running: set[int] = set()
-        self._suspects: set[int] = set()
+        self._absent: dict[int, int] = {}
 
     def add_to(self, app: App) -> None:
         """Let the app's jobs come here."""
@@ -161,9 +153,10 @@ class _Worker:
             self._running.discard(number)
 
     async def orphans(self, app: App) -> list[Job]:
-        """Jobs that this worker has in the database, and at two looks one after the other had not in hand.
+        """Jobs that this worker has in the database, and for a whole lease had not in hand.
 
-        They ended while the database was away: nobody else takes them, as the worker is alive.
+        They ended while the database was away: nobody else takes them, as the worker is alive. Sooner they
+        may be some whose end is about to be noted.
         """
         if self._known_as is None:
             return []
@@ -171,19 +164,19 @@ class _Worker:
             queue=_QUEUE, status=Status.DOING.value, worker_id=self._known_as
         )
         absent = [job for job in held if job.id is not None and job.id not in self._running]
-        before, self._suspects = self._suspects, {job.id for job in absent if job.id is not None}
-        return [job for job in absent if job.id in before]
+        self._absent = {number: self._absent.get(number, 0) + 1 for job in absent if (number := job.id)}
+        return [job for job in absent if self._absent[job.id or 0] > _SIGNS_IN_A_LEASE]
 
     async def _read(self, run_id: int, number: int) -> None:
         stored = (await self._writer.run(run_id)).windows[number]
         if stored.done:
             return
-        part = Part(number, stored.window, stored.cursor)
+        part = stored.part()
         async with aclosing(pages_of(in_bulk(self._cs), part)) as pages:
             async for page in pages:
                 orders = part.read(start_days(page), page.cursor)
-                kept = WindowPage(run_id=run_id, number=number, page=page, orders=orders, done=part.done)
-                await self._writer.write([kept], requests=self._new_requests())
+                kept = WindowPage.of(run_id, part, page, orders)
+                await self._writer.write([kept], requests=self._new_requests.take())
                 if part.done:
                     return
 
@@ -191,12 +184,7 @@ class _Worker:
         run = await self._writer.run(run_id)
         if run.finished_at is None:
             await refetch_unseen(self._cs, self._writer, run_id, concurrency=4, stored=lambda _: None)
-            await self._writer.finish_run(run_id, requests=self._new_requests())
-
-    def _new_requests(self) -> int:
-        sent = self._cs.quota.sent
-        new, self._told_requests = sent - self._told_requests, sent
-        return new
+            await self._writer.finish_run(run_id, requests=self._new_requests.take())
 
 
 class _Patience(BaseRetryStrategy):
@@ -208,7 +196,7 @@ class _Patience(BaseRetryStrategy):
             return RetryDecision(retry_in={"seconds": 0})  # the worker was told to stop: others may go on
         if isinstance(exception, QuotaExhausted):
             return RetryDecision(retry_at=exception.resets_at)
-        if isinstance(exception, _PASSING) and job.attempts < _ATTEMPTS:
+        if isinstance(exception, PASSING) and job.attempts < _ATTEMPTS:
             return RetryDecision(retry_in={"seconds": min(2**job.attempts, _LONGEST_PAUSE_SECONDS)})
         return None
 

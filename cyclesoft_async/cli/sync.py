@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 _DAY = click.DateTime(["%Y-%m-%d"])
 _A_WHILE = 60.0
 _NO_FIRST_DAY = "--from is missing: the first day to sync, e.g. --from 2025-01-01"
-QUOTA_USED_UP = os.EX_TEMPFAIL if hasattr(os, "EX_TEMPFAIL") else 75
+_QUOTA_USED_UP = 75  # what mail programs mean by "try again later"; Windows has no name for it
 
 
 class _Days(TypedDict):
@@ -109,9 +108,7 @@ def sync(
 
     The password of a PostgreSQL database is better kept in PGPASSWORD or ~/.pgpass than in --to.
     """
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - the extra may not be installed
-
-    from cyclesoft_async.bulksync import Store, SyncStopped  # noqa: PLC0415 - see above
+    from cyclesoft_async.bulksync import Store, SyncStopped  # noqa: PLC0415 - the extra may not be installed
 
     if resume and fresh:
         raise UsageError("--resume and --fresh contradict each other")
@@ -129,10 +126,10 @@ def sync(
         return
     if url is None:
         raise UsageError("--to is missing: the database, e.g. --to sqlite:///orders.db")
-    store, place = Store(url), make_url(url).render_as_string(hide_password=True)
+    store = Store(url)
 
     def tell(report: SyncReport) -> None:
-        _print_json(report) if as_json else show_report(report, place)
+        _print_json(report) if as_json else show_report(report, store.shown_url)
 
     try:
         if retry_rejected:
@@ -147,7 +144,7 @@ def sync(
         if as_json:
             _print_json(stop.progress)
         click.echo(f"cyclesoft: {_told(stop)}; the same command goes on then", err=True)
-        raise click.exceptions.Exit(QUOTA_USED_UP) from None
+        raise click.exceptions.Exit(_QUOTA_USED_UP) from None
 
 
 _Source = tuple[bool, date | None, date | None]
@@ -195,7 +192,7 @@ async def _bulk(cs: CycleSoftSession, store: Store, days: _Days, manner: _Manner
                 if not manner.wait:
                     raise
                 click.echo(f"cyclesoft: {_told(stop)}; waiting for that", err=True)
-                resets_at, resume = stop.resets_at, True if stop.progress.pages else None
+                resets_at, resume = stop.resets_at, resume if not stop.progress.pages else True
             await _sleep_until(resets_at)
 
 

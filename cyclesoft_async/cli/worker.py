@@ -37,9 +37,12 @@ async def _work(database: str, store: Store, concurrency: int) -> None:
     from cyclesoft_async.quota.postgres import PostgresLedger  # noqa: PLC0415 - see above
 
     cs = session_from_user(ledger=PostgresLedger(database))
-    with anyio.open_signal_receiver(signal.SIGTERM) as stops:
-        async with cs, anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: work(cs, store, concurrency=concurrency))
-            click.echo(f"working for {store!r}")
-            async for _ in stops:
-                tasks.cancel_scope.cancel()
+    try:
+        with anyio.open_signal_receiver(signal.SIGTERM) as stops:
+            async with cs, anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: work(cs, store, concurrency=concurrency))
+                click.echo(f"working for {store!r}")
+                async for _ in stops:
+                    tasks.cancel_scope.cancel()
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None  # the only task's: a group has no exit code
