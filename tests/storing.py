@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import date
 
+import msgspec
+
+from cyclesoft_async.bulksync import Store
 from cyclesoft_async.bulksync.checkpoints import StoredRun, WindowPage
 from cyclesoft_async.bulksync.plan import Window
 from cyclesoft_async.bulksync.store import StoreWriter
@@ -45,3 +48,26 @@ def page_of(
 
 async def begin(writer: StoreWriter, windows: Sequence[Window] = (YEAR,)) -> StoredRun:
     return await writer.begin_run(windows[0].first, windows[-1].last, windows)
+
+
+async def stored(url: str, *pages: tuple[Mapping[str, object] | bytes, ...]) -> StoredRun:
+    """A run that wrote the pages, each in a transaction of its own."""
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        for page in pages:
+            await writer.write([page_of(run, *page)], requests=1)
+    return run
+
+
+def version(name: str, modified: str | None, key: int = 1) -> dict[str, object]:
+    return {
+        "workshop_order_id": key,
+        "datetime_modified": modified,
+        "repair_description": name,
+        "order_items": [{"description": name}],
+    }
+
+
+def decoded(order: Mapping[str, object]) -> tuple[WorkshopOrder, bytes]:
+    raw = json.dumps(order).encode()
+    return msgspec.json.decode(raw, type=WorkshopOrder), raw

@@ -12,7 +12,7 @@ from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.paging import Page
 
 from .plan import Part, Window
-from .tables import runs, windows
+from .tables import rejected_rows, runs, windows
 
 
 class StoredWindow(Struct, frozen=True, kw_only=True):
@@ -160,6 +160,24 @@ def finish_run(connection: Connection, run_id: int, requests: int) -> None:
         .where(runs.c.run_id == run_id)
         .values(finished_at=datetime.now(UTC), requests=runs.c.requests + requests)
     )
+    _forget_earlier(connection, run_id)
+
+
+def _forget_earlier(connection: Connection, run_id: int) -> None:
+    """Forget finished runs of these days, or fewer: what they could not read, this run has come across again.
+
+    Whoever follows begins hundreds of runs a day.
+    """
+    this = select(runs).where(runs.c.run_id == run_id).subquery()
+    earlier = select(runs.c.run_id).where(
+        runs.c.run_id < run_id,
+        runs.c.finished_at.is_not(None),
+        runs.c.date_from >= select(this.c.date_from).scalar_subquery(),
+        runs.c.date_until <= select(this.c.date_until).scalar_subquery(),
+    )
+    found = connection.execute(earlier).scalars().all()
+    connection.execute(rejected_rows.delete().where(rejected_rows.c.run_id.in_(found)))
+    connection.execute(runs.delete().where(runs.c.run_id.in_(found)))
 
 
 _ADVANCE = (
