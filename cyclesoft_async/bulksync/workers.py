@@ -238,9 +238,10 @@ async def _take_jobs(app: App, worker: _Worker, concurrency: int, lease: float) 
         for task in tasks:
             task.cancel()
         with anyio.CancelScope(shield=True):
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-    for error in (one for one in ended if isinstance(one, Exception)):
-        logger.warning("the worker stopped: %s", type(error).__name__)
+            await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("the worker stopped: %s", type(error).__name__)
 
 
 async def _enqueue(app: App, run: StoredRun) -> None:
