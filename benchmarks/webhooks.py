@@ -1,13 +1,8 @@
-"""What verifying and storing a delivery costs, beside servers that do less, on one machine in one run.
+"""The contenders of the part `webhook`: what verifying and storing costs, beside servers that do less.
+
+Each serves in a process of its own, `python -m benchmarks.webhooks CONTENDER INBOX`, on a new inbox.
 
 ::
-
-    pip install fastapi uvicorn httptools svix gidgethub     # the peers; wrk comes from your system
-    python benchmarks/webhooks.py [SECONDS [ROUNDS]]
-
-Every contender serves in a process of its own, on a new inbox, while wrk sends signed deliveries of 2.1 kB
-over 32 connections, each with an id of its own. The contenders take turns, so that a busy moment of the
-machine hits all of them; the table shows the median of the rounds and its ratio to the bare handler.
 
     bare            aiohttp, reads the body and answers 200
     floor           the least that verifies and reads: one HMAC, one comparison, one typed decode
@@ -26,16 +21,9 @@ import base64
 import hashlib
 import hmac
 import json
-import re
-import shutil
-import signal
 import sqlite3
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.request
 import uuid
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -188,7 +176,7 @@ def write_requests(contender: str, path: Path) -> None:
     with path.open("wb") as file:
         for number in range(REQUESTS):
             delivery["id"] = str(uuid.uuid4())
-            delivery["payload"]["workshop_order_id"] = number
+            delivery["payload"]["workshop_order_id"] = number + 1
             body = json.dumps(delivery).encode()
             head = {
                 "Host": f"127.0.0.1:{PORT}",
@@ -201,88 +189,5 @@ def write_requests(contender: str, path: Path) -> None:
             file.write(f"{len(whole):8}".encode() + whole)
 
 
-WRK_SCRIPT = """
-local requests, sent = {}, 0
-function init(args)
-    local file = io.open(args[1], "rb")
-    while true do
-        local size = file:read(8)
-        if not size then break end
-        requests[#requests + 1] = file:read(tonumber(size))
-    end
-    file:close()
-end
-function request()
-    sent = sent % #requests + 1
-    return requests[sent]
-end
-"""
-
-
-def measure(contender: str, folder: Path, seconds: int) -> tuple[float, float]:
-    """Requests a second and the 99th percentile of the latency in milliseconds."""
-    requests = folder / f"{'ours' if contender in OURS else contender}.bin"
-    if not requests.exists() or contender == "fastapi-svix":
-        write_requests(contender, requests)
-    inbox = folder / f"{uuid.uuid4()}.db"
-    command = [sys.executable, __file__, "serve", contender, str(inbox)]
-    server = subprocess.Popen(command)  # noqa: S603
-    try:
-        wait_until_up()
-        wrk = ["wrk", "-t1", "-c32", f"-d{seconds}s", "--latency", "-s", str(folder / "send.lua")]
-        shown = subprocess.run(  # noqa: S603
-            [*wrk, f"http://127.0.0.1:{PORT}/", "--", str(requests)],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
-        for leftover in folder.glob(f"{inbox.name}*"):
-            leftover.unlink()
-    if "Non-2xx" in shown or "Socket errors" in shown:
-        raise SystemExit(f"{contender}:\n{shown}")
-    [rate] = re.findall(r"Requests/sec:\s+([\d.]+)", shown)
-    [(amount, unit)] = re.findall(r"99%\s+([\d.]+)(us|ms|s)", shown)
-    return float(rate), float(amount) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
-
-
-OURS = {"bare", "floor", "verified", "stored", "handled", "commit-each"}
-
-
-def wait_until_up() -> None:
-    for _ in range(400):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health").close()
-        except OSError:
-            time.sleep(0.05)  # the peers' servers don't all tell when they listen, so the port is asked
-        else:
-            return
-    raise SystemExit("the server does not start")
-
-
-def main(seconds: int, rounds: int) -> None:
-    if shutil.which("wrk") is None:
-        raise SystemExit("wrk is not installed")
-    found: dict[str, list[tuple[float, float]]] = {contender: [] for contender in CONTENDERS}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "send.lua").write_text(WRK_SCRIPT)
-        for _ in range(rounds):
-            for contender in CONTENDERS:
-                found[contender].append(measure(contender, folder, seconds))
-    bare_rate = statistics.median(rate for rate, _ in found["bare"])
-    print(f"{'':<14}{'requests/s':>12}{'of bare':>9}{'p99 ms':>9}   rounds")
-    for contender, results in found.items():
-        rate = statistics.median(rate for rate, _ in results)
-        p99 = statistics.median(p99 for _, p99 in results)
-        each = " ".join(f"{rate:.0f}" for rate, _ in results)
-        print(f"{contender:<14}{rate:>12.0f}{rate / bare_rate:>9.2f}{p99:>9.1f}   {each}")
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
-        serve(sys.argv[2], sys.argv[3])
-    else:
-        main(*(int(number) for number in (sys.argv[1:] + ["5", "3"][len(sys.argv) - 1 :])[:2]))
+    serve(sys.argv[1], sys.argv[2])

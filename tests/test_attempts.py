@@ -7,7 +7,7 @@ import pytest
 
 from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.errors import RequestTimeout, SessionError, TransportError
-from cyclesoft_async.transport.deadlines import Deadlines
+from cyclesoft_async.transport.deadlines import Deadline, Deadlines
 
 from .answering import ONCE, Raw, answering, failure, raw_server, session
 
@@ -48,17 +48,31 @@ async def test_a_deadline_of_a_call_that_was_answered_passes_unnoticed() -> None
 
 
 async def test_a_deadline_that_is_already_over() -> None:
-    deadlines, deadline = Deadlines(), asyncio.timeout(None)
+    deadline = Deadline(0.0, asyncio.get_running_loop(), Deadlines())
 
     async def wait_for_ever() -> None:
-        async with deadline:
-            deadlines.set(deadline, 0.0)
+        with deadline:
             await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
         await wait_for_ever()
-    deadlines.lift(deadline)
-    assert deadline.expired()
+
+
+async def test_a_deadline_that_passes_while_somebody_else_cancels_does_not_hide_that() -> None:
+    loop, deadlines, begun = asyncio.get_running_loop(), Deadlines(), asyncio.Event()
+
+    async def wait_for_ever() -> None:
+        with Deadline(loop.time(), loop, deadlines):
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(wait_for_ever())
+    await begun.wait()
+    task.cancel()
+    next(iter(deadlines.ahead)).passes()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelling() == 1
 
 
 async def test_closed_while_a_call_waits_for_the_quota() -> None:

@@ -77,8 +77,11 @@ def query_string(params: Mapping[str, Scalar | Sequence[int]]) -> str:
 
 
 def _urlencoded(fields: Mapping[str, Scalar | Sequence[int]], true: str, false: str) -> str:
+    given = [(name, value) for name, value in fields.items() if value is not None]
+    if not given:
+        return ""
     try:
-        return urlencode([(k, _as_text(v, true, false)) for k, v in fields.items() if v is not None])
+        return urlencode([(name, _as_text(value, true, false)) for name, value in given])
     except _FAULTS as fault:
         raise _usage_error(fault) from None
 

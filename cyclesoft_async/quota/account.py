@@ -110,7 +110,13 @@ class Account:
         refused = status == TOO_MANY_REQUESTS
         meant = spends[0] if len(spends) == 1 else self._meant(spends, told.minutely_limit)
         if meant is not None:
-            _learn_window(meant, told, now, refused=refused)
+            bucket = meant.bucket
+            if told.minutely_limit is not None:
+                bucket.limit, bucket.confirmed = told.minutely_limit, True
+            if told.minutely_remaining is not None:
+                bucket.observe(meant, bucket.limit - told.minutely_remaining, now)
+            elif refused:
+                bucket.observe(meant, bucket.limit, now)
         self._learn_day(spends[0], told, now, wall)
         if not refused:
             for spend in spends:
@@ -160,14 +166,3 @@ class Account:
         if told.daily_remaining is not None:
             uncounted = spend.flying - 1 + self.minute.sent - spend.ordinal
             day.observe(day.limit - told.daily_remaining, uncounted)
-
-
-def _learn_window(spend: Spend, told: QuotaHeaders, now: float, *, refused: bool) -> None:
-    bucket = spend.bucket
-    if told.minutely_limit is not None:
-        bucket.limit = told.minutely_limit
-        bucket.confirmed = True
-    if told.minutely_remaining is not None:
-        bucket.observe(spend, bucket.limit - told.minutely_remaining, now)
-    elif refused:
-        bucket.observe(spend, bucket.limit, now)

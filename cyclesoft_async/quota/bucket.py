@@ -20,22 +20,21 @@ from __future__ import annotations
 from collections import deque
 from math import inf
 
+from msgspec import Struct
+
 from .ledger import MemoryLedger
 
 __all__ = ["Bucket", "Spend"]
 
 
-class Spend:
+class Spend(Struct, eq=False):
     """One token, spent on one request, and what was known when the request was sent."""
 
-    __slots__ = ("bucket", "flying", "held", "ordinal", "sent_at")
-
-    def __init__(self, bucket: Bucket, sent_at: float, ordinal: int, held: int, flying: int) -> None:
-        self.bucket = bucket
-        self.sent_at = sent_at
-        self.ordinal = ordinal
-        self.held = held
-        self.flying = flying
+    bucket: Bucket
+    sent_at: float
+    ordinal: int
+    held: int
+    flying: int
 
 
 class Bucket:
@@ -158,10 +157,10 @@ class Bucket:
     def _settle(self, spend: Spend, back_at: float | None) -> bool:
         self._ledger.give_back(back_at)
         self.in_flight -= 1
-        clears = self._wary is not None and spend.ordinal > self._wary
-        if clears:
-            self._wary = None
-        return clears
+        if self._wary is None or spend.ordinal <= self._wary:
+            return False
+        self._wary = None
+        return True
 
     def _uncount(self, spend: Spend) -> None:
         if self._sends and self._sends[0] <= spend.sent_at:
@@ -179,13 +178,15 @@ class Bucket:
         most = spend.held + later
         least = len(self._sends) - later - spend.flying + 1
         self._heard = now
-        self._proven = max(self._proven, used - most)
         # What an older request saw is older news: it may prove more, but it takes nothing back.
-        if spend.ordinal > self._freshest:
+        is_fresh = spend.ordinal > self._freshest
+        if is_fresh:
             self._freshest = spend.ordinal
-            self._proven = max(0, min(self._proven, used - least))
             self._ceiling = used - least
-        self._ceiling = max(self._ceiling, self._proven)
+        if self._proven or used > most:
+            proven = max(self._proven, used - most)
+            self._proven = max(0, min(proven, used - least)) if is_fresh else proven
+            self._ceiling = max(self._ceiling, self._proven)
 
     def __repr__(self) -> str:
         return (

@@ -61,7 +61,8 @@ class Day:
     def observe(self, used: int, uncounted: int) -> None:
         """Learn from an answer how much was used; up to `uncounted` of our own were not yet counted then."""
         before = self.used
-        self.used = max(used, min(before, used + uncounted))
+        if used != before:
+            self.used = max(used, min(before, used + uncounted))
         if self.used >= self.limit:
             self._doubted = before > self.limit or self.used - before > self.limit // 100
         self.confirmed = True

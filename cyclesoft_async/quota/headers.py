@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+
+from msgspec import Struct
+from multidict import istr
 
 __all__ = ["QuotaHeaders", "read_headers", "read_retry_after"]
 
 _DAY = 86_400.0
 _LONGEST = 12  # digits; unix seconds have ten
 
+# Names that aiohttp's headers find without folding their case each time.
+_MINUTELY_LIMIT = istr("X-RateLimit-Minutely-Limit")
+_MINUTELY_REMAINING = istr("X-RateLimit-Minutely-Remaining")
+_DAILY_LIMIT = istr("X-RateLimit-Daily-Limit")
+_DAILY_REMAINING = istr("X-RateLimit-Daily-Remaining")
+_DAILY_RESET = istr("X-RateLimit-Daily-Reset")
 
-class QuotaHeaders(NamedTuple):
+
+class QuotaHeaders(Struct, frozen=True):
     """The numbers of one answer; None where the header is missing or makes no sense.
 
     Vendor page: "API limits" (Introduction).
@@ -27,23 +36,15 @@ class QuotaHeaders(NamedTuple):
     """Unix seconds."""
 
 
-_NOTHING = QuotaHeaders(None, None, None, None, None)
-
-
 def read_headers(headers: Mapping[str, str]) -> QuotaHeaders:
     """Read the quota headers of an answer."""
     get = headers.get
-    minute = get("X-RateLimit-Minutely-Limit", ""), get("X-RateLimit-Minutely-Remaining", "")
-    day = get("X-RateLimit-Daily-Limit", ""), get("X-RateLimit-Daily-Remaining", "")
-    reset = get("X-RateLimit-Daily-Reset", "")
-    if not (reset or any(minute) or any(day)):
-        return _NOTHING
     return QuotaHeaders(
-        _number(minute[0]) or None,
-        _number(minute[1]),
-        _number(day[0]) or None,
-        _number(day[1]),
-        _number(reset),
+        _number(get(_MINUTELY_LIMIT)) or None,
+        _number(get(_MINUTELY_REMAINING)),
+        _number(get(_DAILY_LIMIT)) or None,
+        _number(get(_DAILY_REMAINING)),
+        _number(get(_DAILY_RESET)),
     )
 
 
@@ -60,6 +61,8 @@ def read_retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     return min(max(0.0, seconds), _DAY)
 
 
-def _number(value: str) -> int | None:
+def _number(value: str | None) -> int | None:
     # int() alone would take signs, underscores, and as many digits as a header can hold.
-    return int(value) if value.isdecimal() and value.isascii() and len(value) <= _LONGEST else None
+    if value and value.isdecimal() and value.isascii() and len(value) <= _LONGEST:
+        return int(value)
+    return None

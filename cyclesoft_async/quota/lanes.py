@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from .account import Lane
 from .bucket import Bucket
 
@@ -18,25 +20,15 @@ __all__ = ["Lanes", "Waiter"]
 _BULK_EVERY = 8
 
 
-class Waiter:
+class Waiter(Struct, eq=False):
     """One call of `acquire` that waits."""
 
-    __slots__ = ("deadline", "endpoint", "future", "lane", "line", "ticket")
-
-    def __init__(
-        self,
-        future: Future[Permit],
-        lane: Lane,
-        endpoint: Bucket | None,
-        line: OrderedDict[Waiter, bool],
-        ticket: int,
-    ) -> None:
-        self.future = future
-        self.lane: Lane = lane
-        self.endpoint = endpoint
-        self.line = line
-        self.ticket = ticket
-        self.deadline: TimerHandle | None = None
+    future: Future[Permit]
+    lane: Lane
+    endpoint: Bucket | None
+    line: OrderedDict[Waiter, bool]
+    ticket: int
+    deadline: TimerHandle | None = None
 
 
 class Lanes:

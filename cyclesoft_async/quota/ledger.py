@@ -30,7 +30,10 @@ class MemoryLedger:
     def take(self, now: float) -> int:
         """Take one token, which stays out until it is given back; returns how many are out then."""
         self._out += 1
-        return self.held(now)
+        returns = self._returns
+        while returns and returns[0] <= now:
+            returns.popleft()
+        return self._out + len(returns)
 
     def give_back(self, at: float | None) -> None:
         """Let one token come back at `at`, not earlier than those before it; None: it is back at once."""

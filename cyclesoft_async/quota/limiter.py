@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
+from msgspec import Struct
+
 from cyclesoft_async.errors import QuotaExhausted
 from cyclesoft_async.snapshots import QuotaSnapshot, WindowQuota
 
@@ -29,14 +31,11 @@ class _Grantor(Protocol):
     def _lost(self, spends: tuple[Spend, ...]) -> None: ...
 
 
-class Permit:
+class Permit(Struct, eq=False):
     """The right to send one request once. Say what became of it; only the first word counts."""
 
-    __slots__ = ("_limiter", "_spends")
-
-    def __init__(self, limiter: _Grantor, spends: tuple[Spend, ...]) -> None:
-        self._limiter = limiter
-        self._spends: tuple[Spend, ...] | None = spends
+    _limiter: _Grantor
+    _spends: tuple[Spend, ...] | None
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of the answer arrived: the tokens come back in one minute; headers teach the limits."""
@@ -161,7 +160,8 @@ class Limiter:
         if not lanes.waiting:
             return
         now = (self._loop or self._running()).time()
-        while account.minute.in_flight < self._max_concurrent:
+        minute = account.minute
+        while minute.in_flight < self._max_concurrent:
             waiter = lanes.turn(now, account.may_bulk) if account.has_room(now) else None
             if waiter is None:
                 self._set_alarm(now)
@@ -186,8 +186,10 @@ class Limiter:
         self._pump()
 
     def _answered(self, spends: tuple[Spend, ...], status: int, headers: Mapping[str, str]) -> None:
-        self._account.answered(spends, status, headers, self._running().time(), self._wall)
-        self._pump()
+        now = (self._loop or self._running()).time()
+        self._account.answered(spends, status, headers, now, self._wall)
+        if self._lanes.waiting:
+            self._pump()
 
     def _unsent(self, spends: tuple[Spend, ...]) -> None:
         self._account.unsent(spends)

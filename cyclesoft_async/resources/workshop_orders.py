@@ -36,6 +36,10 @@ CREATE_INVOICES_LIMIT = EndpointLimit("create-invoices", 15)
 CreatedInvoices: TypeAlias = list[CreatedInvoice]  # inside the class, `list` is the method
 
 
+_read_page = partial(read_page, row_type=WorkshopOrder)
+_read_whole_page = partial(read_whole_page, row_type=WorkshopOrder)
+
+
 class _Invoices(Struct, frozen=True):
     invoices: CreatedInvoices | None  # required: an answer without it must not pass for "made none"
 
@@ -99,8 +103,7 @@ class WorkshopOrders:
         return Paginator(self._page, first)
 
     def _page(self, call: Call, whole: bool) -> Awaitable[Page[WorkshopOrder]]:
-        read = partial(read_whole_page if whole else read_page, row_type=WorkshopOrder)
-        return self._exchange.fetch(call, read, self._options)
+        return self._exchange.fetch(call, _read_whole_page if whole else _read_page, self._options)
 
     async def get(self, customer_id: int, workshop_order_id: int) -> WorkshopOrder:
         """One workshop order; the vendor wants its customer as well.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import TypeVar
 
 import msgspec
@@ -32,6 +31,8 @@ from cyclesoft_async.quota import read_retry_after
 T = TypeVar("T")
 E = TypeVar("E", bound=StatusError)
 
+_SUCCESS = range(200, 300)
+
 
 class Answer(Struct, frozen=True, kw_only=True):
     """What came back, whole."""
@@ -43,7 +44,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     @property
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
-        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+        return self.status in _SUCCESS
 
     def __repr__(self) -> str:  # bodies hold people's data
         return f"Answer({self.status}, {len(self.body)} bytes)"

@@ -1,10 +1,11 @@
-"""One attempt at a call: through the quota, over the wire, and back whole or as an error of the tree."""
+"""The attempts at a call: through the quota, over the wire, and back whole or as an error of the tree."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import ssl
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
@@ -22,7 +23,7 @@ from cyclesoft_async.quota import FixedLimiter, Limiter, Permit
 
 from .answers import Answer
 from .call import Call, CallOptions
-from .deadlines import Deadlines
+from .deadlines import Deadline, Deadlines
 from .origin import Origin
 from .watching import Watch
 
@@ -30,34 +31,38 @@ from .watching import Watch
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
-class Attempt:
-    """One attempt: the request is sent once, or not at all."""
+class Wire(NamedTuple):
+    """What all calls of a session have in common."""
+
+    origin: Origin
+    limiter: Limiter | FixedLimiter
+    headers: CIMultiDict[str]
+    """But for the credentials, which nothing shall show."""
+    timeout: aiohttp.ClientTimeout
+    deadlines: Deadlines
+
+
+class Attempts:
+    """The attempts at one call, one after the other; each sends the request once, or not at all."""
 
     def __init__(
-        self,
-        call: Call,
-        origin: Origin,
-        limiter: Limiter | FixedLimiter,
-        options: CallOptions,
-        watch: Watch,
+        self, call: Call, options: CallOptions, wire: Wire, watch: Watch, loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._call = call
-        self._origin = origin
-        self._limiter = limiter
-        self._options = options
-        self._watch = watch
-        self._broken: Exception | None = None
+        self.call = call
+        self.options = options
+        self.watch = watch
+        self.loop = loop
+        self.began_at = loop.time()
         self.sends = 0
         self.queued = 0.0
         """Seconds spent waiting for the quota."""
+        self.slept = 0.0
+        """Seconds spent waiting between attempts."""
+        self._wire = wire
+        self._permit: Permit
+        self._broken: Exception | None = None
 
-    async def run(
-        self,
-        http: aiohttp.ClientSession,
-        headers: CIMultiDict[str],
-        timeout: aiohttp.ClientTimeout,
-        deadlines: Deadlines,
-    ) -> Answer:
+    async def another(self, http: aiohttp.ClientSession) -> Answer:
         """Send and read the whole answer.
 
         Raises:
@@ -65,37 +70,44 @@ class Attempt:
             QuotaExhausted: There is no room for it soon enough.
             SessionError: The session was closed while the request waited for the quota.
         """
-        call = self._call
-        url = self._origin.url(call.path, call.query)
-        if call.content_type:
-            headers = CIMultiDict(headers, **{hdrs.CONTENT_TYPE: call.content_type})
-        self._permit = await self._wait_for_quota()
-        deadline = asyncio.timeout(None)
+        call, options, watch, wire = self.call, self.options, self.watch, self._wire
+        watch.attempt += 1
+        url = wire.origin.url(call.path, call.query)
+        clock = self.loop.time
+        began = clock()
         try:
+            permit = await wire.limiter.acquire(
+                lane=options.lane, endpoint=call.limit, max_wait=options.max_wait
+            )
+        finally:
+            sent_at = clock()
+            self.queued += sent_at - began
+        self.sends += 1
+        self._permit, self._broken = permit, None
+        try:
+            watch.waited(sent_at - began)
             if http.closed:
                 raise SessionError("the session is closed")
-            self._watch.sent()
-            async with deadline:
-                deadlines.set(deadline, self._sent_at + self._options.timeout)
+            watch.sent()
+            with Deadline(sent_at + options.timeout, self.loop, wire.deadlines):
                 response = await http.request(
                     call.method,
                     url,
                     data=call.body,
-                    headers=headers,
                     allow_redirects=False,  # a redirect would take the credentials along
                     raise_for_status=False,
                     auto_decompress=True,
-                    timeout=timeout,
+                    timeout=wire.timeout,
                     middlewares=(self._meter,),
                 )
                 body = await response.read()
-            self._watch.answered(response.status, self._seconds_since_sent())
+            if watch.is_heard:
+                watch.answered(response.status, clock() - sent_at)
             return Answer(status=response.status, headers=response.headers, body=body)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             failure = self._failure(error)
         finally:
-            deadlines.lift(deadline)
-            self._permit.unsent()  # if nothing was said of it: the request did not come to be sent
+            permit.unsent()  # if nothing was said of it: the request did not come to be sent
         # Raised out here so that aiohttp's error is no part of it: some carry the request's credentials.
         raise failure
 
@@ -106,8 +118,12 @@ class Attempt:
         """
         if self._broken is not None:
             raise self._broken
-        permit = self._permit
-        request.headers.update(self._origin.auth.headers())
+        permit, wire = self._permit, self._wire
+        # Each header once, whatever the session that was passed in would send by default.
+        request.headers.update(wire.headers)
+        request.headers.update(wire.origin.auth.headers())
+        if self.call.content_type:
+            request.headers[hdrs.CONTENT_TYPE] = self.call.content_type
         try:
             response = await handler(request)
         except _NEVER_SENT:
@@ -121,23 +137,6 @@ class Attempt:
         permit.answered(response.status, response.headers)
         return response
 
-    async def _wait_for_quota(self) -> Permit:
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        try:
-            permit = await self._limiter.acquire(
-                lane=self._options.lane, endpoint=self._call.limit, max_wait=self._options.max_wait
-            )
-        finally:
-            self._sent_at = clock()
-            self.queued = self._sent_at - began
-        self.sends += 1
-        self._watch.waited(self.queued)
-        return permit
-
-    def _seconds_since_sent(self) -> float:
-        return asyncio.get_running_loop().time() - self._sent_at
-
     def _failure(self, error: aiohttp.ClientError | OSError) -> TransportError:
         """The error of our tree, in words that hold neither credentials nor query values."""
         match error:
@@ -150,7 +149,7 @@ class Attempt:
             case aiohttp.ClientConnectorError():
                 return ConnectError(f"no connection to {error.host}:{error.port}: {_why(error.os_error)}")
             case TimeoutError():
-                return RequestTimeout(f"no whole answer within {self._options.timeout:g} seconds")
+                return RequestTimeout(f"no whole answer within {self.options.timeout:g} seconds")
             case _:
                 return TransportError(_what_broke(error))
 

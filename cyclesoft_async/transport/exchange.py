@@ -17,7 +17,7 @@ from cyclesoft_async.quota import FixedLimiter, Limiter
 from cyclesoft_async.snapshots import QuotaSnapshot
 
 from .answers import Answer
-from .attempt import Attempt
+from .attempt import Attempts, Wire
 from .call import Call, CallOptions
 from .deadlines import Deadlines
 from .doubt import as_of_a_write, is_worth_a_look
@@ -44,12 +44,16 @@ class Exchange:
     ) -> None:
         self._origin = origin
         self._limiter = limiter
-        self._headers = CIMultiDict(
-            {hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: "application/json", hdrs.ACCEPT_ENCODING: "gzip"}
+        self._wire = Wire(
+            origin=origin,
+            limiter=limiter,
+            headers=CIMultiDict(
+                {hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: "application/json", hdrs.ACCEPT_ENCODING: "gzip"}
+            ),
+            # aiohttp's total would cost each request a timer; the deadlines share one.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
+            deadlines=Deadlines(),
         )
-        # aiohttp's total would cost each request a timer; the deadlines share one.
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
-        self._deadlines = Deadlines()
         self._http = http_session
         self._owns_http = http_session is None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -82,65 +86,62 @@ class Exchange:
             RequestError: It did not work out; one of its subclasses tells how.
             SessionError: The session is closed, or belongs to another event loop.
         """
+        loop = asyncio.get_running_loop()  # asked for once: in Python 3.11 that is a system call
         with Watch(next(self._numbers), call, self._origin, self._on_event) as watch:
+            attempts = Attempts(call, options, self._wire, watch, loop)
             try:
-                return await self._repeatedly(call, read, options, find, watch)
+                while True:
+                    try:
+                        return read(await attempts.another(self._open(loop)))
+                    except RequestError as error:
+                        failure = error if call.is_read else as_of_a_write(error, call)
+                    found = await self._after(failure, attempts, find)
+                    if found is not None:
+                        return found
             except asyncio.CancelledError as error:
                 error.__traceback__ = None  # for the same reason as below
                 raise
 
-    async def _repeatedly(
-        self,
-        call: Call,
-        read: Callable[[Answer], T],
-        options: CallOptions,
-        find: Find[T] | None,
-        watch: Watch,
-    ) -> T:
-        clock = asyncio.get_running_loop().time
-        started = clock()
-        slept = queued = 0.0
-        sends = 0
-        while True:
-            watch.attempt += 1
-            attempt = Attempt(call, self._origin, self._limiter, options, watch)
-            try:
-                return read(await attempt.run(self._open(), self._headers, self._timeout, self._deadlines))
-            except RequestError as error:
-                failure = error if call.is_read else as_of_a_write(error, call)
-            sends += attempt.sends
-            queued += attempt.queued
-            delay = options.retries.delay(
-                failure,
-                is_read=call.is_read or find is not None,
-                attempt=watch.attempt,
-                elapsed=clock() - started - queued,
-                draw=random.random(),  # noqa: S311 - spreads load, guards nothing
-            )
-            if delay is not None:
-                watch.retried(failure, delay)
-                slept += delay
-                await asyncio.sleep(delay)
-            if find is not None and is_worth_a_look(failure):
-                found, is_sure = await _look(find)
-                if found is not None:
-                    return found
-                delay = delay if is_sure else None
-            if delay is None:
-                watch.failed(failure)
-                failure.in_call(
-                    call.method, call.path, attempts=sends, waited=queued + slept, quota=self.quota()
-                )
-                # The frames below are aiohttp's and ours; their locals hold the query and the body.
-                raise failure.with_traceback(None)
+    async def _after(self, failure: RequestError, attempts: Attempts, find: Find[T] | None) -> T | None:
+        """What `find` found after a failure; None when it is time for another attempt.
 
-    def _open(self) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
+        Raises:
+            RequestError: The failure itself: there is no other attempt.
+        """
+        call, watch = attempts.call, attempts.watch
+        delay = attempts.options.retries.delay(
+            failure,
+            is_read=call.is_read or find is not None,
+            attempt=watch.attempt,
+            elapsed=attempts.loop.time() - attempts.began_at - attempts.queued,
+            draw=random.random(),  # noqa: S311 - spreads load, guards nothing
+        )
+        if delay is not None:
+            watch.retried(failure, delay)
+            attempts.slept += delay
+            await asyncio.sleep(delay)
+        if find is not None and is_worth_a_look(failure):
+            found, is_sure = await _look(find)
+            if found is not None:
+                return found
+            delay = delay if is_sure else None
+        if delay is None:
+            watch.failed(failure)
+            waited = attempts.queued + attempts.slept
+            failure.in_call(
+                call.method, call.path, attempts=attempts.sends, waited=waited, quota=self.quota()
+            )
+            # The frames below are aiohttp's and ours; their locals hold the query and the body.
+            raise failure.with_traceback(None)
+        return None
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
         if self._closed:
             raise SessionError("the session is closed")
-        if self._loop not in {None, loop}:
-            raise SessionError("the session belongs to another event loop: open one in each")
-        self._loop = loop
+        if self._loop is not loop:
+            if self._loop is not None:
+                raise SessionError("the session belongs to another event loop: open one in each")
+            self._loop = loop
         if self._http is None:
             self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         if self._http.closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 from yarl import URL
@@ -49,13 +50,17 @@ class Origin:
         Raises:
             UsageError: It can't stand in a request.
         """
-        target = f"{path}?{query}" if query else path
-        if not _SENDABLE.fullmatch(target):
-            raise UsageError("a path starts with a slash, and path and query are percent-encoded")
-        return URL(self.base_url + target, encoded=True)
+        return _address(self.base_url, f"{path}?{query}" if query else path)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials are neither pickled nor copied: open a session where you need one")
 
     def __repr__(self) -> str:
         return f"Origin({self.base_url!r})"
+
+
+@lru_cache
+def _address(base_url: str, target: str) -> URL:
+    if not _SENDABLE.fullmatch(target):
+        raise UsageError("a path starts with a slash, and path and query are percent-encoded")
+    return URL(base_url + target, encoded=True)

@@ -114,8 +114,8 @@ def read_page(answer: Answer, row_type: type[T]) -> Page[T]:
     if envelope is None:
         return _read_row_by_row(answer, row_type)
     raise_for_failure(answer, envelope)
-    data = envelope.data
-    items = cast("list[T]", [] if data is None else data if isinstance(data, list) else [data])
+    rows = envelope.data
+    items = cast("list[T]", [] if rows is None else rows if isinstance(rows, list) else [rows])
     return Page(items=items, rejected=[], cursor=_cursor(envelope.pagination), body=answer.body)
 
 

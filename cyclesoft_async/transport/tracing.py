@@ -1,4 +1,4 @@
-"""One OpenTelemetry span for each call (extra: otel); imported only where `opentelemetry-api` is installed.
+"""One OpenTelemetry span for each call (extra: otel); imported only by programs that use OpenTelemetry.
 
 Attributes follow the semantic conventions for spans of HTTP clients, without `url.full`: ids and queries
 stay out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
@@ -27,17 +28,19 @@ class Watch:
 
     Attributes:
         attempt: The number of the attempt under way, from 1; whoever begins another one counts it.
+        is_heard: Whether anybody wants to know of what happens every time.
     """
 
-    __slots__ = ("_call", "_listeners", "_number", "_span", "attempt")
+    __slots__ = ("_call", "_listeners", "_number", "_span", "attempt", "is_heard")
 
     def __init__(self, number: int, call: Call, origin: Origin, on_event: OnEvent | None) -> None:
         self.attempt = 0
         self._number = number
         self._call = call
         self._listeners = [] if on_event is None else [_guarded(on_event)]
-        call_span = _call_span()
-        self._span = None if call_span is None else call_span(call, origin)
+        # Looking for a provider is dear; a program that has not imported OpenTelemetry has set up none.
+        self._span = _call_span()(call, origin) if "opentelemetry.trace" in sys.modules else None
+        self.is_heard = on_event is not None or self._span is not None or _log.isEnabledFor(logging.DEBUG)
 
     def __enter__(self) -> Self:
         if self._span is not None:
@@ -60,12 +63,12 @@ class Watch:
 
     def sent(self) -> None:
         """The request goes out."""
-        if self._anybody_listens():
+        if self.is_heard:
             self._tell(CallSent(**self._this()))
 
     def answered(self, status: int, seconds: float) -> None:
         """The answer is here, whole."""
-        if self._anybody_listens():
+        if self.is_heard:
             self._tell(CallAnswered(**self._this(), status=status, seconds=seconds))
 
     def retried(self, error: RequestError, delay: float) -> None:
@@ -76,9 +79,6 @@ class Watch:
     def failed(self, error: RequestError) -> None:
         """The attempt failed, and so did the call."""
         self._tell(CallFailed(**self._this(), error=type(error).__name__, status=_status(error)))
-
-    def _anybody_listens(self) -> bool:
-        return bool(self._listeners) or _log.isEnabledFor(logging.DEBUG)
 
     def _this(self) -> _Attempt:
         call = self._call
@@ -129,9 +129,7 @@ def _log_event(event: CallEvent) -> None:
 
 
 @cache
-def _call_span() -> _CallSpan | None:
-    try:
-        from .tracing import call_span  # noqa: PLC0415 - only those who have the extra pay for it
-    except ImportError:
-        return None
+def _call_span() -> _CallSpan:
+    from .tracing import call_span  # noqa: PLC0415 - only those who use OpenTelemetry pay for it
+
     return call_span
