@@ -1,5 +1,6 @@
 """What the limiter learns and keeps, in virtual time: a minute passes in a millisecond."""
 
+import asyncio
 from email.utils import format_datetime
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ import pytest
 
 from benchmarks.virtual_time import VirtualTimeLoop
 from cyclesoft_async import errors
-from cyclesoft_async.quota import Limiter
+from cyclesoft_async.quota import Lane, Limiter, Permit
 
 from .limiting import Queue, a_limiter, close, headers, moment, now, settle, until, use, wall
 
@@ -206,6 +207,30 @@ async def test_when_the_day_is_used_up_all_wait_for_the_reset_that_the_server_na
     await limiter.acquire()
     assert now() == pytest.approx(5_000, abs=1)
     assert limiter.snapshot().daily.used == 1
+
+
+async def test_who_waits_is_told_as_soon_as_an_answer_shows_that_it_is_in_vain() -> None:
+    limiter = await a_limiter(headers(3, 2, daily_limit=100, daily_remaining=40, reset=5_000))
+    permits = [await limiter.acquire() for _ in range(2)]
+
+    def wait(lane: Lane, max_wait: float | None) -> asyncio.Task[Permit]:
+        return asyncio.create_task(limiter.acquire(lane=lane, max_wait=max_wait))
+
+    bulk, call = wait("bulk", 300), wait("interactive", 300)
+    patient = [wait("bulk", 6_000), wait("bulk", None), wait("interactive", 6_000), wait("interactive", None)]
+    await settle()
+    permits[0].answered(200, headers(3, 0, daily_limit=100, daily_remaining=3, reset=5_000))
+    with pytest.raises(errors.QuotaExhausted, match="daily") as raised:
+        await bulk
+    assert close(raised.value.resets_at, 5_000)
+    assert not call.done()
+    permits[1].answered(429, headers(3, 0, daily_limit=100, daily_remaining=0, reset=5_000))
+    with pytest.raises(errors.QuotaExhausted, match="daily"):
+        await call
+    assert now() == pytest.approx(0, abs=1)
+    for task in patient:
+        (await task).unsent()
+    assert now() == pytest.approx(5_000, abs=1)
 
 
 async def test_a_refusal_for_the_day_waits_for_the_reset() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from math import inf
 from typing import Protocol
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec import Struct
 from cyclesoft_async.errors import QuotaExhausted
 from cyclesoft_async.snapshots import QuotaSnapshot, WindowQuota
 
-from .account import Account, EndpointLimit, Lane
+from .account import WINDOW, Account, EndpointLimit, Lane
 from .bucket import Bucket, Spend
 from .lanes import Lanes, Waiter
 
@@ -174,12 +175,24 @@ class Limiter:
 
     def _set_alarm(self, now: float) -> None:
         """Look again as soon as time alone may have made room for somebody."""
-        if self._alarm is not None and self._alarm.when() <= self._account.minute.opens_at(now) + _COARSE:
-            return
-        at = min(self._account.earliest(head.lane, head.endpoint, now)[0] for head in self._lanes.heads())
+        opens_at = inf
+        for head in self._lanes.heads():
+            at, _ = self._account.earliest(head.lane, head.endpoint, now)
+            opens_at = min(opens_at, at)
+            # Only a day that is used up, or a pause that the server asked for, take longer than that.
+            if at > now + WINDOW:
+                self._refuse_until(at, head.line)
         if self._alarm is not None:
+            if self._alarm.when() <= opens_at + _COARSE:
+                return
             self._alarm.cancel()
-        self._alarm = self._running().call_at(at + _COARSE, self._wake)
+        self._alarm = self._running().call_at(opens_at + _COARSE, self._wake)
+
+    def _refuse_until(self, at: float, line: Iterable[Waiter]) -> None:
+        """An answer may have put everybody off until then: who would have given up by then need not wait."""
+        for waiter in list(line):
+            if waiter.deadline is not None and waiter.deadline.when() < at:
+                self._give_up(waiter)
 
     def _wake(self) -> None:
         self._alarm = None
