@@ -1,62 +1,25 @@
 """The ledger in PostgreSQL as its users see it: calls wait, go, or fail, whatever the database does."""
 
 import asyncio
-import subprocess
-import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
-from traceback import TracebackException
 
 import anyio
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy
-from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError, UsageError
-from cyclesoft_async.quota import Lane, Limiter, Permit
+from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError
 from cyclesoft_async.quota.postgres import PostgresLedger, migrate
 from cyclesoft_async.sandbox import Sandbox
 
 from .ledgering import INVOICES
 from .limiting import EPOCH, Queue, headers, settle
 from .postgres import Server, query
-from .sharing import EMPTY_DAY, FAST_CLOCK, HOST, fast_wall, run_fast
-
-SOON = 30.0
-
-
-def a_limiter(url: str, *, max_concurrent: int = 32, bulk_reserve: int | None = None) -> Limiter:
-    limiter = PostgresLedger(url).limiter(
-        "user", HOST, max_concurrent=max_concurrent, bulk_reserve=bulk_reserve
-    )
-    limiter.expect(60)
-    return limiter
-
-
-@asynccontextmanager
-async def limiters(
-    url: str, count: int = 1, *, max_concurrent: int = 32, bulk_reserve: int | None = None
-) -> AsyncGenerator[list[Limiter]]:
-    made = [a_limiter(url, max_concurrent=max_concurrent, bulk_reserve=bulk_reserve) for _ in range(count)]
-    try:
-        yield made
-    finally:
-        for limiter in made:
-            await limiter.aclose()
-
-
-async def first(limiter: Limiter, told: dict[str, str]) -> None:
-    """The first answer, which teaches the limits, told to everybody."""
-    with anyio.fail_after(SOON):
-        (await limiter.acquire()).answered(200, told)
-
-
-async def go(limiter: Limiter, count: int, *, lane: Lane = "interactive") -> list[Permit]:
-    with anyio.fail_after(SOON):
-        return list(await asyncio.gather(*(limiter.acquire(lane=lane) for _ in range(count))))
+from .shared_limiters import SOON, first, go, limiters
+from .sharing import EMPTY_DAY, FAST_CLOCK, fast_wall, run_fast
 
 
 def tokens(url: str) -> dict[str, int]:
@@ -386,83 +349,3 @@ async def test_closing_on_postgres_refuses_those_who_wait_and_reports_the_rest(p
     with pytest.raises(SessionError, match="closed"):
         await waiting
     assert query(postgres, "SELECT settled FROM cyclesoft.quota_token") == [(True,)] * 3
-
-
-async def test_a_newer_ledger_on_postgres_is_refused(postgres: str) -> None:
-    await migrate(postgres)
-    await migrate(postgres)
-    query(postgres, "UPDATE cyclesoft.quota_version SET version = 99")
-    with pytest.raises(LedgerError, match="version 99"):
-        await migrate(postgres)
-    async with limiters(postgres) as [limiter]:
-        with pytest.raises(LedgerError, match="version 99"):
-            await limiter.acquire()
-
-
-async def test_on_postgres_a_role_that_may_not_create_tables_says_what_to_run(postgres: str) -> None:
-    name = postgres.partition("?")[0].rpartition("/")[2]
-    query(postgres, f"CREATE ROLE shop_{name} LOGIN")
-    url = postgres.replace("postgres:@", f"shop_{name}@")
-    async with limiters(url) as [limiter]:
-        with pytest.raises(LedgerError, match="cyclesoft migrate"):
-            await limiter.acquire()
-    await migrate(postgres)
-    query(postgres, f"GRANT USAGE ON SCHEMA cyclesoft TO shop_{name}")
-    query(postgres, f"GRANT ALL ON ALL TABLES IN SCHEMA cyclesoft TO shop_{name}")
-    async with limiters(url) as [limiter]:
-        assert len(await go(limiter, 1)) == 1
-
-
-async def test_a_broken_ledger_on_postgres_is_no_reason_to_send(postgres: str) -> None:
-    async with limiters(postgres) as [limiter]:
-        await first(limiter, headers(5, 4))
-        query(postgres, "DROP FUNCTION cyclesoft.quota_turn(jsonb)")
-        with pytest.raises(LedgerError, match="quota_turn"):
-            await limiter.acquire()
-        query(
-            postgres,
-            "CREATE FUNCTION cyclesoft.quota_turn(jsonb) RETURNS text LANGUAGE sql AS $$SELECT '{}'$$",
-        )
-        with pytest.raises(LedgerError, match="can't be read"):
-            await limiter.acquire()
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["", "mysql://host/name", "postgresql://host/name?what=ever", "postgresql://host:port/name", "orders.db"],
-)
-def test_what_is_no_url_of_postgres_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="postgresql://"):
-        PostgresLedger(url)
-
-
-def test_the_password_of_the_postgres_ledger_is_shown_nowhere() -> None:
-    url = "postgresql://me:canary-9431@127.0.0.1:1/shop?password=canary-9431"
-    ledger = PostgresLedger(url)
-    assert repr(ledger) == "PostgresLedger('postgresql://127.0.0.1/shop')"
-    with pytest.raises(LedgerError) as raised:
-        asyncio.run(migrate(url))
-    assert "canary" not in "".join(TracebackException.from_exception(raised.value).format())
-    with pytest.raises(UsageError) as refused:
-        PostgresLedger("postgresql://me:canary-9431@127.0.0.1:port/shop")
-    assert "canary" not in str(refused.value)
-
-
-async def test_the_url_of_postgres_may_name_several_servers_and_the_one_that_writes_is_found(
-    postgres: str,
-) -> None:
-    one, other = "postgresql://me@db1:5432,db2:5433/shop", postgres.replace("host=", "host=/nowhere,")
-    assert repr(PostgresLedger(one)) == "PostgresLedger('postgresql://db1,db2/shop')"
-    await migrate(other)
-    query(
-        postgres,
-        f"ALTER DATABASE {conninfo_to_dict(postgres)['dbname']} SET default_transaction_read_only = on",
-    )
-    with pytest.raises(LedgerError, match="read-only"):
-        await migrate(other)
-
-
-def test_without_the_extra_the_postgres_ledger_says_what_to_install() -> None:
-    program = "import sys; sys.modules['psycopg'] = None\nimport cyclesoft_async.quota.postgres"
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
-    assert "pip install 'cyclesoft-async[postgres]'" in done.stderr
