@@ -104,7 +104,9 @@ def files_server(files: Path) -> Generator[str]:
 
 def _nginx(folder: Path, files: Path, port: int) -> list[str]:
     files.chmod(0o755)  # its worker is another user when it was started by root
-    quota = " ".join(f'add_header {name} "{value}";' for name, value in QUOTA.items())
+    # What is left of the day is another number each time, as in life.
+    told = {**QUOTA, "X-RateLimit-Daily-Remaining": "99$connection_requests"}
+    quota = " ".join(f'add_header {name} "{value}";' for name, value in told.items())
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, files=files, port=port, quota=quota))
     return ["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from msgspec import Struct
 from multidict import istr
@@ -61,6 +62,8 @@ def read_retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     return min(max(0.0, seconds), _DAY)
 
 
+# Limits and what is left of a minute are the same few hundred numbers again and again.
+@lru_cache(maxsize=512)
 def _number(value: str | None) -> int | None:
     # int() alone would take signs, underscores, and as many digits as a header can hold.
     if value and value.isdecimal() and value.isascii() and len(value) <= _LONGEST:
