@@ -31,13 +31,17 @@ __all__ = ["measure"]
 Call: TypeAlias = Callable[[], Awaitable[object]]
 
 CROWDS = (1, 8, 32)
+ZLIB_LEVEL = 6
+"""What servers pack with unless told otherwise; gzip's own is 9."""
 OURS, BARE = "ours", "aiohttp + msgspec, bare"
 HTTPX = "httpx + pydantic"
 FAST_ZLIB = "ours, extra `speed` (isal)"
+BARE_FAST_ZLIB = "aiohttp + msgspec, bare, isal"
 _ISAL: Any = isal_zlib
 _ZLIB: Any = zlib
 """Modules, which a type checker takes for no `ZLibBackendProtocol`."""
 
+WITH_ISAL = (FAST_ZLIB, BARE_FAST_ZLIB)
 ALONE = ("requests + json",)
 """Who can't wait for several answers at once."""
 
@@ -101,6 +105,7 @@ async def contenders(base_url: str) -> AsyncGenerator[dict[str, Call]]:
                 BARE: bare,
                 OURS: ours,
                 FAST_ZLIB: ours,
+                BARE_FAST_ZLIB: bare,
                 "aiohttp + json": aiohttp_json,
                 HTTPX: httpx_pydantic,
                 ALONE[0]: requests_json,
@@ -119,7 +124,7 @@ def measure(effort: Effort) -> Part:
 
 def _write(files: Path, size: int) -> None:
     body = page(size)
-    for kind, content in (("plain", body), ("gzip", gzip.compress(body))):
+    for kind, content in (("plain", body), ("gzip", gzip.compress(body, ZLIB_LEVEL))):
         path = files / kind / str(size) / LIST_PATH.removeprefix("/")
         path.parent.mkdir(parents=True)
         path.write_bytes(content)
@@ -137,15 +142,13 @@ async def _measure(url: str, effort: Effort) -> Part:
     seconds = effort.pick(0.1, 0.4)
     async with contenders(f"{url}/plain/{PAGE_SIZE}") as calls:
         await _fill(
-            plain, without(calls, FAST_ZLIB), effort.number(3, 9), seconds, lambda spent: spent.calls_a_second
+            plain, without_isal(calls), effort.number(3, 9), seconds, lambda spent: spent.calls_a_second
         )
     async with contenders(f"{url}/gzip/{PAGE_SIZE}") as calls:
         await _fill(packed, calls, effort.number(3, 9), seconds, lambda spent: spent.calls_a_second)
     async with contenders(f"{url}/plain/1") as calls:
         # Differences of a few microseconds need many short rounds.
-        await _fill(
-            small, without(calls, FAST_ZLIB), effort.number(9, 31), seconds / 2, lambda spent: spent.cpu
-        )
+        await _fill(small, without_isal(calls), effort.number(9, 31), seconds / 2, lambda spent: spent.cpu)
     served = "nginx" if shutil.which("nginx") else "the bundled server"
     return Part(
         name="client",
@@ -155,8 +158,8 @@ async def _measure(url: str, effort: Effort) -> Part:
     )
 
 
-def without(calls: dict[str, Call], name: str) -> dict[str, Call]:
-    return {other: call for other, call in calls.items() if other != name}
+def without_isal(calls: dict[str, Call]) -> dict[str, Call]:
+    return {name: call for name, call in calls.items() if name not in WITH_ISAL}
 
 
 async def _fill(
@@ -167,7 +170,7 @@ async def _fill(
     gc.freeze()  # the modules of all contenders are nobody's garbage
     for workers, column in zip(CROWDS, table.columns, strict=True):
         for name in turns([name for name in calls if workers == 1 or name not in ALONE], rounds):
-            aiohttp.set_zlib_backend(_ISAL if name == FAST_ZLIB else _ZLIB)
+            aiohttp.set_zlib_backend(_ISAL if name in WITH_ISAL else _ZLIB)
             table.add(name, column, figure(await rush(calls[name], workers, seconds)))
     aiohttp.set_zlib_backend(_ZLIB)
 

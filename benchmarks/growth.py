@@ -55,7 +55,7 @@ def measure(effort: Effort) -> Part:
     table = Table(title="Growth, slope of CPU time", unit="1 is linear", columns=["slope"], charted=False)
     times = Table(title="Growth, CPU time", unit="µs for each", columns=[], charted=False)
     for name, (cost, sizes) in cases.items():
-        for _ in range(effort.number(1, 5)):
+        for _ in range(effort.number(2, 5)):
             spent = [_collected(cost, size) for size in sizes]
             table.add(name, "slope", _slope(sizes, spent))
             for size, seconds in zip(sizes, spent, strict=True):

@@ -58,7 +58,7 @@ class Run(msgspec.Struct, frozen=True):
 
 def measure(effort: Effort) -> Part:
     """Orders a second, and memory for ten times as many orders, twice."""
-    count = effort.number(5_000, 200_000)
+    count = effort.number(20_000, 200_000)
     speed = Table(
         title=f"Sync of {count:,} orders into SQLite", unit="orders/s", columns=[COLUMN], beside=BARE
     )
