@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,11 +42,14 @@ def with_its_extra(_: click.Context, __: click.Parameter, place: str | None) -> 
 def read_secrets(secret_file: Path | None) -> list[str]:
     """The secrets, from the file or else from the environment; never from an argument, which `ps` would show.
 
+    Bytes that are not UTF-8 are surrogates, as in `os.environ`; `sign` and `verify` make bytes of them again.
+
     Raises:
         UsageError: There is none.
     """
-    text = os.environ.get(_SECRETS, "") if secret_file is None else secret_file.read_text()
-    secrets = [line for line in text.splitlines() if line]
+    raw = os.fsencode(os.environ.get(_SECRETS, "")) if secret_file is None else secret_file.read_bytes()
+    lines = raw.removeprefix(BOM_UTF8).splitlines()  # Windows puts that mark first
+    secrets = [line.decode(errors="surrogateescape") for line in lines if line]
     if not secrets:
         raise UsageError(f"no secret: set {_SECRETS}, or give --secret-file")
     return secrets

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import math
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import anyio
 import click
@@ -15,15 +15,12 @@ from aiohttp import web
 
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import AMSTERDAM
-from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks import WebhookReceiver, events
 from cyclesoft_async.webhooks.diagnosis import diagnose as find_matches
 from cyclesoft_async.webhooks.inbox import Entry, State, entries
-from cyclesoft_async.webhooks.signature import Algorithm
+from cyclesoft_async.webhooks.signature import Algorithm, secret_bytes
 
 from .receiving import SECRET_FILE, inbox_at, read_secrets, with_its_extra
-
-if TYPE_CHECKING:
-    from cyclesoft_async.webhooks import PostgresInbox
 
 _inbox = click.option(
     "--inbox",
@@ -107,20 +104,27 @@ def replay(inbox: str, delivery_id: str | None, dead: bool, since: datetime | No
     if delivery_id is None and not dead and since is None:
         raise UsageError("say what to replay: an ID, --dead or --since")
     moment = since and since.replace(tzinfo=AMSTERDAM)
-    count = anyio.run(_replay, _existing(inbox), delivery_id, moment, dead)
+    store = inbox_at(_existing(inbox))
+    count = anyio.run(partial(store.replay, delivery_id, since=moment, only_dead=dead))
     click.echo(f"{count:,} deliveries wait to be handled")
 
 
 @webhooks.command()
 @_inbox
-@click.option("--done-days", type=click.FloatRange(0), default=30, show_default=True)
-@click.option("--dead-days", type=click.FloatRange(0), default=90, show_default=True)
+@click.option("--done-days", type=click.FloatRange(0), default=math.inf, help="Those done for so long.")
+@click.option(
+    "--dead-days", type=click.FloatRange(0), default=math.inf, help="Those dead or quarantined for so long."
+)
 def purge(inbox: str, done_days: float, dead_days: float) -> None:
-    """Delete deliveries that were done, or dead, for so many days.
+    """Delete deliveries that were done, or dead, for so many days; 0 for all of them.
+
+    The id of a delivery that was deleted is not recognised any more when it comes again.
 
     A receiver with a file must not run meanwhile; those with PostgreSQL may.
     """
-    count = anyio.run(_purge, _existing(inbox), done_days, dead_days)
+    if done_days == dead_days == math.inf:
+        raise UsageError("say what to delete: --done-days, --dead-days or both")
+    count = anyio.run(inbox_at(_existing(inbox), done_days, dead_days).purge)
     click.echo(f"{count:,} deliveries deleted")
 
 
@@ -130,8 +134,7 @@ def purge(inbox: str, done_days: float, dead_days: float) -> None:
 @click.option("--signature", required=True, help="The value of the header X-CycleSoftware-Signature.")
 def diagnose(secret_file: Path | None, body: Path, signature: str) -> None:
     """Tell how a captured delivery was signed: which algorithm and encoding match, or that none does."""
-    secrets = [secret.encode() for secret in read_secrets(secret_file)]
-    matches = find_matches(body.read_bytes(), signature, secrets)
+    matches = find_matches(body.read_bytes(), signature, secret_bytes(read_secrets(secret_file)))
     for match in matches:
         click.echo(f"{match.algorithm}, {match.encoding}; secret {match.how_secret}, body {match.how_body}")
     if not matches:
@@ -144,38 +147,6 @@ async def _print_event(event: events.Event) -> None:
     entity = f"{event.entity.kind} {event.entity.id}" if event.entity else "-"
     marks = "".join((" stale" * event.stale, " again" * event.is_redelivery))
     click.echo(f"{_local(event.occurred_at)}  {event.event_name}  {event.id}  {entity}{marks}")
-
-
-@asynccontextmanager
-async def _at_hand(inbox: SqliteInbox | PostgresInbox) -> AsyncGenerator[None]:
-    if not isinstance(inbox, SqliteInbox):  # opened, it would take deliveries away from the receivers
-        yield
-        return
-    await inbox.open(_ignore)
-    try:
-        yield
-    finally:
-        await inbox.close()
-
-
-async def _replay(place: str, delivery_id: str | None, since: datetime | None, dead: bool) -> int:
-    inbox = inbox_at(place)
-    async with _at_hand(inbox):
-        return await inbox.replay(delivery_id, since=since, only_dead=dead)
-
-
-async def _purge(place: str, done_days: float, dead_days: float) -> int:
-    inbox = inbox_at(place, done_days, dead_days)
-    if not isinstance(inbox, SqliteInbox):
-        return await inbox.purge()
-    before = len(entries(place, limit=-1))
-    async with _at_hand(inbox):
-        await inbox.purge()
-    return before - len(entries(place, limit=-1))
-
-
-def _ignore(_: object) -> None:
-    pass
 
 
 def _existing(place: str) -> str:
@@ -206,7 +177,10 @@ def _described(entry: Entry) -> str:
 
 
 def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(AMSTERDAM):%Y-%m-%d %H:%M:%S}"
+    try:
+        return f"{moment.astimezone(AMSTERDAM):%Y-%m-%d %H:%M:%S}"
+    except OverflowError:  # in Amsterdam it is the year 10000
+        return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
 
 
 def _one_line(text: str) -> str:

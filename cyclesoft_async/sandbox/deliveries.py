@@ -22,6 +22,7 @@ from .wire import Order
 _ATTEMPTS: Final = 10
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
 _LONGEST_WAIT: Final = 60.0
+_TAKEN: Final = range(200, 300)
 
 
 class _Message(NamedTuple):
@@ -168,8 +169,10 @@ class Deliveries:
 
     async def _accepted(self, message: _Message) -> bool:
         try:
-            async with self._http.post(self._url, data=message.body, headers=message.headers) as response:
-                return response.ok
+            async with self._http.post(
+                self._url, data=message.body, headers=message.headers, allow_redirects=False
+            ) as response:
+                return response.status in _TAKEN
         except (aiohttp.ClientError, TimeoutError):
             return False
 

@@ -37,7 +37,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     content = request.content
     try:
         if content.is_eof():  # it came along with its headers, as nearly always
-            body = content.read_nowait()
+            body = content.read_nowait() or await request.read()  # a middleware may have read it
         elif (request.content_length or 0) > limit:
             raise BodyError(_TOO_LARGE)
         else:

@@ -63,6 +63,7 @@ class Dispatcher:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._cut_off = False
 
     def add(self, arrived: Sequence[Queued]) -> None:
         """Take on what waits, in order of arrival."""
@@ -83,6 +84,7 @@ class Dispatcher:
             timer.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=deadline)
+        self._cut_off = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -132,19 +134,13 @@ class Dispatcher:
         if work is None:
             return None
         try:
-            event = read(work.body)
-        except ValueError as error:  # a dead letter that was replayed, and still is no event
-            await self._bury(seq, f"not an event: {error}")
+            event = _event(work)
+        except ValueError as error:  # a dead letter that was replayed
+            await self._bury(seq, str(error))
             return None
         if work.attempt > self._policy.max_attempts:
             await self._bury(seq, "the process ended during each attempt")
             return None
-        event = msgspec.structs.replace(
-            event,
-            is_redelivery=work.attempt > 1 or work.replayed,
-            stale=work.newest is not None and event.event_timestamp < work.newest,
-            received_at=datetime.fromtimestamp(work.received_at, UTC),
-        )
         routes = self._routes.matching(event)
         handled, failures = await self._run_handlers(event, routes, work)
         if failures:
@@ -170,7 +166,9 @@ class Dispatcher:
                 with suppress(InboxError):
                     await self._inbox.release(work.seq, handled)
                 raise
-            except Exception as error:  # noqa: BLE001 - what a handler raises is its own affair
+            except (KeyboardInterrupt, SystemExit, GeneratorExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - what a handler raises is its own affair
                 failures.append(f"{route.name}: {_last_line(error)}")
                 logger.warning(
                     "event %s: handler %s failed, attempt %d of %d: %s",
@@ -183,6 +181,8 @@ class Dispatcher:
         return handled, failures
 
     async def _call(self, route: Route, event: Event) -> None:
+        if self._cut_off:  # and the handler before this one finished all the same
+            raise asyncio.CancelledError
         try:
             await route.handle(event)
         except asyncio.CancelledError as error:
@@ -213,12 +213,40 @@ class Dispatcher:
             try:
                 return await write()
             except InboxError as error:
+                if self._cut_off:
+                    logger.warning(
+                        "%s; an event whose handler went on after the stop is handled again", error
+                    )
+                    raise asyncio.CancelledError from None
                 attempt += 1
                 logger.warning("%s; handlers wait", error)
                 await asyncio.sleep(delay(attempt, _INBOX_RETRY_SECONDS, random.random))
 
 
-def _last_line(error: Exception) -> str:
+def _event(work: Work) -> Event:
+    """What handlers get.
+
+    Raises:
+        ValueError: It is no event, or that of another account than the one that signed it: whose it is can't
+            be checked on arrival while the body can't be read.
+    """
+    try:
+        event = read(work.body)
+    except ValueError as error:
+        raise ValueError(f"not an event: {error}") from None
+    if work.account_id not in {0, event.account_id}:
+        raise ValueError(
+            f"an event of account {event.account_id}, with a secret of account {work.account_id}"
+        )
+    return msgspec.structs.replace(
+        event,
+        is_redelivery=work.attempt > 1 or work.replayed,
+        stale=work.newest is not None and event.event_timestamp < work.newest,
+        received_at=datetime.fromtimestamp(work.received_at, UTC),
+    )
+
+
+def _last_line(error: BaseException) -> str:
     return traceback.format_exception_only(error)[0].strip()[:_LONGEST_ERROR]
 
 

@@ -38,7 +38,8 @@ class Keyring:
         algorithm: What the secrets are used with.
 
     Raises:
-        UsageError: There is no secret, one is empty, or the algorithm is not known.
+        UsageError: There is no secret, one is empty, an account's id is no integer, or the algorithm is not
+            known.
     """
 
     def __init__(self, secrets: Secrets, algorithm: Algorithm) -> None:
@@ -46,7 +47,9 @@ class Keyring:
         self._owners: dict[Key, frozenset[int]] | None = None
         if isinstance(secrets, Mapping):
             owners: dict[bytes, set[int]] = {}
-            for account_id, own in cast("Mapping[int, Secret | Iterable[Secret]]", secrets).items():
+            for account_id, own in cast("Mapping[object, Secret | Iterable[Secret]]", secrets).items():
+                if not isinstance(account_id, int):  # as the keys of a JSON object are not
+                    raise UsageError("secrets are given for an account by its id, an integer")
                 for secret in secret_bytes(own):
                     owners.setdefault(secret, set()).add(account_id)
             self._owners = {Key(secret, algorithm): frozenset(ids) for secret, ids in owners.items()}

@@ -69,7 +69,8 @@ class WebhookReceiver:
         stop_timeout: Seconds that handlers get to finish when the server stops.
 
     Raises:
-        UsageError: There is no secret, one is empty, or a number makes no sense.
+        UsageError: There is no secret, one is empty, an account's id is no integer, or a number makes no
+            sense.
 
     Vendor page: "Webhooks".
     """
@@ -140,7 +141,7 @@ class WebhookReceiver:
             raise UsageError("a receiver serves one application")
 
         path = prefix.rstrip("/")
-        for exact in {path, f"{path}/"} - {""}:
+        for exact in (path, f"{path}/"):
             app.router.add_post(exact, partial(self._receive, only=account_id))
         app.router.add_get(f"{path}/health", self._health)
         if self._home is None:

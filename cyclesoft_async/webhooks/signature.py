@@ -104,7 +104,8 @@ def secret_bytes(secrets: Secret | Iterable[Secret]) -> list[bytes]:
 
 
 def _bytes(secret: Secret) -> bytes:
-    raw = secret.encode() if isinstance(secret, str) else secret
+    # What is not UTF-8 in the environment or a file is given by Python as surrogates.
+    raw = secret.encode(errors="surrogateescape") if isinstance(secret, str) else secret
     if not raw:
         raise UsageError("a webhook secret is empty: anybody could sign with it")
     return raw

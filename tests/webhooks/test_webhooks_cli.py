@@ -6,8 +6,11 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -64,6 +67,18 @@ async def test_list_and_show(inbox: str) -> None:
     assert isinstance(run("show", "nobody", "--inbox", inbox).exception, UsageError)
 
 
+async def test_show_at_the_end_of_time(tmp_path: Path) -> None:
+    late = delivery(
+        "a.b", {}, secret=SECRET, occurred_at=datetime(9999, 12, 31, 23, 30, tzinfo=UTC), id="late"
+    )
+    async with running(WebhookReceiver(SECRET, SqliteInbox(tmp_path / "inbox.db"))) as server:
+        await server.post(late)
+    assert (
+        "occurred: 9999-12-31 23:30:00 UTC"
+        in run("show", "late", "--inbox", str(tmp_path / "inbox.db")).output
+    )
+
+
 async def test_replay(inbox: str) -> None:
     assert isinstance(run("replay", "--inbox", inbox).exception, UsageError)
     assert isinstance(run("replay", "--inbox", inbox + "x", "--dead").exception, UsageError)
@@ -86,10 +101,30 @@ async def test_replay_while_the_receiver_runs_is_refused(inbox: str) -> None:
 
 
 async def test_purge(inbox: str) -> None:
-    kept = await asyncio.to_thread(run, "purge", "--inbox", inbox)
+    nothing = await asyncio.to_thread(run, "purge", "--inbox", inbox)
+    assert isinstance(nothing.exception, UsageError)
+    kept = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--done-days", "1", "--dead-days", "1")
     assert "0 deliveries" in kept.output
     gone = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--dead-days", "0")
     assert "3 deliveries" in gone.output
+
+
+def grow_old(inbox: str) -> None:
+    """A year passes for what is in the inbox."""
+    with closing(sqlite3.connect(inbox)) as connection, connection:
+        connection.execute("UPDATE deliveries SET changed_at = changed_at - 365 * 86400")
+
+
+async def test_nothing_is_deleted_but_what_is_asked_for(inbox: str) -> None:
+    await asyncio.to_thread(grow_old, inbox)
+    replayed = await asyncio.to_thread(run, "replay", "bad", "--inbox", inbox)
+    assert "1 deliveries" in replayed.output
+    purged = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--dead-days", "0")
+    assert "2 deliveries" in purged.output
+    assert [(entry.id, entry.state) for entry in entries(inbox)] == [("bad", "received"), ("good", "done")]
+    purged = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--done-days", "30")
+    assert "1 deliveries" in purged.output
+    assert [entry.id for entry in entries(inbox)] == ["bad"]
 
 
 BODY = b'{"id": "1"}'
@@ -120,6 +155,28 @@ def test_diagnose(tmp_path: Path, content: bytes, signature: str, secrets: str, 
     none = run(*arguments, secrets="another")
     assert isinstance(none.exception, UsageError)
     assert "none" not in none.output
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (b"caf\xe9\n", b"caf\xe9"),
+        ("café".encode(), "café".encode()),
+        (b"\xef\xbb\xbfsecret\r\nold\r\n", b"secret"),
+        ("one\x85secret\n".encode(), "one\x85secret".encode()),
+    ],
+    ids=["not UTF-8", "UTF-8", "with the mark that Windows puts first", "with a line end only to Unicode"],
+)
+def test_secrets_are_bytes(tmp_path: Path, content: bytes, secret: bytes) -> None:
+    file, captured = tmp_path / "secrets", tmp_path / "body"
+    file.write_bytes(content)
+    captured.write_bytes(BODY)
+    arguments = ("diagnose", "--body", str(captured), "--signature", sign(BODY, secret))
+    for done in (
+        run(*arguments, "--secret-file", str(file), secrets=""),
+        run(*arguments, secrets=os.fsdecode(content)),
+    ):
+        assert done.output.splitlines() == ["sha256, hex; secret as it is, body as it is"]
 
 
 def test_secrets_from_a_file_or_nowhere(tmp_path: Path) -> None:

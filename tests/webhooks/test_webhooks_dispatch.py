@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import defaultdict
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, dispatch, events
 from cyclesoft_async.webhooks.dispatch import Dispatcher, Policy
-from cyclesoft_async.webhooks.inbox import Queued, entries
+from cyclesoft_async.webhooks.inbox import Delivery, Queued, entries
 from cyclesoft_async.webhooks.retry import delay
 from cyclesoft_async.webhooks.routing import Routes
 from cyclesoft_async.webhooks.testing import SignedDelivery, delivery
@@ -143,6 +145,46 @@ async def test_a_handler_that_cancels_itself_has_failed(tmp_path: Path) -> None:
         assert "cancelled" in (dead.error or "")
 
 
+class Panic(BaseException):
+    """What extensions in Rust raise: no Exception."""
+
+
+@pytest.mark.parametrize("raised", [Panic("oh"), BaseExceptionGroup("oh", [Panic()])])
+async def test_whatever_a_handler_raises_it_has_failed(tmp_path: Path, raised: BaseException) -> None:
+    hooks = receiver(tmp_path, max_attempts=2)
+    seen: asyncio.Queue[int | None] = asyncio.Queue()
+
+    @hooks.on(events.WorkshopOrderUpdated)
+    async def fail(event: events.WorkshopOrderUpdated) -> None:
+        seen.put_nowait(event.payload.status_id)
+        if event.payload.status_id == 1:
+            raise raised
+
+    async with running(hooks) as server:
+        await server.post(order(status=1))
+        await server.post(order(status=2))
+        assert [await take(seen) for _ in range(3)] == [1, 1, 2]
+        dead = await eventually(tmp_path / "inbox.db", lambda entry: entry.state == "dead")
+    assert "oh" in (dead.error or "")
+
+
+def test_a_handler_may_end_the_process(tmp_path: Path) -> None:
+    hooks = receiver(tmp_path)
+
+    @hooks.on_any
+    async def leave(_: events.Event) -> None:
+        sys.exit(3)
+
+    async def serve() -> None:
+        async with running(hooks) as server:
+            await server.post(order())
+            await asyncio.Event().wait()
+
+    with pytest.raises(SystemExit):
+        asyncio.run(serve())
+    assert [entry.state for entry in entries(tmp_path / "inbox.db")] == ["running"]
+
+
 def at(timestamp: float, number: int = 1) -> SignedDelivery:
     return delivery(
         events.WorkshopOrderUpdated,
@@ -216,6 +258,57 @@ async def test_stopping_lets_handlers_finish(tmp_path: Path) -> None:
     assert [entry.state for entry in entries(tmp_path / "inbox.db")] == ["done"]
 
 
+async def test_once_cut_off_no_other_handler_starts(tmp_path: Path) -> None:
+    hooks = receiver(tmp_path, stop=0.0)
+    started = asyncio.Event()
+
+    @hooks.on_any
+    async def finish_anyway(_: events.Event) -> None:
+        started.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    hooks.on_any(never)
+    async with running(hooks) as server:
+        await server.post(order())
+        await started.wait()
+    assert [(entry.state, entry.attempts) for entry in entries(tmp_path / "inbox.db")] == [("received", 0)]
+
+
+async def test_a_handler_that_outlives_the_stop_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "_CANCEL_SECONDS", 0.01)
+    hooks = receiver(tmp_path, stop=0.0)
+    started: asyncio.Queue[asyncio.Task[object] | None] = asyncio.Queue()
+    committed = asyncio.Event()
+
+    @hooks.on_any
+    async def commit(_: events.Event) -> None:
+        started.put_nowait(asyncio.current_task())
+        with suppress(asyncio.CancelledError):
+            await committed.wait()
+        await committed.wait()
+
+    async with running(hooks) as server:
+        await server.post(order())
+        handling = await take(started)
+    assert handling is not None
+    committed.set()
+    _, left = await asyncio.wait({handling}, timeout=5)
+    assert not left
+
+    hooks = receiver(tmp_path)
+    seen: asyncio.Queue[bool] = asyncio.Queue()
+
+    @hooks.on_any
+    async def note(event: events.Event) -> None:
+        seen.put_nowait(event.is_redelivery)
+
+    async with running(hooks):
+        assert await take(seen)
+
+
 async def test_a_retry_that_is_not_due_waits_over_a_restart(tmp_path: Path) -> None:
     failing = WebhookReceiver(SECRET, SqliteInbox(tmp_path / "inbox.db"), retry_after=3600.0)
     ran = asyncio.Event()
@@ -271,6 +364,41 @@ async def test_an_event_that_ends_the_process_each_time_is_dead_in_the_end(tmp_p
 
 async def never(_: events.Event) -> None:
     raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("signer", "state"), [(1, "done"), (2, "dead"), (0, "done")], ids=["its own", "another's", "not known"]
+)
+async def test_a_dead_letter_is_only_ever_an_event_of_the_account_that_signed_it(
+    tmp_path: Path, signer: int, state: str
+) -> None:
+    inbox = SqliteInbox(tmp_path / "inbox.db")
+    await inbox.open(list[Queued]().extend)
+    await inbox.put(  # as a version does that can't read the body
+        Delivery(
+            account_id=signer,
+            id="sha256:0",
+            event_name=None,
+            lane=f"{signer}/?/0",
+            event_timestamp=None,
+            body=order(account_id=1).body,
+            state="dead",
+        )
+    )
+    await inbox.replay(only_dead=True)
+    await inbox.close()
+    hooks = receiver(tmp_path)
+    seen: list[int] = []
+
+    @hooks.on_any
+    async def note(event: events.Event) -> None:
+        seen.append(event.account_id)
+
+    async with running(hooks):
+        entry = await eventually(tmp_path / "inbox.db", lambda entry: entry.state in {"done", "dead"})
+    assert entry.state == state
+    assert seen == ([1] if state == "done" else [])
+    assert ("account 2" in (entry.error or "")) == (state == "dead")
 
 
 async def test_while_the_inbox_takes_no_writes_no_handler_starts(tmp_path: Path) -> None:

@@ -1,14 +1,11 @@
-"""What every inbox keeps to, in a SQLite file and in PostgreSQL; then what is the file's own affair."""
+"""What every inbox keeps to, in a SQLite file and in PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
-import resource
-import sqlite3
-import subprocess
-import sys
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+import math
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -16,7 +13,7 @@ from typing import TypeAlias
 import pytest
 from msgspec import structs
 
-from cyclesoft_async.errors import InboxError, InboxLockedError, InboxUnavailableError, UsageError
+from cyclesoft_async.errors import InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events, sign
 from cyclesoft_async.webhooks.inbox import (
     Delivery,
@@ -135,10 +132,12 @@ async def test_what_was_put_is_announced_then_and_at_the_next_start(place: Place
 
 async def test_two_accounts_may_use_the_same_id(place: Place) -> None:
     inbox = place.inbox()
-    async with at_work(inbox):
-        mine, theirs = letter(1), structs.replace(letter(1), account_id=2)
+    async with at_work(inbox) as hands:
+        mine, theirs = letter(1), structs.replace(letter(1), account_id=2, lane="2/a/1")
         assert await inbox.put(mine) is Stored.NEW
         assert await inbox.put(theirs) is Stored.NEW
+        accounts = {work.lane: work.account_id for work in await hands.take(2)}
+        assert accounts == {mine.lane: 1, theirs.lane: 2}
 
 
 async def test_the_same_delivery_at_the_same_time_is_stored_once(place: Place) -> None:
@@ -173,7 +172,8 @@ async def test_every_end_of_an_attempt(place: Place) -> None:
     assert error.startswith("hopeless ?")
     async with at_work(place.inbox()) as hands:
         again = {work.lane: work for work in await hands.take(2)}
-        assert (again[later.lane].attempt, again[back.lane].attempt) == (2, 1)
+        assert (again[later.lane].attempt, again[later.lane].replayed) == (2, False)
+        assert (again[back.lane].attempt, again[back.lane].replayed) == (1, True)
         assert {work.handled for work in again.values()} == {("first",)}
 
 
@@ -226,6 +226,21 @@ async def test_old_deliveries_are_deleted(place: Place) -> None:
     assert [entry.state for entry in entries(place.location)] == ["received"]
 
 
+async def test_a_retention_without_end_keeps_everything(place: Place) -> None:
+    keeps = place.inbox(keep_done_days=math.inf, keep_dead_days=math.inf)
+    async with opened(keeps):
+        await keeps.put(letter(1, state="done"))
+        await keeps.put(letter(2, state="dead"))
+        assert await keeps.purge() == 0
+    for done_days, dead_days, left in ((1e308, 1e308, 2), (math.inf, 0.0, 1), (0.0, math.inf, 0)):
+        inbox = place.inbox(keep_done_days=done_days, keep_dead_days=dead_days)
+        async with opened(inbox):
+            await inbox.purge()
+        assert len(entries(place.location)) == left
+    with pytest.raises(UsageError, match="retention"):
+        place.inbox(keep_done_days=math.nan)
+
+
 def wait_until_few(location: Path | str, few: int) -> None:
     while len(entries(location, limit=10)) > few:
         pass
@@ -261,6 +276,8 @@ async def test_replay(place: Place) -> None:
         await eventually(place.location, lambda entry: entry.id == "bad" and entry.state == "done")
         assert await inbox.replay("bad", since=datetime.now(UTC) - timedelta(days=1)) == 1
         assert await take(seen) == ("bad", True)
+        with pytest.raises(UsageError, match="aware"):
+            await inbox.replay(since=datetime.now())  # noqa: DTZ005
 
 
 async def test_events_of_an_entity_are_handled_in_order_whatever_fails(place: Place) -> None:
@@ -312,132 +329,4 @@ async def test_a_stop_leaves_the_rest_for_the_next_start(place: Place) -> None:
         seen.put_nowait((event.payload.status_id, event.is_redelivery))
 
     async with running(second):
-        assert [await take(seen) for _ in range(3)] == [(0, False), (1, False), (2, False)]
-
-
-async def test_a_cancelled_put_is_announced_all_the_same(tmp_path: Path) -> None:
-    inbox = SqliteInbox(tmp_path / "inbox.db")
-    async with opened(inbox) as announced:
-        putting = asyncio.create_task(inbox.put(letter(1)))
-        await asyncio.sleep(0)
-        putting.cancel()
-        await inbox.check()
-        assert len(announced) == 1
-
-
-async def test_a_second_owner_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
-    async with opened(SqliteInbox(path)):
-        with pytest.raises(InboxLockedError, match="another process has"):
-            await SqliteInbox(path).open(list[Queued]().extend)
-        second = await asyncio.to_thread(open_elsewhere, path)
-        assert "InboxLockedError: another process has the inbox" in second
-    assert await asyncio.to_thread(open_elsewhere, path) == ""
-
-
-def open_elsewhere(path: Path) -> str:
-    """What another process says that opens the inbox."""
-    script = f"""
-import asyncio
-from cyclesoft_async.webhooks import SqliteInbox
-async def main():
-    inbox = SqliteInbox({str(path)!r})
-    await inbox.open(print)
-    await inbox.close()
-asyncio.run(main())
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    return done.stderr
-
-
-@pytest.mark.parametrize(
-    ("statement", "message"),
-    [("CREATE TABLE customers (id)", "but no inbox"), ("PRAGMA user_version = 99", "newer version")],
-)
-async def test_other_databases_are_left_alone(tmp_path: Path, statement: str, message: str) -> None:
-    path = tmp_path / "other.db"
-    with closing(sqlite3.connect(path)) as other:
-        other.execute(statement)
-    before = path.read_bytes()
-    with pytest.raises(InboxError, match=message):
-        await SqliteInbox(path).open(list[Queued]().extend)
-    assert path.read_bytes() == before
-
-
-async def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "notes.txt"
-    path.write_bytes(b"these are my notes, and no database" * 100)
-    with pytest.raises(InboxError, match="no inbox"):
-        await SqliteInbox(path).open(list[Queued]().extend)
-    with pytest.raises(InboxError, match="can't be read"):
-        entries(path)
-    with pytest.raises(InboxError, match="there is no inbox"):
-        entries(tmp_path / "nothing.db")
-    with pytest.raises(UsageError, match="does not exist"):
-        await SqliteInbox(tmp_path / "nowhere" / "inbox.db").open(list[Queued]().extend)
-    with pytest.raises(UsageError, match="retention"):
-        SqliteInbox(path, keep_done_days=-1)
-
-
-@contextmanager
-def disk_full(path: Path) -> Generator[None]:
-    """No file of this process may grow beyond what the inbox's files have now."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    largest = max(file.stat().st_size for file in path.parent.iterdir())
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 100, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-async def test_a_full_disk_is_503_and_the_next_attempt_lands(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
-    hooks = WebhookReceiver(SECRET, SqliteInbox(path))
-    seen: asyncio.Queue[str] = asyncio.Queue()
-
-    @hooks.on_any
-    async def note(event: events.Event) -> None:
-        seen.put_nowait(event.id)
-
-    big = delivery("workshop_order.updated", {"workshop_order_id": 2, "x": "y" * 500_000}, secret=SECRET)
-    async with running(hooks) as server:
-        assert await server.post(order(1)) == 200
-        await take(seen)
-        with disk_full(path):
-            assert await asyncio.gather(*(server.post(big) for _ in range(4))) == [503] * 4
-            assert (await asyncio.gather(server.post(big), server.post(order(4))))[0] == 503
-        assert await server.post(big) == 200
-        assert await server.post(order(3)) == 200
-        assert await server.get("/health") == 200
-        assert len({await take(seen), await take(seen)}) == 2
-
-
-async def test_handlers_wait_while_the_disk_is_full(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
-    hooks = WebhookReceiver(SECRET, SqliteInbox(path))
-    started, release = asyncio.Event(), asyncio.Event()
-    runs = 0
-
-    @hooks.on_any
-    async def handle(_: events.Event) -> None:
-        nonlocal runs
-        runs += 1
-        started.set()
-        await release.wait()
-
-    async with running(hooks) as server:
-        assert await server.post(order(1)) == 200
-        await started.wait()
-        with disk_full(path):
-            while await server.get("/health") == 200:
-                pass
-            release.set()
-            await asyncio.sleep(0)
-        await asyncio.to_thread(wait_until_done, path)
-    assert runs == 1
-
-
-def wait_until_done(path: Path) -> None:
-    while entries(path)[0].state != "done":
-        pass
+        assert [await take(seen) for _ in range(3)] == [(0, True), (1, False), (2, False)]

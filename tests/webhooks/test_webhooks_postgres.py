@@ -114,6 +114,23 @@ async def test_a_given_up_process_signs_on_again_to_postgres(postgres: str) -> N
         assert (again.seq, again.attempt) == (work.seq, 2)
 
 
+async def test_an_attempt_counts_once_when_its_answer_from_postgres_was_lost(postgres: str) -> None:
+    inbox = PostgresInbox(postgres)
+    async with at_work(inbox) as hands:
+        await inbox.put(letter(1))
+        [work] = await hands.take(1)
+        again = await inbox.claim(work.seq)  # as a dispatcher does that heard nothing
+        assert (work.attempt, again) == (1, work)
+        await inbox.postpone(work.seq, 0.0, (), "not yet")
+        second = await inbox.claim(work.seq)
+        assert second is not None
+        assert second.attempt == 2
+        # Others gave this process up, too early, and then it was the first to take the delivery again.
+        query(f"{postgres}&options=-csearch_path%3Dcyclesoft", "SELECT rescue(0)")
+        [third] = await hands.take(1)
+        assert (third.seq, third.attempt) == (work.seq, 3)
+
+
 async def test_a_handler_of_a_lost_delivery_is_not_called_again(postgres: str) -> None:
     hooks = WebhookReceiver(SECRET, PostgresInbox(postgres), retry_after=0.01)
     failed, other = asyncio.Event(), asyncio.Queue[str]()

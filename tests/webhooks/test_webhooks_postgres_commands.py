@@ -84,6 +84,36 @@ async def test_migrate_upgrades_an_older_procrastinate_in_postgres(postgres: str
         await inbox.finish(work.seq, work.lane, 1.0)
 
 
+async def test_migrate_upgrades_an_older_inbox_in_postgres(postgres: str) -> None:
+    query(postgres, "CREATE SCHEMA cyclesoft")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("SET search_path = cyclesoft")
+        connection.execute(SchemaManager.get_schema().encode())
+        connection.execute(Path(__file__).with_name("postgres_inbox_0001.sql").read_bytes())
+        connection.execute("CREATE TABLE versions (part text PRIMARY KEY, version text NOT NULL)")
+        connection.execute(
+            "INSERT INTO versions VALUES ('procrastinate', %s), ('inbox', '0001')", (STEPS[-1].name,)
+        )
+        connection.execute("SELECT put(1, 'id-1', 'a.b', '1/a/1', 1.0, '{}', 'received', NULL)")
+    with pytest.raises(InboxError, match="older version; run: cyclesoft migrate"):
+        await PostgresInbox(postgres).open(ignore)
+    assert (await asyncio.to_thread(run, "migrate", "--database", postgres)).exit_code == 0
+    inbox = PostgresInbox(postgres)
+    async with at_work(inbox) as hands:
+        [work] = await hands.take(1)
+        assert (work.account_id, work.attempt, work.replayed) == (1, 1, False)
+        await inbox.release(work.seq, ())
+        [work] = await hands.take(1)
+        assert (work.attempt, work.replayed) == (1, True)
+        # A process of before that still runs asks for it so.
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute("SET search_path = cyclesoft")
+            [worker, job] = connection.execute("SELECT worker_id, id FROM procrastinate_jobs").fetchall()[0]
+            found = connection.execute("SELECT attempts FROM claim(%s, %s, 1)", (worker, job)).fetchall()
+        assert found == [(2,)]
+        await inbox.finish(work.seq, work.lane, 1.0)
+
+
 async def test_a_role_that_may_not_create_needs_migrate_before(postgres: str) -> None:
     role = f"app_{os.getpid()}"
     query(postgres, f"CREATE ROLE {role} LOGIN")
@@ -132,7 +162,7 @@ async def test_commands_look_after_a_postgres_inbox_while_receivers_run(postgres
         assert "1 deliveries" in await cli("replay", "--dead")
         assert await take(seen) == "one"
         await eventually(postgres, lambda entry: entry.state == "done")
-        assert "0 deliveries" in await cli("purge")
+        assert "0 deliveries" in await cli("purge", "--done-days", "30")
         assert "1 deliveries" in await cli("purge", "--done-days", "0")
         assert await cli("list") == ""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler as AiohttpHandler
 
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
@@ -126,6 +127,23 @@ async def test_mounted_in_a_sub_application(tmp_path: Path) -> None:
     app.add_subapp("/in", hooks.app())
     async with running(app) as server:
         assert await server.post(order(), path="/in/") == 200
+        assert await server.post(order(), path="/in") == 200
+
+
+async def test_a_middleware_may_have_read_the_body(tmp_path: Path) -> None:
+    @web.middleware
+    async def audit(request: web.Request, handler: AiohttpHandler) -> web.StreamResponse:
+        await request.read()
+        return await handler(request)
+
+    hooks = receiver(tmp_path, max_bytes=1000)
+    app = web.Application(middlewares=[audit])
+    hooks.add_to(app, "/")
+    async with running(app) as server:
+        assert await server.post(order()) == 200
+        assert await server.post(delivery("a.b", {"x": "y" * 1000}, secret=SECRET)) == 413
+        assert await server.post(b"") == 400
+    assert len(entries(tmp_path / "inbox.db")) == 1
 
 
 async def test_what_is_wrong_from_the_start(tmp_path: Path) -> None:
@@ -133,6 +151,9 @@ async def test_what_is_wrong_from_the_start(tmp_path: Path) -> None:
     for secrets in useless:
         with pytest.raises(UsageError):
             receiver(tmp_path, secrets)
+    from_json: Any = {"1": "s"}
+    with pytest.raises(UsageError, match="integer"):
+        receiver(tmp_path, from_json)
     with pytest.raises(UsageError):
         receiver(tmp_path, max_bytes=0)
     hooks = receiver(tmp_path)

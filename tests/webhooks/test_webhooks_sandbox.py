@@ -120,6 +120,28 @@ async def test_refusals_are_sent_again(failures: int, given_up: int) -> None:
     assert deliveries.refused == min(failures, 10)
 
 
+@pytest.mark.parametrize("status", [302, 304, 307])
+async def test_only_2xx_is_delivered(status: int) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": "/landing"})
+
+    async def land(_: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    app.router.add_route("*", "/landing", land)
+    async with (
+        running(app) as server,
+        Sandbox(orders=0) as sandbox,
+        Deliveries(sandbox, server.url, SECRET, retry_after=0.0) as deliveries,
+        CycleSoftSession("user", "pass", base_url=sandbox.url) as cs,
+    ):
+        await cs.workshop_orders.create(CUSTOMER, new_order())
+        await deliveries.settled()
+    assert (deliveries.delivered, deliveries.given_up) == (0, 1)
+
+
 async def test_nobody_answers() -> None:
     async with (
         Sandbox(orders=0) as sandbox,

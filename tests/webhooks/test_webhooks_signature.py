@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -82,6 +83,10 @@ def test_rotation_takes_any_of_several_secrets() -> None:
 
 def test_one_secret_as_text_is_not_taken_letter_by_letter() -> None:
     assert not verify(BODY, sign(BODY, "s"), "secret")
+
+
+def test_a_secret_from_the_environment_may_be_any_bytes() -> None:
+    assert sign(BODY, os.fsdecode(b"caf\xe9")) == sign(BODY, b"caf\xe9")
 
 
 def test_what_can_not_be_a_secret_or_an_algorithm() -> None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from time import time
 from typing import Final
 
 from cyclesoft_async.errors import InboxError, InboxLockedError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _OWNER_ONLY: Final = 0o600
+_OTHERS: Final = 0o077
 _DAY: Final = 86_400.0
 PURGED_AT_ONCE: Final = 500
 
@@ -41,6 +42,7 @@ CREATE TABLE deliveries (
     handled TEXT NOT NULL DEFAULT '[]',
     due_at REAL NOT NULL DEFAULT 0,
     changed_at REAL NOT NULL,
+    cut_off INTEGER NOT NULL DEFAULT 0, -- some attempt was, and does not count
     UNIQUE (account_id, delivery_id, variant)
 );
 CREATE TABLE bodies (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
@@ -57,18 +59,31 @@ CREATE TRIGGER store_arrival INSTEAD OF INSERT ON arrivals BEGIN
 END;
 CREATE TABLE lanes (lane TEXT PRIMARY KEY, newest REAL NOT NULL, changed_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE health (only_row INTEGER PRIMARY KEY, checked_at REAL NOT NULL);
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+"""
+_FROM_1: Final = """
+ALTER TABLE deliveries ADD COLUMN cut_off INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
 """
 
 
 class Database:
-    """The file and the lock beside it.
+    """An open file, with the lock beside it.
 
     Args:
         path: The file; it is made, readable by its owner only, when it is missing.
         keep_done_days: Days after which handled deliveries are deleted.
         keep_dead_days: Days after which dead and quarantined deliveries are deleted.
-        opened: Called once the file was opened, before anything is written.
+        opened: Called once the file is open, before anything is written.
+
+    Attributes:
+        connection: To the file; what is executed outside of `transaction` is a transaction of its own.
+        next_seq: That of the next delivery.
+
+    Raises:
+        InboxLockedError: Another process has the file.
+        InboxError: It is no inbox.
+        sqlite3.OperationalError: It can't be written now.
     """
 
     def __init__(
@@ -79,70 +94,54 @@ class Database:
         keep_dead_days: float,
         opened: Callable[[sqlite3.Connection], None],
     ) -> None:
-        self.path = path.resolve()
-        self.next_seq = 1
         self._keep_done = keep_done_days * _DAY
         self._keep_dead = keep_dead_days * _DAY
-        self._opened = opened
-        self._open: sqlite3.Connection | None = None
-        self._lock: sqlite3.Connection | None = None
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The connection, opened when it is not yet.
-
-        Raises:
-            InboxLockedError: Another process has the file.
-            InboxError: It is no inbox.
-            sqlite3.OperationalError: It can't be written now.
-        """
-        if self._open is None:
-            self._lock = self._lock or _locked(self.path)
-            connection = _connected(self.path)
-            self.next_seq = 1 + _number(connection, "SELECT coalesce(max(seq), 0) FROM deliveries")
-            self._opened(connection)
-            self._open = connection
-        return self._open
+        self._purge_is_over = False
+        with ExitStack() as until_closed:
+            until_closed.enter_context(closing(_locked(path)))
+            self.connection = until_closed.enter_context(closing(_connected(path)))
+            self.next_seq = 1 + _number(self.connection, "SELECT coalesce(max(seq), 0) FROM deliveries")
+            opened(self.connection)
+            self._until_closed = until_closed.pop_all()
 
     @contextmanager
     def transaction(self) -> Generator[None]:
         """All that happens within is on disk after it, or none of it; within another one, after that."""
-        connection = self.connection
-        if connection.in_transaction:
+        if self.connection.in_transaction:
             yield
-        else:
-            connection.execute("BEGIN IMMEDIATE")
-            with connection:  # commits, or rolls back
-                yield
-
-    def housekeep(self) -> bool:
-        """Delete some of what is older than its retention; whether nothing more is left to delete."""
-        try:
-            with self.transaction():
-                return self.purge() < PURGED_AT_ONCE
-        except (sqlite3.Error, InboxError):
-            return True  # the inbox says so itself to whoever writes; the next hour tries again
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        with self.connection:  # commits, or rolls back
+            yield
+        if self._purge_is_over:
+            self._empty_log()
 
     def purge(self) -> int:
-        """Delete up to 500 deliveries that are older than their retention; how many they were."""
-        connection = self.connection
+        """Delete up to 500 deliveries that are older than their retention; how many they were.
+
+        Those who do so in a `transaction` may repeat it until there are fewer: then the log is emptied, too.
+        """
         done_before, dead_before = time() - self._keep_done, time() - self._keep_dead
-        old = connection.execute(
+        old = self.connection.execute(
             "SELECT seq FROM deliveries WHERE (state = 'done' AND changed_at < ?)"
             " OR (state IN ('dead', 'quarantined') AND changed_at < ?) LIMIT ?",
             (done_before, dead_before, PURGED_AT_ONCE),
         ).fetchall()
-        connection.executemany("DELETE FROM bodies WHERE seq = ?", old)
-        connection.executemany("DELETE FROM deliveries WHERE seq = ?", old)
-        connection.execute("DELETE FROM lanes WHERE changed_at < ?", (done_before,))
+        self.connection.executemany("DELETE FROM bodies WHERE seq = ?", old)
+        self.connection.executemany("DELETE FROM deliveries WHERE seq = ?", old)
+        self.connection.execute("DELETE FROM lanes WHERE changed_at < ?", (done_before,))
+        self._purge_is_over = len(old) < PURGED_AT_ONCE
         return len(old)
 
     def close(self) -> None:
         """Close the file; then let others have it."""
-        for connection in (self._open, self._lock):
-            if connection is not None:
-                connection.close()
-        self._open = self._lock = None
+        self._until_closed.close()
+
+    def _empty_log(self) -> None:
+        """Overwrite in the file what was deleted, and forget the log, which has it as it was."""
+        self._purge_is_over = False
+        with suppress(sqlite3.Error):  # a full disk; as when somebody reads just now, the next purge does it
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def _locked(path: Path) -> sqlite3.Connection:
@@ -184,15 +183,15 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
         raise InboxError(f"the inbox {path} was made by a newer version of this library")
     if version == 0 and tables:
         raise InboxError(f"{path} is a database, but no inbox")
-    path.chmod(_OWNER_ONLY)
+    _keep_private(path)
     if version == 0:
         # Three deliveries of the usual 2 to 3 kB fill a page; one of 4 KiB, the default, holds just one.
         connection.execute("PRAGMA page_size = 8192")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")  # what was purged is people's data
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+    if version < SCHEMA_VERSION:
+        connection.executescript(f"BEGIN IMMEDIATE; {_FROM_1 if version else _SCHEMA} COMMIT;")
 
 
 def _make_private(path: Path) -> None:
@@ -203,6 +202,16 @@ def _make_private(path: Path) -> None:
         pass
     except OSError as error:
         raise sqlite3.OperationalError(f"{path}: {error.strerror}") from None
+
+
+def _keep_private(path: Path) -> None:
+    try:
+        if path.stat().st_mode & _OTHERS:
+            path.chmod(_OWNER_ONLY)
+    except OSError as error:
+        raise sqlite3.OperationalError(
+            f"others may read {path}, and that can't be changed: {error.strerror}"
+        ) from None
 
 
 def _number(connection: sqlite3.Connection, query: str) -> int:

@@ -60,11 +60,14 @@ class Work(Struct, frozen=True, kw_only=True, gc=False):
     """A delivery that is being handled."""
 
     seq: int
+    account_id: int
+    """The account whose secret signed it, and whose event it has to be; 0 when that is not known."""
     lane: str
     body: bytes
     attempt: int
     """1 for the first."""
     replayed: bool
+    """Whether handlers may have seen it before its attempts were counted from 1."""
     handled: tuple[str, ...]
     """Names of the handlers that succeeded already."""
     received_at: float
@@ -121,7 +124,7 @@ class Inbox(Protocol):
         """Mark a delivery as dead."""
 
     async def release(self, seq: int, handled: Sequence[str]) -> None:
-        """Give a claimed delivery back, as if the attempt had not been made."""
+        """Give a claimed delivery back: the attempt does not count, but handlers may have seen it."""
 
     async def check(self) -> None:
         """Write something, to see whether that is possible."""

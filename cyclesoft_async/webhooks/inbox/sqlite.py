@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from sqlite3 import Connection
+from typing import TypeVar
 
 from cyclesoft_async.errors import InboxUnavailableError, UsageError
 
@@ -28,9 +31,12 @@ from .statements import (
     settle,
     waiting,
 )
-from .writer import Writer
+from .writer import Operation, Writer
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 
 class SqliteInbox:
@@ -43,9 +49,9 @@ class SqliteInbox:
     Args:
         path: The file; it is made when it is missing, its directory is not. Beside it lie `PATH.lock` and,
             while it is open, SQLite's `PATH-wal` and `PATH-shm`.
-        keep_done_days: Days after which handled deliveries are deleted. Until then the same id is recognised
-            when it comes again.
-        keep_dead_days: Days after which dead and quarantined deliveries are deleted.
+        keep_done_days: Days after which handled deliveries are deleted; `math.inf` keeps them. Until then the
+            same id is recognised when it comes again.
+        keep_dead_days: Days after which dead and quarantined deliveries are deleted, or `math.inf`.
 
     Raises:
         UsageError: A number of days is negative.
@@ -54,7 +60,7 @@ class SqliteInbox:
     def __init__(
         self, path: str | PathLike[str], *, keep_done_days: float = 30.0, keep_dead_days: float = 90.0
     ) -> None:
-        if keep_done_days < 0 or keep_dead_days < 0:
+        if not (keep_done_days >= 0 and keep_dead_days >= 0):
             raise UsageError("a retention is a number of days, zero or more")
         self._path = Path(path)
         self._keep_done_days = keep_done_days
@@ -80,16 +86,10 @@ class SqliteInbox:
         self._announce = announce
         loop = asyncio.get_running_loop()
 
-        def opened(connection: Connection) -> None:
+        def opened(connection: sqlite3.Connection) -> None:
             loop.call_soon_threadsafe(announce, waiting(connection))
 
-        database = Database(
-            self._path,
-            keep_done_days=self._keep_done_days,
-            keep_dead_days=self._keep_dead_days,
-            opened=opened,
-        )
-        self._writer = Writer(database)
+        self._writer = Writer(partial(self._database, opened))
         try:
             await self.check()
         except InboxUnavailableError as error:
@@ -131,7 +131,7 @@ class SqliteInbox:
 
     async def release(self, seq: int, handled: Sequence[str]) -> None:
         """Give a claimed delivery back."""
-        await self._open_writer.submit(settle, Outcome(seq, "received", handled, attempts_back=1))
+        await self._open_writer.submit(settle, Outcome(seq, "received", handled, cut_off=True))
 
     async def check(self) -> None:
         """Write something, to see whether that is possible."""
@@ -142,6 +142,8 @@ class SqliteInbox:
     ) -> int:
         """Hand deliveries out once more, done and dead ones: to all of their handlers, as if they were new.
 
+        Works also when this inbox is not open, and nobody else has it open; nothing is deleted then.
+
         Args:
             delivery_id: Only those with this id; all by default.
             since: Only those that arrived at this time or later; must be aware.
@@ -149,22 +151,51 @@ class SqliteInbox:
 
         Returns:
             How many they are.
+
+        Raises:
+            UsageError: `since` is naive.
         """
-        queued = await self._open_writer.submit(
-            replay, Selection(delivery_id, since, only_dead), self._announce_all
-        )
+        if since is not None and since.utcoffset() is None:
+            raise UsageError("since is an aware datetime")
+        queued = await self._do(replay, Selection(delivery_id, since, only_dead), self._announce_all)
         return len(queued)
 
     async def purge(self) -> int:
         """Delete at once what is older than its retention, which otherwise happens every hour.
 
+        Works also when this inbox is not open, and nobody else has it open.
+
         Returns:
             How many deliveries that were.
         """
         total = 0
-        while (purged := await self._open_writer.submit(purge, None)) == PURGED_AT_ONCE:
+        while (purged := await self._do(purge, None)) == PURGED_AT_ONCE:
             total += purged
         return total + purged
+
+    async def _do(
+        self, operation: Operation[A, R], argument: A, committed: Callable[[R], None] | None = None
+    ) -> R:
+        """By the writer, or, when the inbox is not open, with the file opened for this alone."""
+        if self._writer is not None:
+            return await self._writer.submit(operation, argument, committed)
+        return await asyncio.to_thread(self._do_alone, operation, argument)
+
+    def _do_alone(self, operation: Operation[A, R], argument: A) -> R:
+        try:
+            with closing(self._database(_nobody)) as database:
+                [answer] = operation(database, [argument])
+        except sqlite3.Error as error:
+            raise InboxUnavailableError(f"the inbox can't be written: {error}") from None
+        return answer
+
+    def _database(self, opened: Callable[[sqlite3.Connection], None]) -> Database:
+        return Database(
+            self._path.resolve(),
+            keep_done_days=self._keep_done_days,
+            keep_dead_days=self._keep_dead_days,
+            opened=opened,
+        )
 
     @property
     def _open_writer(self) -> Writer:

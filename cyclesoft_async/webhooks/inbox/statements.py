@@ -36,7 +36,8 @@ _CLAIM: Final = """
     WHERE seq IN (SELECT value FROM json_each(?))
 """
 _FETCH: Final = """
-    SELECT d.seq, d.lane, b.body, d.attempts, d.replays, d.handled, d.received_at, l.newest
+    SELECT d.seq, d.account_id, d.lane, b.body, d.attempts, d.replays > 0 OR d.cut_off, d.handled,
+           d.received_at, l.newest
     FROM deliveries d JOIN bodies b ON b.seq = d.seq LEFT JOIN lanes l ON l.lane = d.lane
     WHERE d.seq IN (SELECT value FROM json_each(?))
 """
@@ -46,7 +47,8 @@ _FINISH: Final = """
 """
 _SETTLE: Final = """
     UPDATE deliveries
-    SET state = ?, handled = ?, error = ?, due_at = ?, attempts = attempts - ?, changed_at = ?
+    SET state = ?, handled = ?, error = ?, due_at = ?, attempts = attempts - ?, cut_off = max(cut_off, ?),
+        changed_at = ?
     WHERE seq = ?
 """
 _REPLAYABLE: Final = """
@@ -88,7 +90,8 @@ class Outcome(NamedTuple):
     handled: Sequence[str] = ()
     error: str | None = None
     due_at: float = 0.0
-    attempts_back: int = 0
+    cut_off: bool = False
+    """Then it does not count."""
 
 
 class Finished(NamedTuple):
@@ -117,7 +120,7 @@ def put(database: Database, deliveries: Sequence[Delivery]) -> list[Placed]:
     now = time()
     rows: list[object] = []
     for seq, delivery in enumerate(deliveries, first):
-        rows += _row(seq, delivery, now)
+        rows += _row(seq, delivery, now, 0, delivery.state)
     try:
         database.connection.execute(_many(_ARRIVE, 11, len(deliveries)), rows)
     except IntegrityError:
@@ -134,15 +137,16 @@ def claim(database: Database, seqs: Sequence[int]) -> list[Work]:
     work = {
         seq: Work(
             seq=seq,
+            account_id=account_id,
             lane=lane,
             body=body,
             attempt=attempts,
-            replayed=replays > 0,
+            replayed=bool(replayed),
             handled=_names.decode(handled),
             received_at=received_at,
             newest=newest,
         )
-        for seq, lane, body, attempts, replays, handled, received_at, newest in found
+        for seq, account_id, lane, body, attempts, replayed, handled, received_at, newest in found
     }
     return [work[seq] for seq in seqs]
 
@@ -168,7 +172,8 @@ def settle(database: Database, outcomes: Sequence[Outcome]) -> list[None]:
             msgspec.json.encode(one.handled).decode(),
             one.error and one.error.encode(errors="replace").decode(),
             one.due_at,
-            one.attempts_back,
+            one.cut_off,
+            one.cut_off,
             now,
             one.seq,
         )
@@ -211,17 +216,17 @@ def waiting(connection: Connection) -> list[Queued]:
     return [Queued(*row) for row in connection.execute(_WAITING).fetchall()]
 
 
-def _row(seq: int, delivery: Delivery, now: float) -> tuple[object, ...]:
+def _row(seq: int, delivery: Delivery, now: float, variant: int, state: State) -> tuple[object, ...]:
     return (
         seq,
         delivery.account_id,
         delivery.id,
-        0,
+        variant,
         delivery.event_name,
         delivery.lane,
         delivery.event_timestamp,
         now,
-        delivery.state,
+        state,
         delivery.problem,
         delivery.body,
     )
@@ -236,12 +241,11 @@ def _put_one(connection: Connection, seq: int, delivery: Delivery, now: float) -
     same_id = connection.execute(_SAME_ID, (delivery.account_id, delivery.id)).fetchall()
     if (delivery.body,) in same_id:
         return Placed(Stored.DUPLICATE)
-    row = _row(seq, delivery, now)
-    if not same_id:
-        connection.execute(_many(_ARRIVE, 11, 1), row)
-        return _placed(seq, delivery)
-    connection.execute(_many(_ARRIVE, 11, 1), (*row[:3], seq, *row[4:8], "quarantined", *row[9:]))
-    return Placed(Stored.QUARANTINED)
+    if same_id:
+        connection.execute(_many(_ARRIVE, 11, 1), _row(seq, delivery, now, seq, "quarantined"))
+        return Placed(Stored.QUARANTINED)
+    connection.execute(_many(_ARRIVE, 11, 1), _row(seq, delivery, now, 0, delivery.state))
+    return _placed(seq, delivery)
 
 
 def _lane_now(body: bytes, before: str) -> str:

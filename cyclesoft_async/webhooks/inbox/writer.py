@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
-from .database import Database
+from .database import PURGED_AT_ONCE, Database
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -42,16 +42,20 @@ class Writer:
     """Runs operations in its thread; each answer comes when its transaction is on disk.
 
     Operations that are submitted without waiting for each other may run in any order.
+
+    Args:
+        open_database: Called in the thread before anything else; while it fails, again before each write.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, open_database: Callable[[], Database]) -> None:
+        self._open_database = open_database
+        self._database: Database | None = None
         self._jobs: SimpleQueue[list[_Job] | None] = SimpleQueue()
         self._gathering: list[_Job] = []
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._closing = False
-        self._tidy_until = 0.0
+        self._tidy_until = monotonic()
         Thread(target=self._run, name="webhook-inbox", daemon=True).start()
 
     def submit(
@@ -91,23 +95,18 @@ class Writer:
             self._gathering = []
 
     def _run(self) -> None:
-        going_on = True
-        untidy = True
-        while going_on:
-            idle = self._jobs.empty()
-            batch, going_on = self._gather(0.0 if untidy else _HOUSEKEEPING_SECONDS)
-            share = _LARGEST_BATCH
-            if idle:
-                # In one commit they would leave the event loop nothing to do until it is over, and then the
-                # disk nothing until the loop has answered them all. Halves take turns.
-                share = min(share, max(_WORTH_HALVING, (len(batch) + 1) // 2))
-            for first in range(0, len(batch), share):
-                self._write(batch[first : first + share])
-            if untidy or monotonic() > self._tidy_until:
-                untidy = not self._database.housekeep()
-                self._tidy_until = monotonic() + _HOUSEKEEPING_SECONDS
-        self._database.close()
-        self._tell(self._ended.set_result, None)
+        try:
+            going_on = True
+            while going_on:
+                idle = self._jobs.empty()
+                batch, going_on = self._gather(max(0.0, self._tidy_until - monotonic()))
+                for share in _shares(batch, idle=idle):
+                    self._write(share)
+                self._keep_house()
+            if self._database is not None:
+                self._database.close()
+        finally:
+            self._tell(self._ended.set_result, None)
 
     def _gather(self, patience: float) -> tuple[list[_Job], bool]:
         """What waits, and whether to go on after it."""
@@ -123,18 +122,35 @@ class Writer:
             return batch, True
         return batch, False
 
+    def _keep_house(self) -> None:
+        """Delete what is old: at the start and every hour, some of it at a time."""
+        if monotonic() < self._tidy_until:
+            return
+        with suppress(Exception):  # the inbox says so itself to whoever writes; the next hour tries again
+            database = self._opened()
+            with database.transaction():
+                if database.purge() == PURGED_AT_ONCE:
+                    return  # there is more, after what waits by now
+        self._tidy_until = monotonic() + _HOUSEKEEPING_SECONDS
+
+    def _opened(self) -> Database:
+        if self._database is None:
+            self._database = self._open_database()
+        return self._database
+
     def _write(self, batch: list[_Job]) -> None:
         by_operation: defaultdict[Operation[Any, Any], list[_Job]] = defaultdict(list)
         for job in batch:
             by_operation[job.operation].append(job)
         try:
+            database = self._opened()
             # An operation that is alone sees to its own transaction; the commonest is a single statement.
-            with self._database.transaction() if len(by_operation) > 1 else nullcontext():
+            with database.transaction() if len(by_operation) > 1 else nullcontext():
                 answers = [
                     (job, answer)
                     for operation, jobs in by_operation.items()
                     for job, answer in zip(
-                        jobs, operation(self._database, [job.argument for job in jobs]), strict=True
+                        jobs, operation(database, [job.argument for job in jobs]), strict=True
                     )
                 ]
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
@@ -151,10 +167,26 @@ class Writer:
             self._loop.call_soon_threadsafe(callback, *args)
 
 
+def _shares(batch: list[_Job], *, idle: bool) -> Iterator[list[_Job]]:
+    """What is written in one transaction each."""
+    size = _LARGEST_BATCH
+    if idle:
+        # In one commit they would leave the event loop nothing to do until it is over, and then the disk
+        # nothing until the loop has answered them all. Halves take turns.
+        size = min(size, max(_WORTH_HALVING, (len(batch) + 1) // 2))
+    for first in range(0, len(batch), size):
+        yield batch[first : first + size]
+
+
 def _answer(answers: list[tuple[_Job, Any]]) -> None:
     for job, answer in answers:
         if job.committed is not None:
-            job.committed(answer)
+            try:
+                job.committed(answer)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others wait for their answers
+                job.answer.get_loop().call_exception_handler(
+                    {"message": "what was stored could not be announced", "exception": error}
+                )
         if not job.answer.done():
             job.answer.set_result(answer)
 

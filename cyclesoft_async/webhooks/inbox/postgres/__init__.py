@@ -5,7 +5,7 @@
     inbox.py      PostgresInbox
     taking.py     takes jobs from Procrastinate's queue, and shows that this process is alive
     database.py   the connections, and what is said when there are none
-    schema.py     creates, upgrades and checks;  schema.sql  tables and functions
+    schema.py     creates, upgrades and checks tables.sql and functions.sql
     browse.py     looks into the inbox without writing
 """
 

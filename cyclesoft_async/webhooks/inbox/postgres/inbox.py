@@ -25,7 +25,7 @@ _HOUSEKEEPING_SECONDS: Final = 3600.0
 _LONGEST_LANE: Final = 300
 
 _PUT: Final = "SELECT put(%s, %s, %s, %s, %s, %b, %s, %s)"
-_CLAIM: Final = "SELECT * FROM claim(%s, %s, %s)"
+_ATTEMPT: Final = "SELECT * FROM attempt(%s, %s, %s)"
 _SETTLE: Final = "SELECT settle(%s, %s, %s, %s, %s, %s, %s, %s)"
 _CHECK: Final = """
     INSERT INTO health VALUES (true, now()) ON CONFLICT (only_row) DO UPDATE SET checked_at = now()
@@ -58,9 +58,9 @@ class PostgresInbox:
     Args:
         url: `postgresql://user@host/name`; what it leaves out comes from libpq's environment variables and
             password file. Not through a pooler that shares connections between transactions.
-        keep_done_days: Days after which handled deliveries are deleted. Until then the same id is recognised
-            when it comes again.
-        keep_dead_days: Days after which dead and quarantined deliveries are deleted.
+        keep_done_days: Days after which handled deliveries are deleted; `math.inf` keeps them. Until then the
+            same id is recognised when it comes again.
+        keep_dead_days: Days after which dead and quarantined deliveries are deleted, or `math.inf`.
         pool_size: Connections of this process, at most, besides one that listens.
         lease_seconds: When a process gave no sign of life for so long, others take what it had. A handler
             that blocks the event loop for longer looks dead.
@@ -78,7 +78,7 @@ class PostgresInbox:
         pool_size: int = 10,
         lease_seconds: float = 30.0,
     ) -> None:
-        if keep_done_days < 0 or keep_dead_days < 0:
+        if not (keep_done_days >= 0 and keep_dead_days >= 0):
             raise UsageError("a retention is a number of days, zero or more")
         if pool_size < 1 or lease_seconds <= 0:
             raise UsageError("a pool has one connection or more, and a lease is longer than nothing")
@@ -148,11 +148,12 @@ class PostgresInbox:
         """Mark a delivery as running and count the attempt; None when another process has it by now."""
         taker = self._open_taker
         held = taker.held.get(seq)
-        rows = await self._open_database.rows(_CLAIM, *held, seq) if held else []
+        rows = await self._open_database.rows(_ATTEMPT, *held, seq) if held else []
         taker.claimed(seq)
-        for lane_, body, attempts, replayed, handled, received_at, newest in rows:
+        for account_id, lane_, body, attempts, replayed, handled, received_at, newest in rows:
             return Work(
                 seq=seq,
+                account_id=account_id,
                 lane=lane_,
                 body=body,
                 attempt=attempts,
@@ -202,7 +203,12 @@ class PostgresInbox:
 
         Returns:
             How many they are.
+
+        Raises:
+            UsageError: `since` is naive.
         """
+        if since is not None and since.utcoffset() is None:
+            raise UsageError("since is an aware datetime")
         id_ = delivery_id and _text(delivery_id)
         selection = (id_, id_, since, since, only_dead, _AT_ONCE)
         total = after = 0

@@ -29,6 +29,9 @@ _RECORD: Final = """
     INSERT INTO cyclesoft.versions (part, version) VALUES (%s, %s)
     ON CONFLICT (part) DO UPDATE SET version = excluded.version
 """
+_TO_0002: Final = b"""
+    ALTER TABLE deliveries ADD COLUMN claimed_by bigint, ADD COLUMN cut_off boolean NOT NULL DEFAULT false;
+"""
 
 
 class _Part(NamedTuple):
@@ -49,7 +52,9 @@ def _procrastinate() -> _Part:
 
 
 def _inbox() -> _Part:
-    return _Part("inbox", "0001", Path(__file__).with_name("schema.sql").read_bytes(), [])
+    tables = Path(__file__).with_name("tables.sql").read_bytes()
+    functions = Path(__file__).with_name("functions.sql").read_bytes()
+    return _Part("inbox", "0002", tables + functions, [("0002", _TO_0002 + functions)])
 
 
 async def prepare(connection: AsyncConnection[TupleRow]) -> None:

@@ -79,8 +79,11 @@ class Taker:
         self._registered = asyncio.Event()
         self._cut_off = False
         self._sure_until = 0.0
-        self._more = False
         self._unclaimed: set[int] = set()
+        # Set while fewer than `_AHEAD` are unclaimed.
+        self._room = asyncio.Event()
+        self._room.set()
+        # Set when there may be something to take that was not there at the last look.
         self._look = asyncio.Event()
         self._loops = [
             asyncio.create_task(loop) for loop in (self._stay_alive(), self._take_on(), self._listen())
@@ -97,8 +100,8 @@ class Taker:
     def claimed(self, seq: int) -> None:
         """There is room for another delivery."""
         self._unclaimed.discard(seq)
-        if self._more:
-            self._look.set()
+        if len(self._unclaimed) < _AHEAD:
+            self._room.set()
 
     def ended(self, seq: int) -> None:
         """This process does not have the delivery any more; the next of its lane may run."""
@@ -108,19 +111,21 @@ class Taker:
     async def _take_on(self) -> None:
         await self._registered.wait()
         while True:
+            await self._room.wait()
             self._look.clear()
             try:
-                await self._take_some()
+                is_all = await self._take_some()
             except InboxError:
                 self._sure_until = 0.0
                 await asyncio.sleep(_PAUSE_SECONDS)
-            else:
-                if not self._more or len(self._unclaimed) >= _AHEAD:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(_LOOK_SECONDS):
-                            await self._look.wait()
+                continue
+            if is_all:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._look.wait()
 
-    async def _take_some(self) -> None:
+    async def _take_some(self) -> bool:
+        """Take as many as there is room for; whether these were all."""
         if monotonic() >= self._sure_until:
             # What the server gave to us while the connection broke we never heard of, and nobody else takes
             # it as long as we live. Asked more than once, as its commit may have waited for a standby.
@@ -128,15 +133,17 @@ class Taker:
             self._hand_over(await self._database.rows(_TAKEN_BEFORE, self._worker, _QUEUE, known))
             self._sure_until = monotonic() + self._lease
         room = max(0, _AHEAD - len(self._unclaimed))
-        taken = await self._database.rows(_TAKE, self._worker, room) if room else []
+        taken = await self._database.rows(_TAKE, self._worker, room)
         self._hand_over(taken)
-        self._more = len(taken) == room
+        return len(taken) < room
 
     def _hand_over(self, taken: Sequence[TupleRow]) -> None:
         if self._worker is not None and taken:
             for job, seq, _ in taken:
                 self.held[seq] = Held(self._worker, job)
                 self._unclaimed.add(seq)
+            if len(self._unclaimed) >= _AHEAD:
+                self._room.clear()
             self._announce([Queued(seq, lane, 0.0) for _, seq, lane in taken])
 
     async def _stay_alive(self) -> None:
