@@ -42,12 +42,25 @@ def page_of(
 ) -> WindowPage:
     page = read_page(Answer(status=200, headers={}, body=raw_page(*orders)), WorkshopOrder)
     return WindowPage(
-        run_id=run.run_id, number=number, page=page, orders=len(page.items), done=done, in_order=True
+        run_id=run.run_id,
+        number=number,
+        page=page,
+        orders=len(page.items),
+        done=done,
+        in_order=True,
+        reached=None,
     )
 
 
 async def begin(writer: StoreWriter, windows: Sequence[Window] = (YEAR,)) -> StoredRun:
     return await writer.begin_run(windows[0].first, windows[-1].last, windows)
+
+
+async def as_it_is(writer: StoreWriter, run: StoredRun) -> StoredRun:
+    """The run as it stands in the store by now."""
+    found = await writer.current_run(run.run_id)
+    assert found is not None
+    return found
 
 
 async def stored(url: str, *pages: tuple[Mapping[str, object] | bytes, ...]) -> StoredRun:

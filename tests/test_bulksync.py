@@ -175,6 +175,21 @@ async def test_an_order_without_a_start_is_stored_too(file: Path) -> None:
     assert rows(file, "select workshop_order_id from workshop_orders") == [(1,)]
 
 
+@pytest.mark.parametrize("start", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+01:00"])
+async def test_a_time_at_the_edge_of_the_calendar_holds_nothing_up(file: Path, start: str) -> None:
+    odd: Orders = [{"workshop_order_id": 10_000, "datetime_scheduled_start": start}]
+    orders = [*DATED[:15], *odd, *DATED[15:]]
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"data": orders, "pagination": {"next_url": None}})
+
+    async with served(answer) as url, session(url) as cs:
+        report = await sync_workshop_orders(cs, store(file), **YEAR)
+    assert report.orders == len(orders)
+    [(stored,)] = rows(file, "select count(*) from workshop_orders")
+    assert stored == len(orders) - report.rejected
+
+
 async def test_arguments_that_cannot_work_cost_no_request(file: Path) -> None:
     backwards = Days(date_from=date(2025, 2, 1), date_until=date(2025, 1, 1))
     async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import anyio
@@ -11,13 +11,16 @@ from aiohttp import web
 
 from cyclesoft_async import CycleSoftSession, errors, models
 from cyclesoft_async.bulksync import SyncProgress, SyncStopped, sync_workshop_orders
+from cyclesoft_async.bulksync.questions import OrderKey
+from cyclesoft_async.bulksync.refetching import refetch
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder, WorkshopOrderUpdate
 from cyclesoft_async.sandbox import Sandbox
 
 from .loopback import served
-from .syncing import DAY, YEAR, limitless, rows, session, store
+from .syncing import DAY, YEAR, Days, Orders, limitless, rows, session, store
 
 Change = Callable[[], Awaitable[object]]
+START = "2025-07-01 09:00:00"
 
 
 @pytest.fixture
@@ -88,7 +91,12 @@ async def test_what_the_server_does_not_know_any_more_is_no_longer_active(file: 
         await sync_workshop_orders(cs, store(file), **DAY)
         listed = []
         report = await sync_workshop_orders(cs, store(file), **DAY)
-    assert report.refetched == len(asked) == 5
+        assert report.refetched == len(asked) == 4, "an anonymous customer can't be asked by"
+        assert report.rejected == 1
+        async with store(file).open() as writer:
+            # An event can name one; but it proves nothing that the server does not know customer 0.
+            await refetch(cs, writer, [OrderKey(0, 3)], run_id=None)
+    assert len(asked) == 5
     found = rows(file, "select workshop_order_id, is_active, status_id from workshop_orders order by 1")
     assert found == [(1, 0, None), (2, 1, None), (3, 1, None), (4, 1, 8), (5, 1, None)]
     [(unread, path)] = rows(file, "select raw, path from rejected_rows")
@@ -96,6 +104,58 @@ async def test_what_the_server_does_not_know_any_more_is_no_longer_active(file: 
     assert (json.loads(unread), path) == ({"workshop_order_id": 2, "order_items": "none"}, "$.order_items")
     [(raw,)] = rows(file, "select raw from workshop_orders where workshop_order_id = 4")
     assert json.loads(str(raw))["added"] == "kept"
+
+
+async def test_orders_that_cannot_be_read_any_more_are_not_asked_for_and_put_aside_once(file: Path) -> None:
+    status: object = 1
+    asked = 0
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        same = {"customer_id": 5, "datetime_scheduled_start": START, "status_id": status}
+        orders = [{"workshop_order_id": number, **same} for number in range(20)]
+        return web.json_response({"data": orders, "pagination": {"next_url": None}})
+
+    async with served(answer) as url, session(url) as cs:
+        await sync_workshop_orders(cs, store(file), **DAY)
+        status = []
+        for number in (2, 3):
+            report = await sync_workshop_orders(cs, store(file), **DAY)
+            assert (asked, report.rejected, report.refetched) == (number, 20, 0)
+            assert rows(file, "select count(*) from rejected_rows") == [(20,)]
+
+
+async def test_what_could_not_be_read_stays_when_its_order_leaves_the_days(file: Path) -> None:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"data": listed, "pagination": {"next_url": None}})
+
+    listed: Orders = [{"workshop_order_id": 7, "datetime_scheduled_start": START, "status_id": []}]
+    async with served(answer) as url, session(url) as cs:
+        await sync_workshop_orders(cs, store(file), **DAY)
+        listed = []
+        await sync_workshop_orders(cs, store(file), **DAY)
+        assert rows(file, "select workshop_order_id from rejected_rows") == [(7,)]
+        listed = [{"workshop_order_id": 7, "datetime_scheduled_start": START}]
+        await sync_workshop_orders(cs, store(file), **DAY)
+    assert rows(file, "select * from rejected_rows") == []
+
+
+async def test_a_run_does_not_ask_for_what_a_later_one_has_seen(file: Path) -> None:
+    spring = Days(date_from=date(2025, 1, 1), date_until=date(2025, 4, 30))
+    async with limitless(2_000) as sandbox, session(sandbox.url) as cs:
+        alone = await sync_workshop_orders(cs, store(file), **YEAR)
+        async with anyio.create_task_group() as others:
+
+            def on_progress(seen: SyncProgress) -> None:
+                if seen.pages == 10:
+                    others.start_soon(lambda: sync_workshop_orders(cs, store(file), **spring))
+
+            report = await sync_workshop_orders(
+                cs, store(file), **YEAR, concurrency=1, on_progress=on_progress
+            )
+            assert report.pages <= alone.pages
+            assert (report.orders, report.refetched) == (2_000, 0)
 
 
 async def test_a_failure_while_asking_is_raised_and_the_run_goes_on_there(file: Path) -> None:

@@ -105,6 +105,21 @@ async def test_lists_in_any_order_can_be_estimated(tmp_path: Path, order: list[d
     assert report.orders == len(REGULAR)
 
 
+# The second is the evening before, in Amsterdam.
+@pytest.mark.parametrize("start", [None, "2025-01-01T00:30:00+02:00"])
+async def test_an_order_from_before_the_days_does_not_hold_it_up(start: str | None) -> None:
+    busy_day: list[dict[str, object]] = [
+        {"workshop_order_id": number, "datetime_scheduled_start": "2025-01-01 09:00:00"}
+        for number in range(30)
+    ]
+    first: dict[str, object] = {"workshop_order_id": 10_000, "datetime_scheduled_start": start}
+    async with served(listing([first, *busy_day, *REGULAR], page_size=10)) as url, session(url) as cs:
+        with anyio.fail_after(10):
+            expected = await estimate(cs, None, **YEAR)
+    assert within_a_tenth(expected.orders, len(busy_day) + len(REGULAR))
+    assert expected.requests_now <= 30
+
+
 async def test_nights_are_told(tmp_path: Path) -> None:
     async with Sandbox(orders=3_000, page_size=10, daily_limit=100) as sandbox, session(sandbox.url) as cs:
         expected = await estimate(cs, store(tmp_path / "a.db"), **YEAR)

@@ -106,11 +106,20 @@ def test_the_order_is_verified_from_page_to_page() -> None:
     assert not part.in_order
 
 
-def test_a_part_of_an_earlier_attempt_is_cut_once_it_is_known_how_far_it_is() -> None:
-    plan = Plan([Part(0, Window(FIRST, FIRST + timedelta(days=99)), "more")])
+def test_what_an_earlier_attempt_reached_is_where_the_next_page_has_to_go_on() -> None:
+    part = Part(0, Window(FIRST, FIRST + timedelta(days=9)), "more", reached=FIRST + timedelta(days=9))
+    part.read(ordinals(2, 11), "and more")
+    assert (part.in_order, part.done, part.reached) == (False, False, FIRST + timedelta(days=9))
+    part.read(ordinals(3, 4), None)
+    assert part.done
+
+
+def test_a_part_of_an_earlier_attempt_is_cut_once_it_is_known_how_dense_it_is() -> None:
+    reached = FIRST + timedelta(days=39)
+    plan = Plan([Part(0, Window(FIRST, FIRST + timedelta(days=99)), "more", reached=reached)])
     part = plan.take()
     assert part is not None
-    assert (part.days_left, plan.where_to_cut()) == (range(0), None)
+    assert (part.days_left, plan.where_to_cut()) == (range(*ordinals(40, 100)), None)
     plan.read(part, ordinals(40, 40, 40), "and more")
     assert part.days_left == range(*ordinals(41, 100))
     assert plan.where_to_cut() == (part, FIRST + timedelta(days=70))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from aiohttp import web
 
 from cyclesoft_async import CycleSoftSession, errors
 from cyclesoft_async.bulksync import SyncProgress, SyncReport, SyncStopped, sync_workshop_orders
@@ -63,6 +64,27 @@ async def test_what_did_not_come_in_order_is_read_to_its_end_also_when_it_goes_o
         await stopped_at(8, cs, file, concurrency=2)
         assert len(rows(file, "select * from cyclesoft_windows")) > 1
         assert (0,) in rows(file, "select in_order from cyclesoft_windows")
+        await sync_workshop_orders(cs, store(file), **YEAR, concurrency=2)
+    assert rows(file, "select count(*) from workshop_orders") == [(len(DATED),)]
+
+
+async def test_a_list_that_breaks_its_order_where_it_was_stopped_is_read_to_its_end(file: Path) -> None:
+    """The first window is cut after one page; its next one begins earlier, and ends beyond the cut."""
+    first, second = [*DATED[:5], *DATED[20:25]], [*DATED[5:10], *DATED[300:305]]
+    answer = listing([*first, *second, *DATED[10:20], *DATED[25:300], *DATED[305:]], page_size=10)
+    stopped = anyio.Event()
+
+    async def hold_second_page(request: web.Request) -> web.StreamResponse:
+        if request.query.get("skip") == "10":
+            await stopped.wait()
+        return await answer(request)
+
+    async with served(hold_second_page) as url, session(url) as cs:
+        await stopped_at(2, cs, file, concurrency=2)
+        stopped.set()
+        assert rows(file, "select pages, in_order, reached from cyclesoft_windows where number = 0") == [
+            (1, 1, "2025-01-25")
+        ]
         await sync_workshop_orders(cs, store(file), **YEAR, concurrency=2)
     assert rows(file, "select count(*) from workshop_orders") == [(len(DATED),)]
 

@@ -223,6 +223,23 @@ def test_credentials_are_asked_for_on_a_terminal_and_the_password_is_not_echoed(
     assert CANARY not in answer
 
 
+def test_ctrl_c_at_the_question_for_a_password(server: str) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [CYCLESOFT, "quota"],
+        stdout=theirs,
+        stderr=theirs,
+        stdin=theirs,
+        start_new_session=True,
+        env=clean_environment() | {"CYCLESOFT_BASE_URL": server, "CYCLESOFT_USERNAME": "user"},
+    ) as process:
+        os.close(theirs)
+        assert os.read(ours, 1_000) == b"Password: "
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert read_all(ours).strip() == "cyclesoft: stopped; what was stored before stays"
+
+
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with serving() as (url, process):
         process.kill()

@@ -15,13 +15,17 @@ import pytest
 
 from cyclesoft_async.sandbox import Fault, Faults, Sandbox
 
-from .syncing import LIMITLESS, limitless, rows
+from .syncing import LIMITLESS, limitless, rows, session
 
 CYCLESOFT = str(Path(sys.executable).with_name("cyclesoft"))
 YEAR = ["--from", "2025-01-01", "--until", "2025-12-31"]
 
 
-async def sync(sandbox: Sandbox, folder: Path, *options: str, **more: str) -> CompletedProcess[str]:
+async def sync(sandbox: Sandbox, folder: Path, *options: str) -> CompletedProcess[str]:
+    return await run(sandbox, folder, *YEAR, *options)
+
+
+async def run(sandbox: Sandbox, folder: Path, *options: str) -> CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("CYCLESOFT_")}
     environment |= {
         "CYCLESOFT_USERNAME": "user",
@@ -29,7 +33,7 @@ async def sync(sandbox: Sandbox, folder: Path, *options: str, **more: str) -> Co
         "CYCLESOFT_BASE_URL": sandbox.url,
     }
     done = await anyio.run_process(
-        [CYCLESOFT, "sync", *YEAR, *options], check=False, cwd=folder, env=environment | more, stdin=-3
+        [CYCLESOFT, "sync", *options], check=False, cwd=folder, env=environment, stdin=-3
     )
     return CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -88,6 +92,17 @@ async def test_a_used_up_quota_is_code_75_and_the_same_command_goes_on(tmp_path:
     assert rows(tmp_path / "a.db", "select count(*) from workshop_orders") == [(1_000,)]
 
 
+async def test_what_is_left_is_not_told_before_it_is_known(tmp_path: Path) -> None:
+    async with Sandbox(orders=300, daily_limit=1) as sandbox:
+        async with session(sandbox.url) as cs:
+            await cs.workshop_orders.list()
+        done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
+    assert done.returncode == 75
+    assert re.match(
+        r"cyclesoft: the daily quota is used up; 0 orders are stored; there is quota again at ", done.stderr
+    )
+
+
 async def test_fresh_starts_over(tmp_path: Path) -> None:
     async with limitless(300) as sandbox:
         for options in ([], ["--fresh"]):
@@ -100,12 +115,12 @@ async def test_rows_that_could_not_be_read_are_read_again(tmp_path: Path) -> Non
     async with Sandbox(orders=50, faults=faults, minutely_limit=LIMITLESS) as sandbox:
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
         assert "rejected rows: 1\n" in done.stdout
-        retried = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--retry-rejected")
+        retried = await run(sandbox, tmp_path, "--to", "sqlite:///a.db", "--retry-rejected")
         assert retried.stdout == "stored: 0\nstill rejected: 1\n"
         good = {"workshop_order_id": 7, "customer_id": 8}
         with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
             connection.execute("update rejected_rows set raw = ?", [json.dumps(good).encode()])
-        retried = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--retry-rejected", "--json")
+        retried = await run(sandbox, tmp_path, "--to", "sqlite:///a.db", "--retry-rejected", "--json")
         assert json.loads(retried.stdout) == {"stored": 1, "rejected": 0}
 
 

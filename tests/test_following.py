@@ -14,12 +14,15 @@ from aiohttp import web
 from cyclesoft_async import CycleSoftSession, RetryPolicy, errors, models
 from cyclesoft_async.bulksync import Follower, Store, SyncReport
 from cyclesoft_async.models import AMSTERDAM
-from cyclesoft_async.sandbox import Deliveries, Sandbox
+from cyclesoft_async.sandbox import Deliveries, Fault, Faults, Sandbox
 from cyclesoft_async.transport import CallEvent, CallSent
-from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
 
+from .answering import page
+from .loopback import served
+from .postgres import query
 from .storing import rows
 
 SECRET = "whsec"
@@ -134,6 +137,38 @@ async def test_orders_that_webhooks_name_are_asked_for_once_for_several_events(
     }
 
 
+@pytest.mark.parametrize("skew", ["-10 seconds", "1 hour"])
+async def test_changes_are_stored_whatever_the_clock_of_a_postgres_inbox_shows(
+    url: str, postgres: str, skew: str
+) -> None:
+    receiver = WebhookReceiver([SECRET], PostgresInbox(postgres))
+    handled = anyio.Event()
+
+    async with Sandbox(orders=50) as sandbox, session(sandbox) as cs:
+        [order, *_] = await cs.workshop_orders.list().collect()
+        follower = Follower(cs, Store(url))
+        follower.listen(receiver)
+
+        @receiver.on_any
+        async def done(_: events.Event) -> None:
+            handled.set()
+
+        async with receiving(receiver) as hook, anyio.create_task_group() as tasks:
+            skewed = f"now() + interval '{skew}'"
+            query(postgres, f"ALTER TABLE cyclesoft.deliveries ALTER received_at SET DEFAULT {skewed}")
+            tasks.start_soon(follower.run)
+            async with Deliveries(sandbox, hook, SECRET) as deliveries:
+                for text in ("Eerst", "Nu"):
+                    handled = anyio.Event()
+                    change = models.WorkshopOrderUpdate(repair_description=text)
+                    await cs.workshop_orders.update(order.customer_id or 0, order.workshop_order_id, change)
+                    await deliveries.settled()
+                    with anyio.fail_after(10):
+                        await handled.wait()
+                    assert described(url, order.workshop_order_id) == text
+            tasks.cancel_scope.cancel()
+
+
 async def test_events_wait_in_the_inbox_until_somebody_follows(url: str, tmp_path: Path) -> None:
     inbox = tmp_path / "inbox.db"
     async with Sandbox(orders=50) as sandbox, session(sandbox) as cs:
@@ -159,6 +194,43 @@ async def test_events_wait_in_the_inbox_until_somebody_follows(url: str, tmp_pat
                 await stored.wait()
             tasks.cancel_scope.cancel()
     assert described(url, order.workshop_order_id) == "Wacht"
+
+
+async def test_events_that_came_before_it_runs_are_handled_then(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclesoft_async.bulksync.following._SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("cyclesoft_async.bulksync.following._MOST_REMEMBERED", 1)
+    receiver = WebhookReceiver([SECRET], SqliteInbox(tmp_path / "inbox.db"))
+    both_handled, handled = anyio.Event(), 0
+    async with Sandbox(orders=50) as sandbox, session(sandbox) as cs:
+        first, second, *_ = await cs.workshop_orders.list().collect()
+        follower = Follower(cs, Store(url))
+        follower.listen(receiver)
+
+        @receiver.on_any
+        async def count(_: events.Event) -> None:
+            nonlocal handled
+            handled += 1
+            if handled == 2:
+                both_handled.set()
+
+        async with (
+            receiving(receiver) as hook,
+            Deliveries(sandbox, hook, SECRET) as deliveries,
+            anyio.create_task_group() as tasks,
+        ):
+            for order in (first, second):
+                change = models.WorkshopOrderUpdate(repair_description="Eerder")
+                await cs.workshop_orders.update(order.customer_id or 0, order.workshop_order_id, change)
+            await deliveries.settled()
+            await anyio.wait_all_tasks_blocked()
+            assert handled == 0
+            tasks.start_soon(follower.run)
+            with anyio.fail_after(20):
+                await both_handled.wait()
+            tasks.cancel_scope.cancel()
+    assert {described(url, order.workshop_order_id) for order in (first, second)} == {"Eerder"}
 
 
 async def test_an_event_that_names_no_customer_is_left_to_the_rounds(
@@ -196,6 +268,59 @@ async def test_what_passes_is_waited_for_and_what_does_not_is_raised(
             await Follower(cs, Store(url)).run()
     assert scope.cancelled_caught
     assert "following goes on in a minute" in caplog.text
+
+
+async def follow_until_a_round_is_done(follower: Follower) -> None:
+    done = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: follower.run(on_round=lambda _: done.set()))
+        with anyio.fail_after(10):
+            await done.wait()
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.SERVER_ERROR, Fault.ERROR_UNDER_200, Fault.LIST_FOR_OBJECT, Fault.REPEATED_CURSOR]
+)
+async def test_an_odd_answer_does_not_end_it(url: str, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
+    monkeypatch.setattr("cyclesoft_async.bulksync.following._PAUSE_SECONDS", 0.01)
+    shop = Sandbox(
+        orders=200,
+        page_size=20,
+        first_day=TODAY - WEEK,
+        last_day=TODAY,
+        daily_limit=10**9,
+        faults=Faults(at={2: fault}),
+    )
+    async with shop as sandbox, session(sandbox) as cs:
+        await follow_until_a_round_is_done(Follower(cs, Store(url), share=1.0))
+    assert rows(url, "SELECT count(*) FROM workshop_orders") == [(200,)]
+
+
+AMPLE = {"X-RateLimit-Daily-Limit": f"{10**9}", "X-RateLimit-Daily-Remaining": f"{10**9}"}
+
+
+async def test_a_round_does_not_go_on_from_a_cursor_that_was_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclesoft_async.bulksync.following._PAUSE_SECONDS", 0.01)
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        token = request.query.get("token", "")
+        asked.append(token)
+        if token == "1":
+            return web.Response(status=400, headers=AMPLE)
+        next_url = None if token else f"{request.path}?token={len(asked)}"
+        order = {"workshop_order_id": len(asked), "datetime_scheduled_start": f"{TODAY} 09:00:00"}
+        return web.Response(body=page(order, next_url=next_url), headers=AMPLE)
+
+    async with (
+        served(answer) as base,
+        CycleSoftSession("user", "pass", base_url=base, retries=RetryPolicy.none()) as cs,
+    ):
+        await follow_until_a_round_is_done(Follower(cs, Store(url), share=1.0))
+    assert asked == ["", "1", "", "3"]
 
 
 async def test_a_used_up_quota_is_waited_for(url: str, caplog: pytest.LogCaptureFixture) -> None:

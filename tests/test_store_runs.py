@@ -11,12 +11,13 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
+from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store
 from cyclesoft_async.bulksync.checkpoints import StoredRun
 from cyclesoft_async.bulksync.plan import Window
 from cyclesoft_async.bulksync.questions import OrderKey
 
-from .storing import SQLITE, YEAR, begin, decoded, page_of, rows, stored, version
+from .storing import SQLITE, YEAR, as_it_is, begin, decoded, page_of, rows, stored, version
 
 SUNDAY = 6
 YEAR_2 = datetime.fromisoformat("0002-01-01")
@@ -55,7 +56,7 @@ async def test_a_run_is_where_its_pages_left_it(url: str) -> None:
         ]
         late = replace(page_of(run, number=0), page=replace(page.page, cursor="/late"))
         await writer.write([late], requests=0)
-        assert (await writer.run(run.run_id)).windows[0].done, "what is done stays done"
+        assert (await as_it_is(writer, run)).windows[0].done, "what is done stays done"
         await writer.finish_run(run.run_id, requests=2)
         await writer.finish_run(run.run_id, requests=2)
         found = await writer.last_run(june.first, july.last)
@@ -87,7 +88,7 @@ async def test_a_window_that_another_process_has_cut_earlier_keeps_to_that(url: 
         run = await begin(writer)
         await writer.split(run.run_id, 0, date(2025, 3, 1))
         late = await writer.split(run.run_id, 0, date(2025, 7, 1))
-        first, *_ = (await writer.run(run.run_id)).windows
+        first, *_ = (await as_it_is(writer, run)).windows
     assert first.window == Window(YEAR.first, date(2025, 2, 28))
     assert late.window == Window(date(2025, 7, 1), date(2025, 7, 1)), "it has a day at least"
 
@@ -97,9 +98,21 @@ async def test_a_window_remembers_that_a_page_came_out_of_order(url: str) -> Non
         run = await begin(writer)
         for in_order in (True, False, True):
             await writer.write([replace(page_of(run), in_order=in_order)], requests=1)
-        [window] = (await writer.run(run.run_id)).windows
+        [window] = (await as_it_is(writer, run)).windows
     assert not window.in_order
     assert not window.part().in_order
+
+
+async def test_a_window_remembers_how_far_it_was_read(url: str) -> None:
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        page = replace(page_of(run), page=replace(page_of(run).page, cursor="here"))
+        await writer.write([replace(page, reached=date(2025, 3, 9))], requests=1)
+        part = (await as_it_is(writer, run)).windows[0].part()
+    assert part.days_left == range(date(2025, 3, 10).toordinal(), date(2026, 1, 1).toordinal())
+    part.read([date(2025, 3, 2).toordinal(), date(2026, 1, 1).toordinal()], "there")
+    assert not part.in_order, "this page begins before the last one's end"
+    assert not part.done
 
 
 async def test_days_up_to_the_last_that_there_is(url: str) -> None:
@@ -147,23 +160,26 @@ async def test_orders_that_a_run_has_not_come_across(url: str) -> None:
         "is_active": False,
     }
     nobodys = {"workshop_order_id": 7, "datetime_scheduled_start": starts[2]}
-    active = {
-        "workshop_order_id": 8,
-        "customer_id": 0,
-        "datetime_scheduled_start": starts[2],
-        "is_active": True,
-    }
-    await stored(url, (*everything, deleted, nobodys, active))
+    anonymous, active = (
+        {
+            "workshop_order_id": key,
+            "customer_id": customer,
+            "datetime_scheduled_start": starts[2],
+            "is_active": True,
+        }
+        for key, customer in ((8, 0), (9, 90))
+    )
+    await stored(url, (*everything, deleted, nobodys, anonymous, active))
     async with Store(url).open() as writer:
         run = await begin(writer)
-        assert await writer.unseen(run.run_id) == [OrderKey(20, 2), OrderKey(30, 3), OrderKey(0, 8)]
+        assert await writer.unseen(run.run_id) == [OrderKey(20, 2), OrderKey(30, 3), OrderKey(90, 9)]
         await writer.write([page_of(run, everything[1])], requests=1)
-        assert await writer.unseen(run.run_id) == [OrderKey(30, 3), OrderKey(0, 8)]
+        assert await writer.unseen(run.run_id) == [OrderKey(30, 3), OrderKey(90, 9)]
         await writer.write_orders([decoded(everything[2])], run_id=None)
-        assert await writer.unseen(run.run_id) == [OrderKey(30, 3), OrderKey(0, 8)]
+        assert await writer.unseen(run.run_id) == [OrderKey(30, 3), OrderKey(90, 9)]
         await writer.write_orders([decoded(everything[2])], run_id=run.run_id)
-        assert await writer.unseen(run.run_id) == [OrderKey(0, 8)]
-        await writer.mark_deleted([8, 99])
+        assert await writer.unseen(run.run_id) == [OrderKey(90, 9)]
+        await writer.mark_deleted([9, 99])
         await writer.mark_deleted([])
         await writer.write_orders([], run_id=run.run_id)
         assert await writer.unseen(run.run_id) == []
@@ -183,7 +199,7 @@ async def test_a_run_is_active_whenever_something_of_it_is_stored(url: str) -> N
             partial(writer.write_orders, [decoded(order)], run_id=run.run_id),
         ):
             await store()
-            times.append((await writer.run(run.run_id)).active_at)
+            times.append((await as_it_is(writer, run)).active_at)
     assert len(set(times)) == 4
     assert times == sorted(times)
 
@@ -245,9 +261,37 @@ async def test_a_finished_run_takes_the_place_of_earlier_ones_of_its_days(url: s
     async with Store(url).open() as writer:
         for window in (month, other, YEAR):
             run = await begin(writer, [window])
-            await writer.write([page_of(run, b'{"workshop_order_id": "none"}', done=True)], requests=1)
+            await writer.write([page_of(run, {"workshop_order_id": 1}, done=True)], requests=1)
             await writer.finish_run(run.run_id, requests=0)
         assert await writer.last_run(month.first, month.last) is None
         assert await writer.last_run(other.first, other.last) is not None
-    assert rows(url, "select run_id from rejected_rows order by 1") == [(2,), (3,)]
     assert rows(url, "select run_id from cyclesoft_windows order by 1") == [(2,), (3,)]
+
+
+async def test_a_finished_run_ends_those_that_were_stopped_before_it_began(url: str) -> None:
+    month = Window(date(2025, 3, 1), date(2025, 3, 31))
+    async with Store(url).open() as writer:
+        stopped, at_work = await begin(writer, [month]), await begin(writer, [month])
+        run = await begin(writer)
+        await writer.write([page_of(at_work, {"workshop_order_id": 1})], requests=1)
+        await writer.finish_run(run.run_id, requests=0)
+        assert await writer.current_run(stopped.run_id) is None
+        assert await writer.current_run(at_work.run_id) is not None
+        with pytest.raises(errors.StoreError, match="this run was given up"):
+            await writer.write([page_of(stopped, {"workshop_order_id": 2})], requests=1)
+        with pytest.raises(errors.StoreError, match="this run was given up"):
+            await writer.split(stopped.run_id, 0, date(2025, 3, 9))
+        assert await writer.unseen(stopped.run_id) == []
+        await writer.finish_run(stopped.run_id, requests=1)
+    assert rows(url, "select workshop_order_id from workshop_orders") == [(1,)]
+    assert rows(url, "select run_id from cyclesoft_runs order by 1") == [(at_work.run_id,), (run.run_id,)]
+
+
+async def test_a_run_that_is_begun_over_is_not_the_current_one_any_more(url: str) -> None:
+    async with Store(url).open() as writer:
+        first, other = await begin(writer), await begin(writer, [Window(YEAR.first, YEAR.first)])
+        assert await writer.current_run(first.run_id) == first
+        second = await begin(writer)
+        assert await writer.current_run(first.run_id) is None
+        assert await writer.current_run(second.run_id) == second
+        assert await writer.current_run(other.run_id) == other

@@ -37,7 +37,7 @@ async def test_the_schema_is_made_once_and_stays(url: str) -> None:
     for _ in range(2):
         async with Store(url).open() as writer:
             assert await writer.last_run(YEAR.first, YEAR.last) is None
-    assert rows(url, "select version from cyclesoft_schema") == [(2,)]
+    assert rows(url, "select version from cyclesoft_schema") == [(3,)]
 
 
 async def test_processes_may_open_an_empty_database_at_the_same_time(url: str) -> None:
@@ -51,7 +51,7 @@ async def test_processes_may_open_an_empty_database_at_the_same_time(url: str) -
         for _ in range(4):
             processes.start_soon(open_it)
     assert results == [(0, b"")] * 4
-    assert rows(url, "select version from cyclesoft_schema") == [(2,)]
+    assert rows(url, "select version from cyclesoft_schema") == [(3,)]
 
 
 async def test_tasks_may_open_an_empty_database_at_the_same_time(url: str) -> None:
@@ -62,14 +62,14 @@ async def test_tasks_may_open_an_empty_database_at_the_same_time(url: str) -> No
     async with anyio.create_task_group() as tasks:
         for _ in range(16):
             tasks.start_soon(open_it)
-    assert rows(url, "select version from cyclesoft_schema") == [(2,)]
+    assert rows(url, "select version from cyclesoft_schema") == [(3,)]
 
 
 async def test_a_newer_schema_is_refused(url: str) -> None:
     async with Store(url).open():
         pass
-    rows(url, "update cyclesoft_schema set version = 3")
-    with pytest.raises(StoreError, match="schema 3, made by a newer version of this library"):
+    rows(url, "update cyclesoft_schema set version = 4")
+    with pytest.raises(StoreError, match="schema 4, made by a newer version of this library"):
         async with Store(url).open():
             pass
 
@@ -87,10 +87,11 @@ async def test_tables_of_somebody_else_are_refused_and_left_alone(url: str) -> N
     assert rows(url, "select mine from workshop_orders") == []
 
 
-async def test_columns_that_somebody_added_do_no_harm(url: str) -> None:
+@pytest.mark.parametrize("definition", ["text", "text not null default 'x'"])
+async def test_columns_that_somebody_added_do_no_harm(url: str, definition: str) -> None:
     async with Store(url).open():
         pass
-    rows(url, "alter table workshop_orders add column mine text")
+    rows(url, f"alter table workshop_orders add column mine {definition}")
     async with Store(url).open() as writer:
         await writer.write([page_of(await begin(writer), {"workshop_order_id": 1})], requests=1)
     rows(url, "update workshop_orders set mine = 'kept'")
@@ -110,11 +111,13 @@ async def test_a_database_of_version_0_1_is_brought_up_to_date(tmp_path: Path) -
         old.execute("insert into workshop_order_items (workshop_order_id, position) values (1, 0), (2, 0)")
         old.execute(
             "insert into rejected_rows (seen_at, reason, raw) values"
-            """ ('2025-07-01 07:00:00.000000', 'then', cast('{"workshop_order_id": 3}' as blob))"""
+            """ ('2025-07-01 07:00:00.000000', 'then', cast('{"workshop_order_id": 3}' as blob)),"""
+            """ ('2025-07-01 07:00:00.000000', 'then',"""
+            """ cast('{"workshop_order_id": 2, "store_id": []}' as blob))"""
         )
     url = f"{SQLITE}{file}"
     async with Store(url).open() as writer:
-        assert await writer.retry_rejected() == RetriedRows(stored=1, rejected=0)
+        assert await writer.retry_rejected() == RetriedRows(stored=1, rejected=1)
         run = await begin(writer)
         same_time = {"workshop_order_id": 1, "datetime_modified": "2025-07-01 09:00:00", "status_text": "new"}
         await writer.write(
@@ -127,6 +130,7 @@ async def test_a_database_of_version_0_1_is_brought_up_to_date(tmp_path: Path) -
         (3, None, None),
     ]
     assert rows(url, "select count(*) from workshop_order_items") == [(0,)]
+    assert rows(url, "select * from rejected_rows") == [], "the run has come across the second order"
     assert rows(url, "select name from pragma_index_info('ix_workshop_orders_start_seen')") == [
         ("datetime_scheduled_start",),
         ("seen_run_id",),
@@ -134,6 +138,29 @@ async def test_a_database_of_version_0_1_is_brought_up_to_date(tmp_path: Path) -
     assert rows(
         url, "select datetime_modified from workshop_orders_amsterdam where workshop_order_id = 1"
     ) == [("2025-07-01 09:00:00",)]
+
+
+async def test_a_database_of_schema_2_is_brought_up_to_date(url: str) -> None:
+    unreadable = [b'{"workshop_order_id": 7, "status_id": []}', b'{"workshop_order_id": []}']
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        await writer.write([page_of(run, {"workshop_order_id": 1}, *unreadable)], requests=1)
+    for back in (
+        "alter table rejected_rows drop column workshop_order_id",
+        "alter table cyclesoft_windows drop column reached",
+        "create view mine as select * from workshop_orders_amsterdam",
+        "update cyclesoft_schema set version = 2",
+    ):
+        rows(url, back)
+    async with Store(url).open() as writer:
+        found = await writer.last_run(YEAR.first, YEAR.last)
+        assert found == await writer.current_run(run.run_id)
+        assert found is not None
+        assert (found.orders, found.rejected, found.windows[0].reached) == (1, 2, None)
+        await writer.write([page_of(found, {"workshop_order_id": 2})], requests=1)
+    assert rows(url, "select version from cyclesoft_schema") == [(3,)]
+    assert rows(url, "select workshop_order_id from rejected_rows order by id") == [(7,), (None,)]
+    assert rows(url, "select workshop_order_id from mine order by 1") == [(1,), (2,)]
 
 
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,50 @@ async def ask_until_answered(url: str) -> None:
             return
 
 
+async def test_workers_leave_what_is_left_of_a_run_that_was_begun_over_in_postgres(postgres: str) -> None:
+    seen: list[int] = []
+    runs: list[StoredRun] = []
+
+    async def ask(resume: bool | None) -> None:
+        runs.append(
+            await sync_with_workers(
+                Store(postgres),
+                **YEAR,
+                windows=8,
+                resume=resume,
+                on_progress=lambda run: seen.append(run.run_id),
+            )
+        )
+
+    async with Sandbox(orders=1_000, minutely_limit=10_000) as sandbox, session(sandbox) as cs:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, None)
+            await until(lambda: 1 in seen)
+            tasks.start_soon(ask, False)
+            await until(lambda: 2 in seen)
+            async with working(cs, postgres):
+                await until(lambda: len(runs) == 2)
+                await until(lambda: not query(postgres, "SELECT id FROM cyclesoft.procrastinate_jobs"))
+        assert sandbox.requests == runs[0].requests
+    assert runs[0] == runs[1], "who waits for the first run gets the second"
+    assert (runs[0].run_id, runs[0].orders) == (2, 1_000)
+
+
+async def test_who_waits_for_a_run_that_one_of_more_days_outran_is_told_in_postgres(postgres: str) -> None:
+    january = Days(date_from=date(2025, 1, 1), date_until=date(2025, 1, 31))
+    seen: list[StoredRun] = []
+    async with Sandbox(orders=500) as sandbox, session(sandbox) as cs, anyio.create_task_group() as tasks:
+
+        async def outrun() -> None:
+            await until(lambda: bool(seen))
+            await sync_workshop_orders(cs, Store(postgres), **YEAR)
+
+        tasks.start_soon(outrun)
+        run = await sync_with_workers(Store(postgres), **january, on_progress=seen.append)
+        assert run == seen[-1]
+        assert run.finished_at is None
+
+
 async def test_workers_need_postgres(tmp_path: Path) -> None:
     with pytest.raises(errors.UsageError, match="PostgreSQL"):
         await sync_with_workers(Store(f"sqlite:///{tmp_path / 'orders.db'}"), **YEAR)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select
 
+from cyclesoft_async.errors import StoreError
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.paging import Page
 
 from .plan import Part, Window
-from .tables import rejected_rows, runs, windows
+from .rejected import forget_outdated
+from .tables import runs, windows
 
 
 class StoredWindow(Struct, frozen=True, kw_only=True):
@@ -25,12 +27,14 @@ class StoredWindow(Struct, frozen=True, kw_only=True):
     done: bool
     in_order: bool
     """All its pages so far came in the order of the scheduled start."""
+    reached: date | None
+    """The last day that was read of while they did; None before the first."""
     pages: int
     orders: int
 
     def part(self) -> Part:
         """What is left of it, to be read."""
-        return Part(self.number, self.window, self.cursor, in_order=self.in_order)
+        return Part(self.number, self.window, self.cursor, reached=self.reached, in_order=self.in_order)
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
@@ -63,6 +67,8 @@ class WindowPage(Struct, frozen=True, kw_only=True):
     """Nothing more of the window is wanted; otherwise it goes on at the page's cursor."""
     in_order: bool
     """Whether all pages of the window up to this one came in the order of the scheduled start."""
+    reached: date | None
+    """The last day that was read of while they did."""
 
     @classmethod
     def of(cls, run_id: int, part: Part, page: Page[WorkshopOrder], orders: int) -> WindowPage:
@@ -74,6 +80,7 @@ class WindowPage(Struct, frozen=True, kw_only=True):
             orders=orders,
             done=part.done,
             in_order=part.in_order,
+            reached=part.reached,
         )
 
 
@@ -85,9 +92,16 @@ def last_run(connection: Connection, date_from: date, date_until: date) -> Store
     return None if row is None else _run(connection, row)
 
 
-def run(connection: Connection, run_id: int) -> StoredRun:
-    """The run with this number."""
-    return _run(connection, connection.execute(select(runs).where(runs.c.run_id == run_id)).one())
+def current_run(connection: Connection, run_id: int) -> StoredRun | None:
+    """The run with this number, unless a later one of the same days has taken its place."""
+    later = runs.alias()
+    is_replaced = exists().where(
+        later.c.run_id > runs.c.run_id,
+        later.c.date_from == runs.c.date_from,
+        later.c.date_until == runs.c.date_until,
+    )
+    row = connection.execute(select(runs).where(runs.c.run_id == run_id, ~is_replaced)).one_or_none()
+    return None if row is None else _run(connection, row)
 
 
 def begin_run(
@@ -104,7 +118,7 @@ def begin_run(
 
 def split(connection: Connection, run_id: int, number: int, cut: date) -> StoredWindow:
     """Cut a window in two: the later one, from `cut` on, is new."""
-    note_activity(connection, run_id)  # whoever splits a window of the same run at the same time waits here
+    _note_activity(connection, run_id)  # whoever splits a window of the same run at the same time waits here
     of_run = windows.c.run_id == run_id
     this = of_run & (windows.c.number == number)
     last = connection.execute(select(windows.c.last_day).where(this)).scalar_one()
@@ -126,6 +140,7 @@ def advance(connection: Connection, pages: Sequence[WindowPage]) -> None:
                 "cursor": page.page.cursor,
                 "done": page.done,
                 "in_order": page.in_order,
+                "reached": page.reached,
                 "more_orders": page.orders,
             }
             for page in pages
@@ -135,49 +150,59 @@ def advance(connection: Connection, pages: Sequence[WindowPage]) -> None:
 
 def count(connection: Connection, pages: Sequence[WindowPage], *, requests: int, rejected: int) -> None:
     """Add what the pages brought to their run; relative, because several processes may work on it."""
-    connection.execute(
-        runs.update()
-        .where(runs.c.run_id == pages[0].run_id)
-        .values(
-            requests=runs.c.requests + requests,
-            orders=runs.c.orders + sum(page.orders for page in pages),
-            rejected=runs.c.rejected + rejected,
-            pages=runs.c.pages + len(pages),
-            active_at=datetime.now(UTC),
-        )
-    )
+    values = {
+        "requests": runs.c.requests + requests,
+        "orders": runs.c.orders + sum(page.orders for page in pages),
+        "rejected": runs.c.rejected + rejected,
+        "pages": runs.c.pages + len(pages),
+    }
+    _note_activity(connection, pages[0].run_id, values)
 
 
-def note_activity(connection: Connection, run_id: int) -> None:
-    """Note that something of the run was stored just now."""
-    connection.execute(runs.update().where(runs.c.run_id == run_id).values(active_at=datetime.now(UTC)))
+def count_rejected(connection: Connection, run_id: int, rejected: int) -> None:
+    """Add rows that were put aside while orders were asked for one by one."""
+    _note_activity(connection, run_id, {"rejected": runs.c.rejected + rejected})
+
+
+def _note_activity(
+    connection: Connection, run_id: int, values: Mapping[str, ColumnElement[int]] | None = None
+) -> None:
+    """Note that something of the run was stored just now.
+
+    Raises:
+        StoreError: There is no such run any more.
+    """
+    noted = runs.update().where(runs.c.run_id == run_id).values(active_at=datetime.now(UTC), **values or {})
+    if not connection.execute(noted).rowcount:
+        raise StoreError("this run was given up: a later one has read its days meanwhile")
 
 
 def finish_run(connection: Connection, run_id: int, requests: int) -> None:
     """Note that everything of the run has been read."""
-    connection.execute(
+    this = connection.execute(
         runs.update()
         .where(runs.c.run_id == run_id)
         .values(finished_at=datetime.now(UTC), requests=runs.c.requests + requests)
-    )
-    _forget_earlier(connection, run_id)
+        .returning(runs)
+    ).one_or_none()
+    if this is not None:
+        forget_outdated(connection, run_id, this.started_at)
+        _forget_earlier(connection, this)
 
 
-def _forget_earlier(connection: Connection, run_id: int) -> None:
-    """Forget finished runs of these days, or fewer: what they could not read, this run has come across again.
+def _forget_earlier(connection: Connection, this: Row[tuple[object, ...]]) -> None:
+    """Forget earlier runs of these days, or fewer, but for those that are still at work.
 
     Whoever follows begins hundreds of runs a day.
     """
-    this = select(runs).where(runs.c.run_id == run_id).subquery()
-    earlier = select(runs.c.run_id).where(
-        runs.c.run_id < run_id,
-        runs.c.finished_at.is_not(None),
-        runs.c.date_from >= select(this.c.date_from).scalar_subquery(),
-        runs.c.date_until <= select(this.c.date_until).scalar_subquery(),
+    connection.execute(
+        runs.delete().where(
+            runs.c.run_id < this.run_id,
+            runs.c.date_from >= this.date_from,
+            runs.c.date_until <= this.date_until,
+            or_(runs.c.finished_at.is_not(None), runs.c.active_at < this.started_at),
+        )
     )
-    found = connection.execute(earlier).scalars().all()
-    connection.execute(rejected_rows.delete().where(rejected_rows.c.run_id.in_(found)))
-    connection.execute(runs.delete().where(runs.c.run_id.in_(found)))
 
 
 _ADVANCE = (
@@ -187,6 +212,7 @@ _ADVANCE = (
         cursor=bindparam("cursor"),
         done=or_(windows.c.done, bindparam("done")),
         in_order=and_(windows.c.in_order, bindparam("in_order")),
+        reached=bindparam("reached"),
         pages=windows.c.pages + 1,
         orders=windows.c.orders + bindparam("more_orders"),
     )
@@ -205,7 +231,7 @@ def _add_window(connection: Connection, run_id: int, number: int, window: Window
         )
     )
     return StoredWindow(
-        number=number, window=window, cursor=None, done=False, in_order=True, pages=0, orders=0
+        number=number, window=window, cursor=None, done=False, in_order=True, reached=None, pages=0, orders=0
     )
 
 
@@ -222,9 +248,28 @@ def _run(connection: Connection, row: Row[tuple[object, ...]]) -> StoredRun:
                 cursor=part.cursor,
                 done=part.done,
                 in_order=part.in_order,
+                reached=part.reached,
                 pages=part.pages,
                 orders=part.orders,
             )
             for part in found
         ],
     )
+
+
+def stopped_run(connection: Connection, date_from: date) -> StoredRun | None:
+    """The newest unfinished run from this day on, unless a later run reaches as far."""
+    later = runs.alias()
+    is_replaced = exists().where(
+        later.c.run_id > runs.c.run_id,
+        later.c.date_from == runs.c.date_from,
+        later.c.date_until >= runs.c.date_until,
+    )
+    stopped = (
+        select(runs)
+        .where(runs.c.date_from == date_from, runs.c.finished_at.is_(None), ~is_replaced)
+        .order_by(runs.c.run_id.desc())
+        .limit(1)
+    )
+    row = connection.execute(stopped).one_or_none()
+    return None if row is None else _run(connection, row)

@@ -110,7 +110,9 @@ async def _from_store(
 ) -> tuple[StoredRun | None, Mapping[date, int]]:
     if store is None:
         return to_go_on_with(None, resume=resume), {}
-    async with store.open() as writer:
+    async with store.open_if_there() as writer:
+        if writer is None:
+            return to_go_on_with(None, resume=resume), {}
         last = await writer.last_run(whole.first, whole.last)
         return to_go_on_with(last, resume=resume), await known_orders(writer, last)
 

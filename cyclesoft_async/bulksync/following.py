@@ -5,11 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import inf
 from time import monotonic, time
 
 import anyio
 
-from cyclesoft_async.errors import QuotaExhausted, UsageError
+from cyclesoft_async.errors import (
+    AuthenticationError,
+    PermissionDeniedError,
+    QuotaExhausted,
+    RequestError,
+    StoreError,
+    UsageError,
+)
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks import WebhookReceiver, events
@@ -28,6 +36,8 @@ _DAY_SECONDS = 86_400.0
 _SETTLE_SECONDS = 2.0
 _PAUSE_SECONDS = 60.0
 _MOST_REMEMBERED = 10_000
+# No clock of a computer is so slow beside another.
+_SLOWEST_CLOCK = 0.999
 
 
 class Follower:
@@ -60,8 +70,10 @@ class Follower:
         self._store = store
         self._days = timedelta(days=days - 1)
         self._pace = _Pace(cs, share)
+        self._resume: bool | None = None
         self._writer: StoreWriter | None = None
         self._running = anyio.Event()
+        self._clock = _InboxClock()
         self._asked_at: dict[int, float] = {}
 
     def listen(self, receiver: WebhookReceiver) -> None:
@@ -74,13 +86,15 @@ class Follower:
     async def run(self, *, on_round: Callable[[SyncReport], None] | None = None) -> None:
         """Keep on, until cancelled.
 
-        What may pass is waited for, and logged: the day's quota, the network, the server, the database.
+        What may pass is waited for, and logged: the day's quota, the network, the database, and whatever the
+        server answers, unless it does not let us in.
 
         Args:
             on_round: Called in the event loop when the days were read once more.
 
         Raises:
-            RequestError: The server refuses for good, for example the password.
+            AuthenticationError: The server does not know the username or the password.
+            PermissionDeniedError: The user may not see orders.
             StoreError: The database can't be opened.
         """
         async with self._store.open() as writer:
@@ -98,13 +112,19 @@ class Follower:
     async def _round(self) -> SyncReport | None:
         today = datetime.now(AMSTERDAM).date()
         before = self._cs.quota.sent
+        resume, self._resume = self._resume, None
         try:
             return await sync_workshop_orders(
-                self._cs, self._store, date_from=today - self._days, date_until=today
+                self._cs, self._store, date_from=today - self._days, date_until=today, resume=resume
             )
         except QuotaExhausted as stop:
             await _until_reset(stop)
-        except PASSING as error:
+        except (AuthenticationError, PermissionDeniedError):
+            raise
+        except (RequestError, StoreError) as error:
+            if not isinstance(error, PASSING):
+                # A stored cursor may be to blame: whoever goes on from it would get the same answer again.
+                self._resume = False
             logger.warning("%s; following goes on in a minute", error)
             await anyio.sleep(_PAUSE_SECONDS)
         finally:
@@ -118,19 +138,20 @@ class Follower:
             logger.warning("event %s names no customer; its order is not asked for", event.id)
             return
         received_at = time() if event.received_at is None else event.received_at.timestamp()
-        await anyio.sleep(max(0.0, received_at + _SETTLE_SECONDS - time()))
+        self._clock.has_shown(received_at)
+        await anyio.sleep(max(0.0, received_at + _SETTLE_SECONDS - self._clock.now()))
         if self._asked_at.get(order_id, 0.0) > received_at:
             return  # the answer to a later question is in the store
         asked_at = await self._ask(OrderKey(sold.customer_id, order_id))
         self._remember(order_id, asked_at)
 
     async def _ask(self, key: OrderKey) -> float:
-        """Store what the server says of an order; the answer is from the moment it was asked."""
+        """Store what the server says of an order; give when it was asked, by the inbox's clock."""
         while True:
             await self._pace.until_owed(_DAY_SECONDS)
             while self._writer is None:
                 await self._running.wait()
-            asked_at = time()
+            asked_at = self._clock.now()
             try:
                 await refetch(in_bulk(self._cs), self._writer, [key], run_id=None)
             except QuotaExhausted as stop:
@@ -149,6 +170,22 @@ class Follower:
 async def _until_reset(stop: QuotaExhausted) -> None:
     logger.warning("the %s quota is used up; following goes on at %s", stop.scope, stop.resets_at)
     await anyio.sleep(max(0.0, (stop.resets_at - datetime.now(UTC)).total_seconds()))
+
+
+class _InboxClock:
+    """What the clock shows at least that events are received by: it can be another machine's, and wrong."""
+
+    def __init__(self) -> None:
+        self._shown, self._seen_at = -inf, 0.0
+
+    def has_shown(self, moment: float) -> None:
+        """It has shown this moment, in unix seconds; it can show more by now."""
+        if moment > self.now():
+            self._shown, self._seen_at = moment, monotonic()
+
+    def now(self) -> float:
+        """The latest moment, in unix seconds, that it surely has reached."""
+        return self._shown + _SLOWEST_CLOCK * (monotonic() - self._seen_at)
 
 
 class _Pace:

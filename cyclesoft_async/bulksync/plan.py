@@ -34,8 +34,15 @@ class Window(Struct, frozen=True):
 
 def start_days(page: Page[WorkshopOrder]) -> list[int]:
     """The days, as ordinals, on which the orders of a page start; 0 for none, which no list should have."""
-    starts = [order.datetime_scheduled_start for order in page.items]
-    return [0 if start is None else start.toordinal() for start in starts]
+    return [_start_day(order) for order in page.items]
+
+
+def _start_day(order: WorkshopOrder) -> int:
+    try:
+        start = order.datetime_scheduled_start
+    except OverflowError:  # in another zone, and in Amsterdam on no day that there is
+        return 0
+    return 0 if start is None else start.toordinal()
 
 
 def split_days(first: date, last: date, parts: int) -> list[Window]:
@@ -54,6 +61,7 @@ class Part:
         number: Its number in the run.
         window: Its days.
         cursor: Where its next page starts; None from the beginning.
+        reached: The last day that was read of before the cursor; None if there is none, or it is not known.
         rate: Orders a day, guessed.
         in_order: Whether the pages before the cursor came in order.
 
@@ -69,6 +77,7 @@ class Part:
         window: Window,
         cursor: str | None = None,
         *,
+        reached: date | None = None,
         rate: float = 0.0,
         in_order: bool = True,
     ) -> None:
@@ -78,9 +87,7 @@ class Part:
         self.rate = rate
         self.reading = self.done = False
         self.in_order = in_order
-        # The last day that something was read of, as an ordinal; unknown until the next page when another
-        # attempt has read the page before.
-        self._reached = window.first.toordinal() - 1 if cursor is None else None
+        self._reached = window.first.toordinal() - 1 if reached is None else reached.toordinal()
         self._begun = self._orders = 0
 
     def read(self, days: Sequence[int], cursor: str | None) -> int:
@@ -94,8 +101,8 @@ class Part:
             How many of its orders lie before the window's end, and so count as its own.
         """
         last = self.window.last.toordinal()
-        way = days if self._reached is None else [self._reached, *days]
-        self.in_order = self.in_order and list(way) == sorted(way)
+        way = [self._reached, *days]
+        self.in_order = self.in_order and way == sorted(way)
         if days and self.in_order:
             self._begun = self._begun or days[0]
             self._reached = days[-1]
@@ -108,14 +115,22 @@ class Part:
     @property
     def is_unread(self) -> bool:
         """Nothing of it was read yet."""
-        return self._reached is not None and self._reached < self.window.first.toordinal()
+        return self._reached < self.window.first.toordinal()
+
+    @property
+    def reached(self) -> date | None:
+        """The last day that something was read of in order."""
+        return None if self.is_unread else date.fromordinal(self._reached)
 
     @property
     def days_left(self) -> range:
         """The days, as ordinals, of which nothing was read as far as known."""
-        if self._reached is None or self.done:
-            return range(0)
-        return range(self._reached + 1, self.window.last.toordinal() + 1)
+        return range(0) if self.done else range(self._reached + 1, self.window.last.toordinal() + 1)
+
+    @property
+    def cuts(self) -> range:
+        """The days, as ordinals, before which it can be cut; a window has one day at least, on both sides."""
+        return self.days_left[1:] if self.is_unread else self.days_left
 
 
 class Density:
@@ -189,24 +204,23 @@ class Plan:
 
     def where_to_cut(self) -> tuple[Part, date] | None:
         """The part with the most left to read, and the day to cut it at; None if that is not worth it."""
-        all_in_order = all(part.in_order for part in self.parts)
-        may_be_cut = [
-            part
-            for part in self.parts
-            if part.in_order and (all_in_order or not part.is_unread) and len(part.days_left) > part.is_unread
-        ]
-        part = max(may_be_cut, key=self._left, default=None)
+        part = max(self._divisible(), key=self._left, default=None)
         if part is None or self._left(part) < _WORTH_CUTTING:
             return None
-        days = part.days_left
-        # A window has one day at least, on both sides of the cut.
-        earliest = max(days[0], part.window.first.toordinal() + 1)
-        return part, date.fromordinal(min(max(self._density.middle(days), earliest), days[-1]))
+        cuts, middle = part.cuts, self._density.middle(part.days_left)
+        return part, date.fromordinal(min(max(middle, cuts[0]), cuts[-1]))
 
     def cut(self, part: Part, day: date, number: int) -> None:
         """The part ends before this day from now on; what it had from there is a new one."""
         self.parts.append(Part(number, Window(day, part.window.last), rate=part.rate))
         part.window = Window(part.window.first, day - timedelta(days=1))
+
+    def _divisible(self) -> list[Part]:
+        found = [part for part in self.parts if part.in_order]
+        if len(found) < len(self.parts):
+            # This list can come in any order: only what has shown that it does not is cut.
+            found = [part for part in found if not part.is_unread]
+        return [part for part in found if part.cuts]
 
     def _left(self, part: Part) -> float:
         return self._density.orders(part.days_left, part.rate) / (self._page_size or _PAGE_SIZE)

@@ -13,17 +13,16 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
-    bindparam,
     create_engine,
     func,
     or_,
     select,
-    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 
 from .rows import RawOrder, Row, line_rows, order_row
+from .seeing import mark_seen
 from .tables import workshop_order_items, workshop_orders
 
 _SCHEMA_LOCK: Final = 0x6379636C65  # any number, as long as it stays the same
@@ -42,8 +41,8 @@ class Postgres:
 
     def engine(self, url: URL) -> Engine:
         """The engine; sessions speak UTC."""
-        # The last option wins: how long to wait for a lock is the user's to say, the zone is not.
-        options = f"-c lock_timeout=30s {url.query.get('options', '')} -c timezone=UTC"
+        # The last option wins: how long to wait for a lock is the user's to say, how times look is not.
+        options = f"-c lock_timeout=30s {url.query.get('options', '')} -c timezone=UTC -c datestyle=ISO"
         return create_engine(
             url.set(drivername="postgresql+psycopg", query={**_PATIENCE, **url.query, "options": options}),
             # Parameters are hidden from errors: they are people's data.
@@ -73,8 +72,7 @@ class Postgres:
             workshop_order_items,
             chain.from_iterable(line_rows(order, raw) for order, raw in newer),
         )
-        if run_id is not None and len(written) < len(orders):
-            connection.execute(_SEEN, {"run": run_id})
+        mark_seen(connection, {order.workshop_order_id for order, _ in orders} - written, run_id)
 
     def reason(self, error: BaseException | None) -> str:
         """The server's words without its details, which can hold values."""
@@ -92,9 +90,14 @@ def _copy(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
 
 
 _incoming: Final = workshop_orders.to_metadata(MetaData(), name="incoming_workshop_orders")
-_MAKE_INCOMING: Final = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_workshop_orders (LIKE workshop_orders)"
-    " ON COMMIT DELETE ROWS"
+# Our columns alone, and nothing of what they are bound to: what users add to the table is theirs to fill.
+_MAKE_INCOMING: Final = " ".join(
+    (
+        "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_workshop_orders ON COMMIT DELETE ROWS",
+        "AS SELECT",
+        ", ".join(workshop_orders.columns.keys()),
+        "FROM workshop_orders WITH NO DATA",
+    )
 )
 _by_id: Final = select(_incoming).order_by(_incoming.c.workshop_order_id)
 _INSERT: Final = insert(workshop_orders).from_select(workshop_orders.columns.keys(), _by_id)
@@ -103,7 +106,7 @@ _UPSERT: Final = _INSERT.on_conflict_do_update(
     index_elements=[_stored.workshop_order_id],
     set_={
         **{column.name: column for column in _INSERT.excluded if not column.primary_key},
-        "seen_run_id": func.coalesce(_INSERT.excluded.seen_run_id, _stored.seen_run_id),
+        "seen_run_id": func.greatest(_INSERT.excluded.seen_run_id, _stored.seen_run_id),
     },
     where=or_(
         _stored.datetime_modified.is_(None),
@@ -112,11 +115,3 @@ _UPSERT: Final = _INSERT.on_conflict_do_update(
     ),
 ).returning(_stored.workshop_order_id)
 _DELETE_LINES: Final = "DELETE FROM workshop_order_items WHERE workshop_order_id = ANY(%s)"
-_SEEN: Final = (
-    update(workshop_orders)
-    .where(
-        _stored.workshop_order_id == _incoming.c.workshop_order_id,
-        _stored.seen_run_id.is_distinct_from(bindparam("run")),
-    )
-    .values(seen_run_id=bindparam("run"))
-)

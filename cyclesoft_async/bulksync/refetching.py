@@ -15,13 +15,11 @@ from cyclesoft_async.models.tolerance import decode
 from cyclesoft_async.paging import RejectedRow
 from cyclesoft_async.session import CycleSoftSession
 
-from .questions import OrderKey
+from .questions import ANONYMOUS, OrderKey
 from .reading import in_bulk
 from .store import StoreWriter
 
 logger = logging.getLogger("cyclesoft_async.bulksync")
-
-_ANONYMOUS = 0
 
 
 async def refetch_unseen(
@@ -30,7 +28,7 @@ async def refetch_unseen(
     run_id: int,
     *,
     concurrency: int,
-    stored: Callable[[int], None],
+    stored: Callable[[int, int], None] = lambda _asked, _aside: None,
 ) -> None:
     """Ask for every order that the store has in the days of the run, and the run has not come across.
 
@@ -39,7 +37,7 @@ async def refetch_unseen(
         writer: The store.
         run_id: The run; all of its windows are done.
         concurrency: How many orders are asked for at the same time; as many are stored together.
-        stored: Called with their number after every transaction.
+        stored: Called after every transaction: how many were asked for, and how many of them were put aside.
 
     Raises:
         QuotaExhausted: The quota is used up; what was answered before is stored.
@@ -48,7 +46,8 @@ async def refetch_unseen(
     bulk = in_bulk(cs)
     keys = await writer.unseen(run_id)
     for start in range(0, len(keys), concurrency):
-        stored(await refetch(bulk, writer, keys[start : start + concurrency], run_id=run_id))
+        some = keys[start : start + concurrency]
+        stored(len(some), await refetch(bulk, writer, some, run_id=run_id))
 
 
 async def refetch(
@@ -63,7 +62,7 @@ async def refetch(
         run_id: The run that has seen them then.
 
     Returns:
-        How many there are.
+        How many were put aside: the server's answer could not be read, or has a value too large.
 
     Raises:
         QuotaExhausted: The quota is used up; what was answered before is stored.
@@ -76,11 +75,11 @@ async def refetch(
                 askers.start_soon(asked.ask, key)
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    await writer.write_orders(asked.found, unreadable=asked.unreadable, run_id=run_id)
+    rejected = await writer.write_orders(asked.found, unreadable=asked.unreadable, run_id=run_id)
     await writer.mark_deleted(asked.gone)
     if asked.stopped is not None:
         raise asked.stopped
-    return len(keys)
+    return rejected
 
 
 class _Asked:
@@ -99,7 +98,7 @@ class _Asked:
             raw = await self._bulk.request("GET", path, type=Raw)
         except NotFoundError:
             # Whether the server knows anonymous customers by that number nobody says: no proof.
-            if key.customer_id != _ANONYMOUS:
+            if key.customer_id != ANONYMOUS:
                 self.gone.append(key.workshop_order_id)
         except ResponseDecodeError:
             order_id = key.workshop_order_id

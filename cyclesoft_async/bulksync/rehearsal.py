@@ -41,7 +41,12 @@ class Book:
     def parts(self, windows: Iterable[StoredWindow]) -> list[Part]:
         """What is left of a run's windows."""
         return [
-            Part(each.number, each.window, self.cursor(each.window, each.orders) if each.pages else None)
+            Part(
+                each.number,
+                each.window,
+                self.cursor(each.window, each.orders) if each.pages else None,
+                reached=each.reached,
+            )
             for each in windows
             if not each.done
         ]

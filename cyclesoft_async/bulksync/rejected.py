@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
-from sqlalchemy import Connection, delete, select
+from msgspec import Meta, Struct
+from sqlalchemy import Connection, bindparam, delete, exists, or_, select
 
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.models.tolerance import decode
 
 from .backend import Backend
-from .tables import rejected_rows
+from .seeing import mark_seen
+from .tables import rejected_rows, workshop_orders
 from .writing import Misfit, put_each
 
 _AT_ONCE = 500
@@ -29,15 +31,64 @@ class RetriedRows(Struct, frozen=True, kw_only=True):
     """Rows that still can't be read; they stay in the table."""
 
 
+class _Identified(Struct, frozen=True):
+    """What is known of an order that can't be read."""
+
+    workshop_order_id: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 def put_aside(connection: Connection, rows: Sequence[Misfit], run_id: int | None) -> None:
-    """Store rows that are no orders."""
+    """Store rows that are no orders; the run has seen the orders that they were to be."""
+    if not rows:
+        return
     now = datetime.now(UTC)
+    keys = [_order_id(row.raw) for row in rows]
     values = [
-        {"seen_at": now, "reason": row.reason, "raw": row.raw, "path": row.path, "run_id": run_id}
-        for row in rows
+        {
+            "seen_at": now,
+            "reason": row.reason,
+            "raw": row.raw,
+            "path": row.path,
+            "run_id": run_id,
+            "workshop_order_id": key,
+        }
+        for row, key in zip(rows, keys, strict=True)
     ]
-    if values:
-        connection.execute(rejected_rows.insert(), values)
+    connection.execute(rejected_rows.insert(), values)
+    mark_seen(connection, {key for key in keys if key is not None}, run_id)
+
+
+def forget_outdated(connection: Connection, run_id: int, started_at: datetime) -> None:
+    """Forget rows from before a run that it has come across again, whether or not they are orders by now.
+
+    Those that left the days of the run meanwhile stay: nobody has another copy.
+    """
+    row, again, orders = rejected_rows.c, rejected_rows.alias().c, workshop_orders.c
+    key, of_run = row.workshop_order_id, again.run_id == run_id
+    came_again = or_(
+        exists().where(orders.workshop_order_id == key, orders.seen_run_id >= run_id),
+        key.in_(select(again.workshop_order_id).where(of_run)),
+        # Of what not even the number can be read, only the same bytes are known to be the same.
+        row.raw.in_(select(again.raw).where(of_run, again.workshop_order_id.is_(None))),
+    )
+    is_earlier = row.run_id.is_distinct_from(run_id) & (row.seen_at < started_at)
+    connection.execute(rejected_rows.delete().where(is_earlier, came_again))
+
+
+def identify(connection: Connection) -> None:
+    """Note of which orders the rows are; versions of the schema before 3 did not."""
+    found = connection.execute(select(rejected_rows.c.id, rejected_rows.c.raw)).all()
+    if found:
+        noted = rejected_rows.update().where(rejected_rows.c.id == bindparam("key"))
+        values = [{"key": row.id, "order": _order_id(row.raw)} for row in found]
+        connection.execute(noted.values(workshop_order_id=bindparam("order")), values)
+
+
+def _order_id(raw: bytes) -> int | None:
+    try:
+        return decode(raw, _Identified).workshop_order_id
+    except msgspec.DecodeError:
+        return None
 
 
 class Retry:

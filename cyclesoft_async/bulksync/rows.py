@@ -16,13 +16,18 @@ from msgspec.structs import astuple
 
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
 
-from .tables import ExactDecimal, workshop_order_items, workshop_orders
+from .tables import ExactDecimal, UtcDateTime, workshop_order_items, workshop_orders
 
 Row: TypeAlias = tuple[object, ...]
 RawOrder: TypeAlias = tuple[WorkshopOrder, bytes]
 """An order, and its JSON."""
 
-_plain = attrgetter(*workshop_orders.columns.keys()[:-6])
+# An order's columns are its plain values, then its times, and then these two.
+_ADDED: Final = ("raw", "seen_run_id")
+_TIMES: Final = [column.name for column in workshop_orders.columns if isinstance(column.type, UtcDateTime)]
+_PLAIN: Final = [name for name in list(workshop_orders.columns.keys()) if name not in {*_TIMES, *_ADDED}]
+_plain = attrgetter(*_PLAIN)
+_times = attrgetter(*(f"_{name}" for name in _TIMES))
 _DECIMALS: Final = [
     place
     for place, column in enumerate(workshop_order_items.columns)
@@ -38,14 +43,11 @@ def order_row(order: WorkshopOrder, raw: bytes, run_id: int | None) -> Row:
     """The row of an order that a run has seen; the columns are those of `tables.workshop_orders`.
 
     Raises:
-        OverflowError: A time lies before the year 1, once it is UTC.
+        OverflowError: A time lies outside of the years 1 to 9999, once it is UTC.
     """
     row = (
         *_plain(order),
-        utc_text(order._datetime_scheduled_start),
-        utc_text(order._datetime_scheduled_finished),
-        utc_text(order._datetime_created),
-        utc_text(order._datetime_modified),
+        *map(utc_text, _times(order)),
         # Properties that nobody reads are not looked into: there the bytes need not be UTF-8.
         raw.decode(errors="replace"),
         run_id,
@@ -75,7 +77,7 @@ def utc_text(wire: datetime | None) -> str | None:
     """A time of the wire as UTC, e.g. "2025-07-01 07:30:00.000000".
 
     Raises:
-        OverflowError: It lies before the year 1.
+        OverflowError: It lies outside of the years 1 to 9999.
     """
     if wire is None:
         return None

@@ -38,9 +38,10 @@ async def sync_workshop_orders(
 
     Orders that the store has in these days, and that the list does not have any more, are asked for one by
     one: they were moved to other days, or deleted (`is_active` becomes false when the server knows nothing of
-    them). What the vendor's list can't show: an order that is created in, or moved to, days which were read
-    already, while others are still being read, and that the store did not have in these days. The next run,
-    or a webhook, brings it. Orders without a scheduled start are in no range of days.
+    them). Those of anonymous customers can't be asked for, and stay as they are. What the vendor's list can't
+    show: an order that is created in, or moved to, days which were read already, while others are still being
+    read, and that the store did not have in these days. The next run, or a webhook, brings it. Orders without
+    a scheduled start are in no range of days.
 
     Args:
         cs: The session; its quota is shared with whatever else it does.
@@ -144,9 +145,10 @@ class _Tally:
             self._pages += 1
             self._tell(self.progress(untold))
 
-    def refetched(self, orders: int) -> None:
-        """So many orders were asked for and stored."""
+    def refetched(self, orders: int, rejected: int) -> None:
+        """So many orders were asked for, and so many of them put aside."""
         self._refetched += orders
+        self._rejected += rejected
         self._tell(self.progress())
 
     def progress(self, untold: int = 0) -> SyncProgress:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import date
+from enum import Enum, auto
 from itertools import pairwise
 from math import hypot
 from operator import itemgetter
@@ -25,27 +26,38 @@ _GOOD_ENOUGH = 0.03
 _NOISE, _UNCERTAIN = 0.06, 0.3
 
 
+class _Kind(Enum):
+    """What some days tell of how busy the shop is."""
+
+    OPEN = auto()
+    """They have orders."""
+    CLOSED = auto()
+    """A week or more without orders: the shop may not exist yet."""
+    UNCLEAR = auto()
+    """A few days without orders: they may be Sundays."""
+
+
 class _Stretch:
     """Days all of whose orders are known.
 
     Attributes:
-        level: How busy they are, 1.0 being usual for their weekdays; None if nobody knows: a day without
-            orders can be a Sunday as well as one on which the shop did not exist yet.
+        kind: What they tell of how busy the shop is.
+        level: How busy it is, 1.0 being usual for their weekdays; of no use if that is unclear.
     """
 
     def __init__(self, days: range, starts: Sequence[int]) -> None:
         self.days = days
         self.counts = Counter(starts)
-        self.level: float | None = 1.0
         self.orders = [0] * _WEEK
         for start in starts:
             self.orders[start % _WEEK] += 1
+        self.kind = _Kind.OPEN if starts else _Kind.CLOSED if len(days) >= _WEEK else _Kind.UNCLEAR
+        self.level = 0.0 if self.kind is _Kind.CLOSED else 1.0
 
     def fit(self, weekdays: Sequence[float]) -> None:
         """Find the level, given how many orders each weekday usually has."""
-        expected, orders = _expected(self.days, weekdays), sum(self.orders)
-        tells = expected and (orders or len(self.days) >= _WEEK)
-        self.level = orders / expected if tells else None
+        if self.kind is _Kind.OPEN:
+            self.level = sum(self.orders) / _expected(self.days, weekdays)
 
 
 class Sample:
@@ -68,7 +80,7 @@ class Sample:
     def add(self, day: int, starts: Sequence[int], end: int) -> None:
         """Note that these are all orders from `day`, which was not known, to the day before `end`."""
         end = min([end, *(stretch.days.start for stretch in self._stretches if stretch.days.start > day)])
-        known = [start for start in starts if start < end]
+        known = [start for start in starts if day <= start < end]
         # A week or more without orders is a stretch of its own: the shop may have opened only then.
         opening = min(known, default=end)
         opening = opening if opening - day >= _WEEK else day
@@ -127,25 +139,25 @@ class Sample:
 
     def _doubt(self, left: _Stretch, right: _Stretch) -> float:
         gap = range(left.days.stop, right.days.start)
-        change = 0.0 if left.level is None or right.level is None else abs(left.level - right.level)
+        change = 0.0 if _Kind.UNCLEAR in {left.kind, right.kind} else abs(left.level - right.level)
         off = _NOISE * _level_between(left, right) + _UNCERTAIN * change
         return off * _expected(gap, self._weekdays)
 
     def _known_weekdays(self) -> list[int]:
         """How many days of each weekday are known, where the shop was open."""
-        open_ones = [_lengths(stretch.days) for stretch in self._stretches if stretch.level != 0]
-        return [sum(lengths[weekday] for lengths in open_ones) for weekday in range(_WEEK)]
+        lengths = [_lengths(each.days) for each in self._stretches if each.kind is not _Kind.CLOSED]
+        return [sum(days[weekday] for days in lengths) for weekday in range(_WEEK)]
 
     def _fit(self) -> None:
         """Find how many orders each weekday has, and how busy each stretch is compared with that."""
         for stretch in self._stretches:
-            stretch.fit([1.0] * _WEEK)
-            stretch.level = stretch.level and 1.0
+            if stretch.kind is _Kind.OPEN:
+                stretch.level = 1.0
         for _ in range(_ROUNDS):
             orders, chances = [0.0] * _WEEK, [0.0] * _WEEK
-            nearest = next((each.level for each in self._stretches if each.level is not None), 1.0)
+            nearest = next((each.level for each in self._stretches if each.kind is not _Kind.UNCLEAR), 1.0)
             for stretch in self._stretches:
-                level = nearest = nearest if stretch.level is None else stretch.level
+                level = nearest = nearest if stretch.kind is _Kind.UNCLEAR else stretch.level
                 for weekday, days in enumerate(_lengths(stretch.days)):
                     orders[weekday] += stretch.orders[weekday]
                     chances[weekday] += level * days
@@ -165,7 +177,7 @@ def _expected(days: range, weekdays: Sequence[float]) -> float:
 
 
 def _level_between(left: _Stretch, right: _Stretch) -> float:
-    levels = [level for level in (left.level, right.level) if level is not None]
+    levels = [side.level for side in (left, right) if side.kind is not _Kind.UNCLEAR]
     return sum(levels) / len(levels) if levels else 1.0
 
 
@@ -200,7 +212,7 @@ async def _look(cs: CycleSoftSession, sample: Sample, day: int) -> None:
             if page.cursor is None:
                 sample.add(day, starts, last.toordinal() + 1)
                 return
-            if first != last and starts and starts[-1] > starts[0]:
+            if first != last and starts and starts[-1] > day:
                 sample.add(day, starts, starts[-1])
                 return
     # What does not come in the order of the scheduled start shows only the day that was asked for as a whole.

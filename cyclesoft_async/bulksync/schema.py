@@ -9,19 +9,30 @@ from sqlalchemy.schema import CreateColumn
 
 from cyclesoft_async.errors import StoreError
 
+from . import rejected
 from .backend import Backend
 from .tables import (
     INDEXED_WHEN_FINISHED,
     metadata,
     rejected_rows,
     schema_version,
-    workshop_order_items,
+    windows,
     workshop_orders,
 )
 
-VERSION: Final = 2
-_ADDED_IN_2: Final = frozenset({"seen_run_id", "path", "run_id"})
-"""Version 1, which wrote no version down, had these tables without these columns."""
+VERSION: Final = 3
+_ADDED: Final = frozenset(
+    {
+        # In version 2; version 1 wrote no version down.
+        workshop_orders.c.seen_run_id,
+        rejected_rows.c.path,
+        rejected_rows.c.run_id,
+        # In version 3.
+        rejected_rows.c.workshop_order_id,
+        windows.c.reached,
+    }
+)
+"""Columns that tables of earlier versions lack."""
 
 VIEW: Final = "workshop_orders_amsterdam"
 
@@ -41,12 +52,16 @@ def prepare(connection: Connection, backend: Backend) -> None:
             f"the database has schema {found}, made by a newer version of this library,"
             f" which knows schemas up to {VERSION}: upgrade the library"
         )
-    for table in (workshop_orders, workshop_order_items, rejected_rows):
+    for table in metadata.sorted_tables:
         _bring_up_to_date(connection, table)
     metadata.create_all(connection)
     for index in workshop_orders.indexes:
         index.create(connection, checkfirst=True)  # on a table that was there
-    _make_view(connection, backend)
+    if found is None:
+        # What it shows has not changed since; and to make it anew would take away who may read it.
+        _make_view(connection, backend)
+    rejected.identify(connection)
+    connection.execute(schema_version.delete())
     connection.execute(insert(schema_version).values(version=VERSION))
 
 
@@ -73,7 +88,7 @@ def _bring_up_to_date(connection: Connection, table: Table) -> None:
         return
     there = {column["name"] for column in inspector.get_columns(table.name)}
     missing = [column for column in table.columns if column.name not in there]
-    strange = sorted(column.name for column in missing if column.name not in _ADDED_IN_2)
+    strange = sorted(column.name for column in missing if column not in _ADDED)
     if strange:
         raise StoreError(
             f"the database has a table {table.name} that is not this library's:"

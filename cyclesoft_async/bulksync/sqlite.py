@@ -18,6 +18,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from cyclesoft_async.models import WorkshopOrder
 
 from .rows import RawOrder, Row, line_rows, order_row, utc_text
+from .seeing import mark_seen
 from .tables import workshop_order_items, workshop_orders
 
 _ROWS_AT_ONCE: Final = 64
@@ -56,8 +57,7 @@ class Sqlite:
         if known.keys() - older:
             connection.exec_driver_sql(_DELETE_LINES, (_json(known.keys() - older),))
         _insert(connection, _INSERT_LINES, chain.from_iterable(line_rows(order, raw) for order, raw in newer))
-        if older:
-            connection.exec_driver_sql(_SEEN_AGAIN, (run_id, _json(older)))
+        mark_seen(connection, older, run_id)
 
     def reason(self, error: BaseException | None) -> str:
         """SQLite's words, which hold no values."""
@@ -115,9 +115,10 @@ def _sql(statement: ClauseElement) -> str:
 
 
 _INSERT_ORDER: Final = sqlite.insert(workshop_orders)
+_SEEN: Final = (_INSERT_ORDER.excluded.seen_run_id, workshop_orders.c.seen_run_id)
 _NEW: Final = {
     **{column.name: column for column in _INSERT_ORDER.excluded if not column.primary_key},
-    "seen_run_id": func.coalesce(_INSERT_ORDER.excluded.seen_run_id, workshop_orders.c.seen_run_id),
+    "seen_run_id": func.coalesce(func.max(*_SEEN), *_SEEN),  # of NULL and a number the maximum is NULL
 }
 _UPSERT: Final = _sql(
     _INSERT_ORDER.on_conflict_do_update(index_elements=[workshop_orders.c.workshop_order_id], set_=_NEW)
@@ -125,10 +126,6 @@ _UPSERT: Final = _sql(
 _INSERT_LINES: Final = _sql(workshop_order_items.insert())
 _KNOWN: Final = (
     "SELECT workshop_order_id, datetime_modified FROM workshop_orders"
-    " WHERE workshop_order_id IN (SELECT value FROM json_each(?))"
-)
-_SEEN_AGAIN: Final = (
-    "UPDATE workshop_orders SET seen_run_id = coalesce(?, seen_run_id)"
     " WHERE workshop_order_id IN (SELECT value FROM json_each(?))"
 )
 _DELETE_LINES: Final = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from anyio import CancelScope, Lock, to_thread
@@ -27,6 +29,8 @@ from .rows import RawOrder
 from .sqlite import Sqlite
 from .writing import Misfit, Put
 
+logger = logging.getLogger("cyclesoft_async.bulksync")
+
 R = TypeVar("R")
 
 
@@ -44,15 +48,15 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        try:
+        with _told_as_usage():
             self._url = make_url(url)
-        except (ArgumentError, ValueError):
-            raise UsageError(
-                "a database URL looks like sqlite:///orders.db or postgresql://user@host/name"
-            ) from None
-        if "@" in (self._url.host or ""):  # else the rest of the password would be shown as the host
-            raise UsageError("a password with an @ in a database URL is written with %40")
         self._backend = _backend(self._url.drivername)
+        if not self._is_file and url.count("@") > 1:  # a part of the password would be shown as the host
+            raise UsageError("an @ in the password, or elsewhere in a database URL, is written %40")
+        with _told_as_usage():
+            self._backend.engine(self._url)  # connects to nothing yet, but reads the parameters
+        if self._is_file and self._url.database in {None, "", ":memory:"}:
+            raise UsageError("a store in memory would be lost at the end; name a file: sqlite:///orders.db")
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[StoreWriter]:
@@ -61,11 +65,30 @@ class Store:
         Raises:
             StoreError: The database can't be opened or written, or has the schema of a newer version.
         """
-        engine = self._backend.engine(self._url)
-        writer = StoreWriter(engine, self._backend)
-        try:
+        async with self._connected() as writer:
             await writer._run(partial(schema.prepare, backend=self._backend))
             yield writer
+
+    @asynccontextmanager
+    async def open_if_there(self) -> AsyncGenerator[StoreWriter | None]:
+        """Connect to what is there already, for reading: nothing is created or brought up to date.
+
+        None if there is nothing yet, or not with the schema of this version.
+
+        Raises:
+            StoreError: The database can't be opened.
+        """
+        if self._is_missing_file:
+            yield None
+            return
+        async with self._connected() as writer:
+            yield writer if await writer._run(_is_current) else None
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncGenerator[StoreWriter]:
+        engine = self._backend.engine(self._url)
+        try:
+            yield StoreWriter(engine, self._backend)
         finally:
             with CancelScope(shield=True):  # SQLite tidies up when it is closed, which takes its time
                 await to_thread.run_sync(engine.dispose)
@@ -77,18 +100,23 @@ class Store:
         Raises:
             UsageError: The store is not in PostgreSQL.
         """
-        if self._url.get_backend_name() != "postgresql":
+        if self._is_file:
             raise UsageError("this needs a store in PostgreSQL, which several processes can write")
-        return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        # PostgreSQL's own library knows no space in a URL, and no + that stands for one in the parameters.
+        address, mark, parameters = url.partition("?")
+        return address.replace(" ", "%20") + mark + parameters.replace("+", "%20")
 
     async def migrate(self) -> None:
-        """Create the tables, or bring them up to date, as opening the store does.
+        """Create the tables, or bring them up to date, as opening the store does; and all indexes.
+
+        After that a role can sync that may only read and write.
 
         Raises:
             StoreError: See `open`.
         """
-        async with self.open():
-            return
+        async with self.open() as writer:
+            await writer._run(schema.make_indexes)
 
     @property
     def shown_url(self) -> str:
@@ -96,8 +124,30 @@ class Store:
         open_query = {name: value for name, value in self._url.query.items() if "password" not in name}
         return self._url.set(query=open_query).render_as_string(hide_password=True)
 
+    @property
+    def _is_file(self) -> bool:
+        return self._url.get_backend_name() == "sqlite"
+
+    @property
+    def _is_missing_file(self) -> bool:
+        return self._is_file and not Path(self._url.database or "").exists()
+
     def __repr__(self) -> str:
         return f"Store({self.shown_url!r})"
+
+
+@contextmanager
+def _told_as_usage() -> Generator[None]:
+    try:
+        yield
+    except (ArgumentError, ValueError):  # their words can quote a password
+        raise UsageError(
+            "a database URL looks like sqlite:///orders.db or postgresql://user@host/name"
+        ) from None
+
+
+def _is_current(connection: Connection) -> bool:
+    return schema._version(connection) == schema.VERSION
 
 
 def _backend(driver: str) -> Backend:
@@ -130,9 +180,13 @@ class StoreWriter:
         """The newest run of exactly these days, finished or not."""
         return await self._run(partial(checkpoints.last_run, date_from=date_from, date_until=date_until))
 
-    async def run(self, run_id: int) -> StoredRun:
-        """A run that is known to be there."""
-        return await self._run(partial(checkpoints.run, run_id=run_id))
+    async def stopped_run(self, date_from: date) -> StoredRun | None:
+        """The newest run from this day on that was stopped, unless a later one reaches as far."""
+        return await self._run(partial(checkpoints.stopped_run, date_from=date_from))
+
+    async def current_run(self, run_id: int) -> StoredRun | None:
+        """The run with this number, unless a later one of the same days has taken its place."""
+        return await self._run(partial(checkpoints.current_run, run_id=run_id))
 
     async def begin_run(self, date_from: date, date_until: date, windows: Sequence[Window]) -> StoredRun:
         """A new run; its windows are numbered from 0."""
@@ -157,7 +211,7 @@ class StoreWriter:
         return await self._run(partial(checkpoints.split, run_id=run_id, number=number, cut=cut))
 
     async def unseen(self, run_id: int) -> Sequence[OrderKey]:
-        """Orders of the run's days that the run has not come across.
+        """Orders of the run's days that neither the run has come across, nor a later one.
 
         Without those that are deleted already, or have no customer, by whom the API could be asked.
         """
@@ -165,15 +219,16 @@ class StoreWriter:
 
     async def write_orders(
         self, orders: Sequence[RawOrder], *, unreadable: Sequence[RejectedRow] = (), run_id: int | None
-    ) -> None:
+    ) -> int:
         """Store orders that were fetched one by one, each with its JSON; that run has then seen them.
 
-        Those that could not be read are put aside.
+        Returns:
+            How many were put aside: they could not be read, or have a value too large for the database.
         """
         work = partial(
             _write_orders, backend=self._backend, orders=orders, unreadable=unreadable, run_id=run_id
         )
-        await self._put(work)
+        return await self._put(work)
 
     async def mark_deleted(self, workshop_order_ids: Sequence[int]) -> None:
         """Note that the server has no such orders any more: `is_active` becomes false."""
@@ -181,7 +236,11 @@ class StoreWriter:
 
     async def finish_run(self, run_id: int, *, requests: int) -> None:
         """Note that everything of a run has been read; `requests` are added to the run's."""
-        await self._run(schema.make_indexes)
+        try:
+            await self._run(schema.make_indexes)
+        except StoreError as error:
+            # They only make questions faster, and it takes the owner of the tables to make them.
+            logger.warning("indexes are missing, which `cyclesoft migrate` makes: %s", error)
         await self._run(partial(checkpoints.finish_run, run_id=run_id, requests=requests))
 
     async def orders_per_day(self, first: date, last: date) -> Mapping[date, int]:
@@ -252,11 +311,13 @@ def _write_orders(
     orders: Sequence[RawOrder],
     unreadable: Sequence[RejectedRow],
     run_id: int | None,
-) -> None:
+) -> int:
     misfits = put(connection, backend, orders, run_id)
-    rejected.put_aside(connection, [*map(_misfit, unreadable), *misfits], run_id)
+    aside = [*map(_misfit, unreadable), *misfits]
+    rejected.put_aside(connection, aside, run_id)
     if run_id is not None:
-        checkpoints.note_activity(connection, run_id)
+        checkpoints.count_rejected(connection, run_id, len(aside))
+    return len(aside)
 
 
 def _misfit(row: RejectedRow) -> Misfit:

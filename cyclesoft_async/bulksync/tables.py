@@ -99,7 +99,7 @@ workshop_orders = Table(
     Column("datetime_created", UtcDateTime),
     Column("datetime_modified", UtcDateTime),
     Column("raw", Text, nullable=False),
-    # The run that last had the order from the server, whether or not the copy was newer than the stored one.
+    # The newest run that had the order from the server, even if its copy was older than the stored one.
     Column("seen_run_id", BigInteger),
     # Both, so that to find the few orders which a run has not seen no order has to be read.
     Index("ix_workshop_orders_start_seen", "datetime_scheduled_start", "seen_run_id"),
@@ -148,6 +148,8 @@ rejected_rows = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("path", Text, nullable=False, server_default="$"),
     Column("run_id", BigInteger),
+    # The order's, if that can be read of the row.
+    Column("workshop_order_id", BigInteger),
 )
 
 runs = Table(
@@ -176,6 +178,8 @@ windows = Table(
     Column("done", Boolean, nullable=False),
     # Whether all of its pages came in the order of the scheduled start: else it is read to its very end.
     Column("in_order", Boolean, nullable=False),
+    # The last day that was read of while they did: the next page has to go on from there.
+    Column("reached", Date),
     Column("pages", BigInteger, nullable=False, server_default="0"),
     Column("orders", BigInteger, nullable=False, server_default="0"),
 )

@@ -58,7 +58,8 @@ async def sync_with_workers(
 ) -> StoredRun:
     """Let workers copy the workshop orders of a range of days into a database, and wait until they have.
 
-    Needs no session. When it is cancelled the workers go on; the same call waits for the same run again.
+    Needs no session. When it is cancelled the workers go on; the same call waits for the same run again. When
+    a run is begun over workers leave what is left of the one before, but for the windows that they are at.
 
     Args:
         store: A PostgreSQL database; the workers have the same one.
@@ -68,13 +69,18 @@ async def sync_with_workers(
         resume: As for `sync_workshop_orders`.
         on_progress: Called in the event loop every second with the run as it is.
 
+    Returns:
+        The run, finished; or the one that was begun over meanwhile, when that is finished. When a run of more
+        days has finished meanwhile, and so taken its place: the run as it was last, unfinished.
+
     Raises:
         UsageError: The range is empty, the store is not in PostgreSQL, or there is no run to resume.
         StoreError: The database can't be reached or written; workers go on when it can.
         CycleSoftError: Windows failed for good; the workers' logs say why. The same call tries them again.
     """
     check(date_from, date_until, windows)
-    async with store.open() as writer, _opened(store) as app:
+    url = store.postgres_url
+    async with store.open() as writer, _opened(url) as app:
         run = to_go_on_with(await writer.last_run(date_from, date_until), resume=resume)
         if run is None:
             run = await writer.begin_run(date_from, date_until, split_days(date_from, date_until, windows))
@@ -82,7 +88,10 @@ async def sync_with_workers(
         while run.finished_at is None:
             await _raise_for_failed(app, run)
             await anyio.sleep(_LOOK_SECONDS)
-            run = await writer.run(run.run_id)
+            newest = await writer.last_run(date_from, date_until)
+            if newest is None:
+                break
+            run = newest
             if on_progress is not None:
                 on_progress(run)
     return run
@@ -104,11 +113,12 @@ async def work(cs: CycleSoftSession, store: Store, *, concurrency: int = 4, leas
         InboxError: The tables of the jobs are another version's, or the role may not create them.
         StoreError: The database can't be opened at the start.
     """
+    url = store.postgres_url
     async with store.open() as writer:
         worker = _Worker(cs, writer)
         while True:
             with suppress(ConnectorException, InboxUnavailableError):
-                async with _opened(store, worker) as app:
+                async with _opened(url, worker) as app:
                     await _take_jobs(app, worker, concurrency, lease)
             logger.warning("PostgreSQL is away; the worker waits")
             await anyio.sleep(_LOOK_SECONDS)
@@ -131,8 +141,8 @@ class _Worker:
         async def read_window(context: JobContext, run_id: int, number: int) -> None:
             with self._noted(context.job):
                 await self._read(run_id, number)
-                run = await self._writer.run(run_id)
-                if all(window.done for window in run.windows):
+                run = await self._writer.current_run(run_id)
+                if run is not None and all(window.done for window in run.windows):
                     await _defer_finish(app, run_id)
 
         async def finish(context: JobContext, run_id: int) -> None:
@@ -168,10 +178,10 @@ class _Worker:
         return [job for job in absent if self._absent[job.id or 0] > _SIGNS_IN_A_LEASE]
 
     async def _read(self, run_id: int, number: int) -> None:
-        stored = (await self._writer.run(run_id)).windows[number]
-        if stored.done:
+        run = await self._writer.current_run(run_id)
+        if run is None or run.windows[number].done:
             return
-        part = stored.part()
+        part = run.windows[number].part()
         async with aclosing(pages_of(in_bulk(self._cs), part)) as pages:
             async for page in pages:
                 orders = part.read(start_days(page), page.cursor)
@@ -181,9 +191,9 @@ class _Worker:
                     return
 
     async def _finish(self, run_id: int) -> None:
-        run = await self._writer.run(run_id)
-        if run.finished_at is None:
-            await refetch_unseen(self._cs, self._writer, run_id, concurrency=4, stored=lambda _: None)
+        run = await self._writer.current_run(run_id)
+        if run is not None and run.finished_at is None:
+            await refetch_unseen(self._cs, self._writer, run_id, concurrency=4)
             await self._writer.finish_run(run_id, requests=self._new_requests.take())
 
 
@@ -202,10 +212,11 @@ class _Patience(BaseRetryStrategy):
 
 
 @asynccontextmanager
-async def _opened(store: Store, worker: _Worker | None = None) -> AsyncGenerator[App]:
-    await ensure_tables(store.postgres_url)
+async def _opened(url: str, worker: _Worker | None = None) -> AsyncGenerator[App]:
+    await ensure_tables(url)
     connector = PsycopgConnector(
-        conninfo=store.postgres_url, kwargs={"options": "-c search_path=cyclesoft", "connect_timeout": 10}
+        conninfo=url,
+        kwargs={"options": "-c search_path=cyclesoft -c datestyle=ISO", "connect_timeout": 10},
     )
     app = App(connector=connector)
     if worker is not None:

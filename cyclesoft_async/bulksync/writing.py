@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam
 from cyclesoft_async.models import WorkshopOrder
 
 from .backend import Backend
-from .rows import RawOrder
+from .rows import RawOrder, utc_text
 from .tables import workshop_orders
 
 
@@ -70,8 +70,15 @@ def _newest_copies(orders: Sequence[RawOrder]) -> list[RawOrder]:
 
 
 def _is_older(order: WorkshopOrder, than: WorkshopOrder) -> bool:
-    mine, others = order.datetime_modified, than.datetime_modified
+    mine, others = _modified(order), _modified(than)
     return mine is not None and others is not None and mine < others
+
+
+def _modified(order: WorkshopOrder) -> str | None:
+    try:
+        return utc_text(order._datetime_modified)
+    except OverflowError:  # no database has room for it: which copy is newer does not matter
+        return None
 
 
 def mark_deleted(connection: Connection, workshop_order_ids: Sequence[int]) -> None:

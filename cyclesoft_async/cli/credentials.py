@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def session_from_user(ledger: PostgresLedger | None = None) -> CycleSoftSession:
     """A session; what the environment does not have is asked for on a terminal.
 
+    Call it outside of the event loop, which would keep Ctrl-C from the question.
+
     Args:
         ledger: Where several processes share the account's quota.
 

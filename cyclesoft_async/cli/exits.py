@@ -18,6 +18,7 @@ _CODES: list[tuple[type[Exception], int]] = [
     (errors.QuotaExhausted, 5),
     (errors.RateLimitedError, 5),
     (errors.ResponseError, 6),
+    (errors.LedgerError, 7),
     (errors.StoreError, 7),
     (errors.InboxError, 7),
     (errors.CycleSoftError, 1),
@@ -31,7 +32,7 @@ class ExitCodes(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # the latter at a question
             _end(ctx, "stopped; what was stored before stays", INTERRUPTED)
         except errors.CycleSoftError as error:
             code = next(code for kind, code in _CODES if isinstance(error, kind))

@@ -1,4 +1,4 @@
-"""What `cyclesoft sync --follow` does once the bulk sync is done."""
+"""What `cyclesoft sync --follow` has beside the bulk sync: webhooks from the start, and rounds after it."""
 
 from __future__ import annotations
 
@@ -32,19 +32,14 @@ class Following(Struct, frozen=True, kw_only=True):
     """On 127.0.0.1, for deliveries; None only handles what is in the inbox, or comes into it."""
 
 
-async def follow(cs: CycleSoftSession, store: Store, how: Following) -> None:
-    """Keep the store fresh until stopped."""
+@asynccontextmanager
+async def following(cs: CycleSoftSession, store: Store, how: Following) -> AsyncGenerator[Follower]:
+    """Take deliveries, if they are wanted; they wait in the inbox until the follower runs."""
     from cyclesoft_async.bulksync import Follower  # noqa: PLC0415 - the extra may not be installed
 
     follower = Follower(cs, store, days=how.days, share=how.share)
-    async with _receiving(follower, how):
-        await follower.run(on_round=_tell)
-
-
-@asynccontextmanager
-async def _receiving(follower: Follower, how: Following) -> AsyncGenerator[None]:
     if how.inbox is None:
-        yield
+        yield follower
         return
     inbox = inbox_at(how.inbox)
     receiver = WebhookReceiver(how.secrets, inbox)
@@ -56,12 +51,13 @@ async def _receiving(follower: Follower, how: Following) -> AsyncGenerator[None]
             await web.TCPSite(runner, "127.0.0.1", how.port).start()
             host, port = runner.addresses[0][:2]
             click.echo(f"webhooks: http://{host}:{port}/ into {inbox!r}", err=True)
-        yield
+        yield follower
     finally:
         await runner.cleanup()
 
 
-def _tell(report: SyncReport) -> None:
+def tell_round(report: SyncReport) -> None:
+    """A line for every time that the days were read again."""
     click.echo(
         f"read again: {report.orders:,} orders, {report.requests_now:,} requests;"
         f" {report.quota.daily.remaining:,} left today",

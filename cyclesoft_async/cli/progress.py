@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console, RenderableType
@@ -15,7 +16,7 @@ from cyclesoft_async import QuotaSnapshot
 from cyclesoft_async.models import AMSTERDAM
 
 if TYPE_CHECKING:
-    from cyclesoft_async.bulksync import SyncEstimate, SyncProgress, SyncReport
+    from cyclesoft_async.bulksync import SyncEstimate, SyncProgress, SyncReport, SyncStopped
     from cyclesoft_async.bulksync.checkpoints import StoredRun
     from cyclesoft_async.bulksync.rejected import RetriedRows
 
@@ -140,6 +141,24 @@ def show_estimate(expected: SyncEstimate) -> None:
 def show_retried(retried: RetriedRows) -> None:
     """What came of rejected rows."""
     _show("Rejected rows", {"stored": f"{retried.stored:,}", "still rejected": f"{retried.rejected:,}"})
+
+
+def show_run(run: StoredRun) -> None:
+    """What workers did."""
+    Console().print(f"{run.orders:,} orders, {run.requests:,} requests", highlight=False, soft_wrap=True)
+
+
+def stop_words(stop: SyncStopped) -> str:
+    """Why a sync was stopped, how far it got, and when it can go on."""
+    done = stop.progress
+    # Before the first page nothing is known of what there is to read.
+    left = f", about {done.pages_left:,} requests are left" if done.pages else ""
+    # Up to the next whole minute: better a little late than too early.
+    back = stop.resets_at.astimezone(AMSTERDAM) + timedelta(seconds=59)
+    return (
+        f"the {stop.scope} quota is used up; {done.orders:,} orders are stored{left}; "
+        f"there is quota again at {back:%H:%M on %Y-%m-%d} Dutch time"
+    )
 
 
 def _quota_rows(quota: QuotaSnapshot) -> dict[str, str]:

@@ -8,7 +8,7 @@ import anyio
 import click
 import msgspec
 
-from cyclesoft_async import QuotaSnapshot, WindowQuota
+from cyclesoft_async import CycleSoftSession, QuotaSnapshot, WindowQuota
 from cyclesoft_async.models import AMSTERDAM
 
 from .credentials import session_from_user
@@ -21,7 +21,7 @@ _EMPTY_DAY = date(1970, 1, 1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def quota(as_json: bool) -> None:
     """Show the account's quota, at the price of one request."""
-    seen = anyio.run(_ask)
+    seen = anyio.run(_ask, session_from_user())
     if as_json:
         click.echo(msgspec.json.encode(seen))
     else:
@@ -29,8 +29,8 @@ def quota(as_json: bool) -> None:
         click.echo(_line("daily", seen.daily))
 
 
-async def _ask() -> QuotaSnapshot:
-    async with session_from_user() as cs:
+async def _ask(cs: CycleSoftSession) -> QuotaSnapshot:
+    async with cs:
         await cs.workshop_orders.list(date_from=_EMPTY_DAY, date_until=_EMPTY_DAY)
         return cs.quota
 

@@ -2,48 +2,72 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import click
 import msgspec
+from click.core import ParameterSource
 
-from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.errors import UsageError
-from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
 from .credentials import session_from_user
-from .following import Following, follow
-from .progress import WorkersLines, progress_display, show_estimate, show_report, show_retried
+from .following import Following
+from .progress import show_estimate, show_report, show_retried, show_run, stop_words
 from .receiving import SECRET_FILE, read_secrets, with_its_extra
 
 if TYPE_CHECKING:
-    from cyclesoft_async.bulksync import Store, SyncEstimate, SyncReport, SyncStopped
-    from cyclesoft_async.bulksync.checkpoints import StoredRun
-    from cyclesoft_async.bulksync.rejected import RetriedRows
+    from cyclesoft_async.bulksync import Store
 
-_DAY = click.DateTime(["%Y-%m-%d"])
-_A_WHILE = 60.0
-_NO_FIRST_DAY = "--from is missing: the first day to sync, e.g. --from 2025-01-01"
+R = TypeVar("R")
+
 _QUOTA_USED_UP = 75  # what mail programs mean by "try again later"; Windows has no name for it
 
+_OF_A_RUN = {"--from", "--until", "--to", "--resume", "--fresh", "--json"}
+_GO_WITH = {
+    "--retry-rejected": {"--to", "--json"},
+    "--dry-run": {*_OF_A_RUN, "--sandbox"},
+    "--workers": _OF_A_RUN,
+}
+"""For those options that change what the command does: all that have a meaning beside them."""
+_NEED = {
+    "--days": "--follow",
+    "--share": "--follow",
+    "--inbox": "--follow",
+    "--secret-file": "--inbox",
+    "--port": "--inbox",
+}
 
-class _Days(TypedDict):
-    date_from: date
-    date_until: date
+
+def _to_date(_: click.Context, __: click.Parameter, moment: datetime | None) -> date | None:
+    return moment and moment.date()
+
+
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
 @click.option(
-    "--from", "first", type=_DAY, metavar="DAY", help="First day of the scheduled start, e.g. 2025-01-01."
+    "--from",
+    "first",
+    type=_DAY,
+    callback=_to_date,
+    metavar="DAY",
+    help="First day of the scheduled start, e.g. 2025-01-01.",
 )
-@click.option("--until", "last", type=_DAY, metavar="DAY", help="Last day, included; today by default.")
+@click.option(
+    "--until",
+    "last",
+    type=_DAY,
+    callback=_to_date,
+    metavar="DAY",
+    help="Last day, included; by default that of the run that it goes on with, or today.",
+)
 @click.option("--to", "url", metavar="URL", help="The database: sqlite:///orders.db, postgresql://host/name.")
 @click.option("--sandbox", "use_sandbox", is_flag=True, help="From the built-in server; needs no account.")
 @click.option("--resume", is_flag=True, help="Go on with the last run, however old; fail if it was finished.")
@@ -80,10 +104,12 @@ class _Days(TypedDict):
 @click.option("--dry-run", is_flag=True, help="Only tell what it would cost; --to is not needed.")
 @click.option("--retry-rejected", is_flag=True, help="Only read rows again that could not be read before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
+@click.pass_context
 def sync(
+    ctx: click.Context,
     *,
-    first: datetime | None,
-    last: datetime | None,
+    first: date | None,
+    last: date | None,
     url: str | None,
     use_sandbox: bool,
     resume: bool,
@@ -103,139 +129,93 @@ def sync(
     """Copy the workshop orders of a range of days into a database.
 
     Orders that are there already are updated. What stopped, by Ctrl-C, a failure or the quota, goes on where
-    it was when the same command is given again within a day. With --sandbox the range is, unless you give
-    one, the year that the built-in server has orders for.
+    it was when the same command is given again within a day, also after midnight. With --sandbox the range
+    is, unless you give one, the year that the built-in server has orders for.
 
     The password of a PostgreSQL database is better kept in PGPASSWORD or ~/.pgpass than in --to.
     """
-    from cyclesoft_async.bulksync import Store, SyncStopped  # noqa: PLC0415 - the extra may not be installed
+    from cyclesoft_async.bulksync import SyncStopped  # noqa: PLC0415 - the extra may not be installed
 
-    if resume and fresh:
-        raise UsageError("--resume and --fresh contradict each other")
-    if workers and (use_sandbox or follow_on or dry_run):
-        raise UsageError("--workers goes with none of --sandbox, --follow and --dry-run")
-    source = use_sandbox, first and first.date(), last and last.date()
-    going_on = True if resume else False if fresh else None
-    following = None
+    from . import syncing  # noqa: PLC0415 - see above
+
+    _check_together([each.opts[0] for each in ctx.command.params if _is_given(ctx, each)])
+
+    def tell(result: R, show: Callable[[R], None]) -> None:
+        if as_json:
+            click.echo(msgspec.json.encode(result))
+        else:
+            show(result)
+
+    if retry_rejected:
+        tell(anyio.run(syncing.retry_rejected, _store(url)), show_retried)
+        return
+
+    server = Sandbox() if use_sandbox else None
+    if server is not None:
+        first, last = first or server.first_day, last or server.last_day
+    if first is None:
+        raise UsageError("--from is missing: the first day to sync, e.g. --from 2025-01-01")
+    wanted = syncing.Wanted(first=first, last=last, resume=_resume(resume, fresh))
+
+    if dry_run:
+        store = None if url is None else _store(url)
+        tell(anyio.run(syncing.tell_cost, server or session_from_user(), store, wanted), show_estimate)
+        return
+
+    store = _store(url)
+    if workers:
+        tell(anyio.run(syncing.sync_by_workers, store, wanted, as_json), show_run)
+        return
+
+    follow = None
     if follow_on:
         secrets = [] if inbox is None else read_secrets(secret_file)
-        following = Following(days=days, share=share / 100, inbox=inbox, secrets=secrets, port=port)
-    if dry_run:
-        expected = anyio.run(_estimate, source, None if url is None else Store(url), going_on)
-        _print_json(expected) if as_json else show_estimate(expected)
-        return
-    if url is None:
-        raise UsageError("--to is missing: the database, e.g. --to sqlite:///orders.db")
-    store = Store(url)
-
-    def tell(report: SyncReport) -> None:
-        _print_json(report) if as_json else show_report(report, store.shown_url)
-
+        follow = Following(days=days, share=share / 100, inbox=inbox, secrets=secrets, port=port)
+    work = partial(
+        syncing.sync,
+        server or session_from_user(),
+        store,
+        wanted,
+        wait=wait,
+        quiet=as_json,
+        follow=follow,
+        tell=lambda report: tell(report, partial(show_report, store=store.shown_url)),
+    )
     try:
-        if retry_rejected:
-            retried = anyio.run(_retry, store)
-            _print_json(retried) if as_json else show_retried(retried)
-        elif workers:
-            run = anyio.run(_by_workers, source, store, going_on, as_json)
-            _print_json(run) if as_json else click.echo(f"{run.orders:,} orders, {run.requests:,} requests")
-        else:
-            anyio.run(_sync, source, store, _Manner(going_on, wait, as_json, following), tell)
+        anyio.run(work)
     except SyncStopped as stop:
         if as_json:
-            _print_json(stop.progress)
-        click.echo(f"cyclesoft: {_told(stop)}; the same command goes on then", err=True)
+            click.echo(msgspec.json.encode(stop.progress))
+        click.echo(f"cyclesoft: {stop_words(stop)}; the same command goes on then", err=True)
         raise click.exceptions.Exit(_QUOTA_USED_UP) from None
 
 
-_Source = tuple[bool, date | None, date | None]
-"""Whether the sandbox, the first day, the last day."""
+def _is_given(ctx: click.Context, option: click.Parameter) -> bool:
+    return ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
 
 
-class _Manner(NamedTuple):
-    """How to sync."""
-
-    resume: bool | None
-    wait: bool
-    quiet: bool
-    following: Following | None
-
-
-@asynccontextmanager
-async def _session(source: _Source) -> AsyncGenerator[tuple[CycleSoftSession, _Days]]:
-    use_sandbox, first, last = source
-    if use_sandbox:
-        async with Sandbox() as server, CycleSoftSession("user", "pass", base_url=server.url) as cs:
-            yield cs, {"date_from": first or server.first_day, "date_until": last or server.last_day}
-    elif first is None:
-        raise UsageError(_NO_FIRST_DAY)
-    else:
-        async with session_from_user() as cs:
-            yield cs, {"date_from": first, "date_until": last or datetime.now(AMSTERDAM).date()}
+def _check_together(given: Sequence[str]) -> None:
+    """Refuse options that would be ignored beside the others."""
+    if "--resume" in given and "--fresh" in given:
+        raise UsageError("--resume and --fresh contradict each other")
+    for mode, meaningful in _GO_WITH.items():
+        idle = [option for option in given if option not in {mode, *meaningful}]
+        if mode in given and idle:
+            raise UsageError(f"{mode} does not go with {', '.join(idle)}")
+    for option, other in _NEED.items():
+        if option in given and other not in given:
+            raise UsageError(f"{option} says nothing without {other}")
 
 
-async def _sync(source: _Source, store: Store, manner: _Manner, tell: Callable[[SyncReport], None]) -> None:
-    async with _session(source) as (cs, days):
-        tell(await _bulk(cs, store, days, manner))
-        if manner.following is not None:
-            await follow(cs, store, manner.following)
+def _resume(resume: bool, fresh: bool) -> bool | None:
+    if resume:
+        return True
+    return False if fresh else None
 
 
-async def _bulk(cs: CycleSoftSession, store: Store, days: _Days, manner: _Manner) -> SyncReport:
-    from cyclesoft_async.bulksync import SyncStopped, sync_workshop_orders  # noqa: PLC0415 - see above
+def _store(url: str | None) -> Store:
+    from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - the extra may not be installed
 
-    resume = manner.resume
-    with progress_display(quiet=manner.quiet) as show:
-        while True:
-            try:
-                return await sync_workshop_orders(cs, store, **days, resume=resume, on_progress=show)
-            except SyncStopped as stop:
-                if not manner.wait:
-                    raise
-                click.echo(f"cyclesoft: {_told(stop)}; waiting for that", err=True)
-                resets_at, resume = stop.resets_at, resume if not stop.progress.pages else True
-            await _sleep_until(resets_at)
-
-
-async def _by_workers(source: _Source, store: Store, resume: bool | None, quiet: bool) -> StoredRun:
-    from cyclesoft_async.bulksync.workers import sync_with_workers  # noqa: PLC0415 - see above
-
-    _, first, last = source
-    if first is None:
-        raise UsageError(_NO_FIRST_DAY)
-    days: _Days = {"date_from": first, "date_until": last or datetime.now(AMSTERDAM).date()}
-    return await sync_with_workers(store, **days, resume=resume, on_progress=WorkersLines(quiet=quiet))
-
-
-async def _estimate(source: _Source, store: Store | None, resume: bool | None) -> SyncEstimate:
-    from cyclesoft_async.bulksync import estimate  # noqa: PLC0415 - see above
-
-    async with _session(source) as (cs, days):
-        return await estimate(cs, store, **days, resume=resume)
-
-
-async def _retry(store: Store) -> RetriedRows:
-    async with store.open() as writer:
-        return await writer.retry_rejected()
-
-
-async def _sleep_until(moment: datetime) -> None:
-    # In short sleeps, because a computer that was asleep itself does not count that time.
-    while True:
-        left = moment.timestamp() - time.time()
-        if left <= 0:
-            return
-        await anyio.sleep(min(left, _A_WHILE))
-
-
-def _told(stop: SyncStopped) -> str:
-    done = stop.progress
-    # Up to the next whole minute: better a little late than too early.
-    back = stop.resets_at.astimezone(AMSTERDAM) + timedelta(seconds=59)
-    return (
-        f"the {stop.scope} quota is used up; {done.orders:,} orders are stored, about {done.pages_left:,} "
-        f"requests are left; there is quota again at {back:%H:%M on %Y-%m-%d} Dutch time"
-    )
-
-
-def _print_json(what: object) -> None:
-    click.echo(msgspec.json.encode(what))
+    if url is None:
+        raise UsageError("--to is missing: the database, e.g. --to sqlite:///orders.db")
+    return Store(url)

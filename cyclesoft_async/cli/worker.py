@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from cyclesoft_async import CycleSoftSession
+
 from .credentials import session_from_user
 
 if TYPE_CHECKING:
@@ -27,16 +29,17 @@ def worker(database: str, concurrency: int) -> None:
     what one leaves behind that dies, others take. A password belongs in PGPASSWORD or in ~/.pgpass.
     """
     from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - the extra may not be installed
-
-    logging.basicConfig(format="%(asctime)s %(message)s")
-    anyio.run(_work, database, Store(database), concurrency)
-
-
-async def _work(database: str, store: Store, concurrency: int) -> None:
-    from cyclesoft_async.bulksync.workers import work  # noqa: PLC0415 - see above
     from cyclesoft_async.quota.postgres import PostgresLedger  # noqa: PLC0415 - see above
 
-    cs = session_from_user(ledger=PostgresLedger(database))
+    store = Store(database)
+    cs = session_from_user(ledger=PostgresLedger(store.postgres_url))
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    anyio.run(_work, cs, store, concurrency)
+
+
+async def _work(cs: CycleSoftSession, store: Store, concurrency: int) -> None:
+    from cyclesoft_async.bulksync.workers import work  # noqa: PLC0415 - the extra may not be installed
+
     try:
         with anyio.open_signal_receiver(signal.SIGTERM) as stops:
             async with cs, anyio.create_task_group() as tasks:
