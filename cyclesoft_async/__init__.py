@@ -4,6 +4,7 @@ __version__ = "0.1.0"
 
 from . import errors, models
 from .paging import Page, Paginator, RejectedRow
+from .quota import EndpointLimit
 from .session import BELGIUM, FRANCE, NETHERLANDS, CycleSoftSession
 from .snapshots import QuotaSnapshot, WindowQuota
 from .transport import CallAnswered, CallEvent, CallFailed, CallRetried, CallSent, QuotaWaited, RetryPolicy
@@ -18,6 +19,7 @@ __all__ = [
     "CallRetried",
     "CallSent",
     "CycleSoftSession",
+    "EndpointLimit",
     "Page",
     "Paginator",
     "QuotaSnapshot",

@@ -165,16 +165,20 @@ def _restore(cls: type[RequestError], args: tuple[object, ...], state: dict[str,
 
 
 class QuotaExhausted(RequestError):  # noqa: N818 - a public name that DESIGN and users know
-    """The quota has no room soon enough; the request was not sent.
+    """The quota has no room soon enough; the request was not sent, or not once more.
 
     Attributes:
         resets_at: When it is worth trying again, aware, in UTC.
-        scope: Which limit is full: "minutely", "daily", or the name of an endpoint's own limit.
+        scope: Which limit is full: "minutely", "daily", or the name of an endpoint's own limit; "concurrency"
+            when the quota has room, but not for one more request in flight.
     """
 
     def __init__(self, resets_at: datetime, scope: str) -> None:
+        moment = f"{resets_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         super().__init__(
-            f"the {scope} quota is used up until {resets_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            f"as many requests are in flight as may be at once; worth another try at {moment}"
+            if scope == "concurrency"
+            else f"the {scope} quota is used up until {moment}"
         )
         self.resets_at = resets_at
         self.scope = scope
@@ -208,17 +212,20 @@ class AmbiguousWriteError(TransportError):
     """A write that may or may not have been carried out; it was not sent again.
 
     The connection broke, the answer was late or could not be read, or a proxy answered in the server's place
-    (a 5xx other than 500). `str(error)` says how to find out which; do that before you repeat the call.
+    (a 5xx other than 500), and nothing has cleared that up since. `str(error)` says how to find out which;
+    do that before you repeat the call.
 
     Attributes:
         status: The HTTP status, of an answer that leaves the doubt; None when there was none.
+        retry_after: Seconds that such an answer asked to wait; None when it did not say.
         order: The order as it was read again afterwards, when that is possible and worked. Compare it with
             what you wanted: a server that is slow may still be at work.
     """
 
-    def __init__(self, reason: str, *, status: int | None = None) -> None:
+    def __init__(self, reason: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.status = status
+        self.retry_after = retry_after
         self.order: WorkshopOrder | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from copy import copy
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, overload
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from . import __version__
 from .errors import UsageError
 from .models.body import Scalar, form_body, json_body, query_string
-from .quota import Lane, Limiter
+from .quota import EndpointLimit, Lane, Limiter
 from .resources import WorkshopOrders
 from .snapshots import QuotaSnapshot
 from .transport import (
@@ -58,9 +59,10 @@ class CycleSoftSession:
         base_url: The country's host: `NETHERLANDS`, `BELGIUM`, `FRANCE`, or any other.
         http_session: An aiohttp session of yours; it is not closed, and its middlewares are not run.
         timeout: Seconds from sending a request until its answer is complete; waiting for quota is extra.
-        connect_timeout: Seconds until the server accepts a connection.
+        connect_timeout: Seconds until there is a connection: a free one of the pool, or a new one, from the
+            host's name to the server's consent.
         retries: When to send again.
-        max_concurrent: Requests on the wire at once.
+        max_concurrent: Requests that wait for their answer's head at once; its body may take longer.
         bulk_reserve: Requests of the day that calls in the lane "bulk" leave for interactive ones; a
             twentieth of the day's limit by default.
         on_event: Called in the event loop, at once, with every `CallEvent`; what it raises is logged.
@@ -68,7 +70,7 @@ class CycleSoftSession:
             `cyclesoft_async.quota.postgres.PostgresLedger`; None keeps it in memory, for this session alone.
 
     Raises:
-        UsageError: `base_url` is not a URL, or the username is not one.
+        UsageError: `base_url` is not a URL, the username is not one, or a number makes no sense.
 
     Vendor pages: "Base URL", "API limits" (Introduction), "Authentication".
     """
@@ -88,6 +90,8 @@ class CycleSoftSession:
         on_event: OnEvent | None = None,
         ledger: PostgresLedger | None = None,
     ) -> None:
+        if max_concurrent < 1:
+            raise UsageError("max_concurrent is at least 1")
         origin = Origin(base_url, BasicAuth(username, password))
         if ledger is None:
             limiter = Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve)
@@ -139,24 +143,24 @@ class CycleSoftSession:
         max_wait: float | UnsetType | None = UNSET,
         timeout: float | UnsetType = UNSET,
         retries: RetryPolicy | UnsetType = UNSET,
-    ) -> CycleSoftSession:
+    ) -> Self:
         """A light copy whose calls are made otherwise; it shares connections and quota with this session.
 
         Args:
             lane: "interactive" (the default) goes before "bulk" when the quota is scarce.
-            max_wait: Seconds that a call may wait for the quota before it raises `QuotaExhausted`; None (the
-                default) waits as long as it takes.
+            max_wait: Seconds that a call may wait for the quota, over all of its attempts, before it raises
+                `QuotaExhausted`; None (the default) waits as long as it takes.
             timeout: As for the session.
             retries: As for the session.
+
+        Raises:
+            UsageError: Calls can't be made like that.
         """
         given = {"lane": lane, "max_wait": max_wait, "timeout": timeout, "retries": retries}
-        copy = CycleSoftSession.__new__(CycleSoftSession)
-        copy._adopt(
-            self._exchange,
-            self._limiter,
-            replace(self._options, **{key: value for key, value in given.items() if value is not UNSET}),
-        )
-        return copy
+        options = replace(self._options, **{key: value for key, value in given.items() if value is not UNSET})
+        other = copy(self)
+        other._adopt(self._exchange, self._limiter, options)
+        return other
 
     @property
     def quota(self) -> QuotaSnapshot:
@@ -173,6 +177,7 @@ class CycleSoftSession:
         params: Mapping[str, Scalar] | None = None,
         json: object = None,
         form: Mapping[str, Scalar] | None = None,
+        limit: EndpointLimit | None = None,
     ) -> T: ...
 
     @overload
@@ -185,6 +190,7 @@ class CycleSoftSession:
         params: Mapping[str, Scalar] | None = None,
         json: object = None,
         form: Mapping[str, Scalar] | None = None,
+        limit: EndpointLimit | None = None,
     ) -> None: ...
 
     async def request(
@@ -196,8 +202,15 @@ class CycleSoftSession:
         params: Mapping[str, Scalar] | None = None,
         json: object = None,
         form: Mapping[str, Scalar] | None = None,
+        limit: EndpointLimit | None = None,
     ) -> T | None:
         """Any other endpoint: the same quota, retries, errors and decoding, with a type of yours.
+
+        ::
+
+            SALES_INVOICES = EndpointLimit("sales create-invoices", 15)  # as the vendor's page states it
+            path = "/api/v1/sales/orders/1000/create-invoices.json"
+            made = await cs.request("POST", path, type=dict, form={"book": True}, limit=SALES_INVOICES)
 
         Args:
             method: The HTTP method. Only GET and HEAD are sent again when they may have been carried out.
@@ -207,6 +220,8 @@ class CycleSoftSession:
             params: The query; booleans become `true` and `false`, None is left out.
             json: The body: a Struct or plain objects. Not together with `form`.
             form: A form-encoded body; booleans become `1` and `0`, None is left out.
+            limit: What the vendor's page states as the endpoint's own limit, if it does. The headers of such
+                an answer may tell of that limit, and without this they are taken for the account's.
 
         Raises:
             UsageError: The arguments can't be sent.
@@ -218,6 +233,8 @@ class CycleSoftSession:
             raise UsageError("method is a word like GET")
         if "?" in path or "#" in path:
             raise UsageError("path has no query: give that as params")
+        if limit is not None and limit.minutely < 1:
+            raise UsageError("the limit of an endpoint is at least 1")
         body, content_type = None, None
         if json is not None:
             body, content_type = json_body(json), JSON
@@ -229,6 +246,7 @@ class CycleSoftSession:
             query=query_string(params or {}),
             body=body,
             content_type=content_type,
+            limit=limit,
         )
         del json, form, params, body  # tracebacks can show them, and they may hold a person's data
         if type is None:
@@ -236,9 +254,11 @@ class CycleSoftSession:
         return await self._exchange.fetch(call, partial(read_answer, type_=type), self._options)
 
     async def aclose(self) -> None:
-        """Close the connections, for all copies too; an aiohttp session of yours stays open."""
+        """Close the connections, for all copies too; an aiohttp session of yours stays open.
+
+        Calls that wait for the quota raise `SessionError`.
+        """
         await self._exchange.aclose()
-        await self._limiter.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -36,7 +36,7 @@ class QuotaSnapshot(Struct, frozen=True, kw_only=True):
     waiting: int
     """Calls of this client that wait for the quota."""
     in_flight: int
-    """Requests sent and not yet answered."""
+    """Requests sent whose answers have not begun."""
     sent: int
     """Requests that this client has put on the wire so far; not those that never got a connection."""
     refused: int

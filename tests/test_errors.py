@@ -9,9 +9,11 @@ import traceback
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from enum import Enum
 from typing import cast
 
 import pytest
+from msgspec import Struct
 
 from cyclesoft_async import errors
 from cyclesoft_async.errors import (
@@ -260,6 +262,43 @@ async def test_an_answer_that_can_not_be_read(reply: Reply, reason: str) -> None
     assert (error.status, error.attempts, len(server.requests)) == (reply.status, 1, 1)
     assert error.__context__ is None
     assert_survives_pickling(error)
+
+
+class Mood(Enum):
+    """A type of a caller's own, whose complaint would quote the value; so would those below."""
+
+    GOOD = "good"
+
+
+class Customer(Struct, kw_only=True, tag="customer"):
+    mood: Mood = Mood.GOOD
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name:
+            raise ValueError(f"who is {self.name}?")
+
+
+class Supplier(Struct, tag="supplier"):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ({"type": "customer", "mood": PERSON}, "Unexpected value - at `$.mood`"),
+        ({"type": PERSON}, "Unexpected value - at `$.type`"),
+        ({"type": "customer", "name": PERSON}, "Unexpected value"),
+        ({"type": "customer", "mood": 7}, "Expected `str`, got `int` - at `$.mood`"),
+        ({}, "Object missing required field `type`"),
+    ],
+)
+async def test_an_answer_that_is_none_of_the_callers_own_type(answer: object, reason: str) -> None:
+    async with answering(wire(answer)) as server, session(server.url) as cs:
+        type_ = cast("type[Customer | Supplier]", Customer | Supplier)
+        error = await failure(cs.request("GET", "/x", type=type_), ResponseDecodeError)
+    assert error.reason == f"the answer has another shape than documented: {reason}"
+    assert PERSON not in everything_shown(error)
 
 
 NO_ROOM = Reply(

@@ -155,7 +155,8 @@ async def test_a_server_that_never_finishes_connecting() -> None:
         session(url, retries=ONCE, connect_timeout=0.05) as cs,
     ):
         error = await failure(cs.workshop_orders.get(24, 1), ConnectError)
-    assert str(error) == f"GET {PATH}: the server did not accept a connection in time"
+    reason = "no connection in time: from the pool, by the host name, or to the server"
+    assert str(error) == f"GET {PATH}: {reason}"
 
 
 @pytest.mark.parametrize("act", [Raw(), Raw(then="reset"), Raw(http(b"{", length=9)), Raw(b"\r\nno\r\n\r\n")])

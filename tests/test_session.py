@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
 from types import ModuleType
 from typing import Any
 
@@ -320,6 +321,18 @@ async def test_any_endpoint_with_a_type_of_ones_own(
     assert server.requests[0][:2] == ("GET", "/api/v1/common/enum.json")
 
 
+class State(int, Enum):
+    """A caller's own; str() of a member is its name."""
+
+    OPEN = 1
+
+
+class Kind(Enum):
+    """Likewise."""
+
+    SALE = "sale"
+
+
 @pytest.mark.parametrize(
     ("arguments", "target", "content_type", "body"),
     [
@@ -335,6 +348,14 @@ async def test_any_endpoint_with_a_type_of_ones_own(
             "application/json; charset=utf-8",
             '{"at":"2023-07-07 12:00:00","times":["2023-07-07 12:00:00",null],"n":1.50,"x":1.5}',
         ),
+        ({"params": {"a": State.OPEN, "b": Kind.SALE}}, "/x?a=1&b=sale", None, ""),
+        (
+            {"form": {"a": State.OPEN, "b": Kind.SALE}},
+            "/x",
+            "application/x-www-form-urlencoded; charset=utf-8",
+            "a=1&b=sale",
+        ),
+        ({"json": [State.OPEN, Kind.SALE]}, "/x", "application/json; charset=utf-8", '[1,"sale"]'),
         ({"json": []}, "/x", "application/json; charset=utf-8", "[]"),
         (
             {"form": {"on": True, "off": False, "none": None, "text": "a b"}},
@@ -379,6 +400,10 @@ async def test_what_any_endpoint_can_be_sent(
         ("POST", "/x", {"json": "\ud800"}),
         ("POST", "/x", {"form": {"a": "\ud800"}}),
         ("GET", "/x", {"params": {"a": "\ud800"}}),
+        ("GET", "/x", {"params": {"a": b"ab"}}),
+        ("GET", "/x", {"params": {"a": [1, None]}}),
+        ("GET", "/x", {"params": {"a": {"b": 1}}}),
+        ("POST", "/x", {"form": {"a": 1.5}}),
     ],
 )
 async def test_what_can_not_be_sent_costs_no_request(

@@ -36,7 +36,7 @@ class BridgeOptions(TypedDict, total=False):
     timeout: float
     """Seconds from sending a request until its answer is complete, 60 by default; waiting first is extra."""
     connect_timeout: float
-    """Seconds until the server accepts a connection, 10 by default."""
+    """Seconds until there is a connection, from the pool or a new one; 10 by default."""
     retries: RetryPolicy
     """When to send again what surely did not reach the server."""
     on_event: OnEvent | None
@@ -78,7 +78,7 @@ class Bridge:
         return await self._exchange.fetch(call, read, self._options)
 
     async def aclose(self) -> None:
-        """Close the connections; an aiohttp session of yours stays open."""
+        """Close the connections, and refuse calls that wait; an aiohttp session of yours stays open."""
         await self._exchange.aclose()
 
     async def __aenter__(self) -> Self:

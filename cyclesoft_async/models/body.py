@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import TypeAlias, cast
 from urllib.parse import urlencode
 
@@ -86,15 +87,19 @@ def _urlencoded(fields: Mapping[str, Scalar | Sequence[int]], true: str, false: 
         raise _usage_error(fault) from None
 
 
-def _as_text(value: Scalar | Sequence[int], true: str, false: str) -> str:
+def _as_text(value: object, true: str, false: str) -> str:
     match value:
+        case Enum():
+            return _as_text(value.value, true, false)  # str() of most is the member's name
         case bool():
             return true if value else false
         case datetime():
             return to_wire(value)
         case date():
             return value.isoformat()
-        case str() | int() | Decimal() | None:
+        case str() | int() | Decimal():
             return str(value)
+        case list() | tuple() | range():
+            return ",".join(_as_text(item, true, false) for item in cast("Sequence[object]", value))
         case _:
-            return ",".join(map(str, value))
+            raise TypeError(f"a {type(value).__name__} has no documented form here")

@@ -132,11 +132,12 @@ class WorkshopOrders:
             AmbiguousWriteError: The order may or may not have been made. With `once`: also looking for it
                 failed, or it was not there and there were no attempts left.
         """
+        path = f"/api/v1/customers/{_id('customer_id', customer_id)}/workshop-order.json"
         if order.customer_id not in {UNSET, customer_id}:
             raise UsageError("order.customer_id is another customer than customer_id")
         call = Call(
             method="POST",
-            path=f"/api/v1/customers/{_id('customer_id', customer_id)}/workshop-order.json",
+            path=path,
             body=json_body(order),
             content_type=JSON,
             how_to_check="look for it in list(customer_id=...) before you repeat the call",

@@ -159,10 +159,18 @@ def unreadable(answer: Answer, error: Exception) -> ResponseDecodeError:
     if not answer.body.strip():
         reason = "the body is empty"
     elif isinstance(error, msgspec.ValidationError):
-        reason = f"the answer has another shape than documented: {error}"
+        reason = f"the answer has another shape than documented: {_shape(str(error))}"
     else:
         reason = f"expected JSON, got {_kind(answer)}"
     return ResponseDecodeError(reason, status=answer.status)
+
+
+def _shape(words: str) -> str:
+    """What msgspec says, without what may quote the value: an enum's complaint, a tag's, the caller's own."""
+    if words.startswith(("Expected ", "Object missing ")):
+        return words
+    _, where, path = words.rpartition(" - at `")
+    return f"Unexpected value{where}{path}" if words.endswith("`") else "Unexpected value"
 
 
 def _kind(answer: Answer) -> str:

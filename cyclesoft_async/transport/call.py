@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
+from math import inf
+from typing import get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cyclesoft_async.errors import UsageError
 from cyclesoft_async.quota import EndpointLimit, Lane
 
 from .retry import RetryPolicy
+from .template import template_of
 
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
-
-# Whatever else stands between two slashes may be an id, a barcode or a name.
-_WORD_OF_A_PATH = re.compile(r"(?:[a-z_-]+|v\d+)(?:\.json)?")
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -43,8 +43,8 @@ class Call(Struct, frozen=True, kw_only=True):
 
     @property
     def template(self) -> str:
-        """The path without ids, `/api/v1/customers/{id}/workshop-order/{id}.json`: fit to be logged."""
-        return "/".join(map(_word, self.path.split("/")))
+        """The path as it may be logged: `/api/v1/customers/{id}/workshop-order/{id}.json`."""
+        return template_of(self.path)
 
     def at(self, target: str) -> Call:
         """The same call, of another path and query."""
@@ -55,19 +55,29 @@ class Call(Struct, frozen=True, kw_only=True):
         return f"Call({self.method} {self.path})"
 
 
-def _word(segment: str) -> str:
-    if not segment or _WORD_OF_A_PATH.fullmatch(segment):
-        return segment
-    return "{id}.json" if segment.endswith(".json") else "{id}"
-
-
 class CallOptions(Struct, frozen=True, kw_only=True):
-    """How a session's calls are made."""
+    """How a session's calls are made.
+
+    Raises:
+        UsageError: Some can't be made like that.
+    """
 
     lane: Lane = "interactive"
     """Interactive calls go before bulk ones when the quota is scarce."""
     max_wait: float | None = None
-    """Seconds that a call may wait for the quota before `QuotaExhausted`; None waits as long as it takes."""
+    """Seconds that a call may wait for the quota, over all of its attempts, before `QuotaExhausted`; None: as
+    long as it takes."""
     timeout: float = 60.0
     """Seconds from sending a request until its answer is complete; waiting for the quota does not count."""
     retries: RetryPolicy = RetryPolicy()
+
+    def __post_init__(self) -> None:
+        if self.lane not in get_args(Lane):
+            raise UsageError('lane is "interactive" or "bulk"')
+        try:
+            has_time = self.timeout > 0
+            can_wait = self.max_wait is None or self.max_wait > -inf
+        except TypeError:
+            has_time = can_wait = False
+        if not (has_time and can_wait):
+            raise UsageError("timeout is a number of seconds, more than 0; max_wait is one, or None")

@@ -30,7 +30,9 @@ def as_of_a_write(error: RequestError, call: Call) -> RequestError:
         case TransportError():
             return AmbiguousWriteError(_doubtful(error, call))
         case ServerError() if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
-            return AmbiguousWriteError(_doubtful(error, call), status=error.status)
+            return AmbiguousWriteError(
+                _doubtful(error, call), status=error.status, retry_after=error.retry_after
+            )
         case ResponseDecodeError():
             words = f"{error.reason}; yet the status says that it was carried out: {call.how_to_check}"
             return ResponseDecodeError(words, status=error.status)
@@ -41,6 +43,14 @@ def as_of_a_write(error: RequestError, call: Call) -> RequestError:
 def is_worth_a_look(error: RequestError) -> bool:
     """Whether a write that failed like this may have been carried out, however unlikely that is."""
     return isinstance(error, AmbiguousWriteError | ServerError | ResponseDecodeError)
+
+
+def still_in_doubt(failure: RequestError, doubt: AmbiguousWriteError, call: Call) -> AmbiguousWriteError:
+    """The failure of a later attempt as the call's: whatever became of that one, the earlier doubt stays."""
+    if isinstance(failure, AmbiguousWriteError):
+        return failure
+    words = f"{failure.reason}; an earlier attempt may have been carried out: {call.how_to_check}"
+    return AmbiguousWriteError(words, status=doubt.status)
 
 
 def _doubtful(error: RequestError, call: Call) -> str:

@@ -26,6 +26,9 @@ T = TypeVar("T")
 _SCHEME_AND_HOST = re.compile(r"(?:\w+:)?//[^/?#]+(?=/)")
 _LEGAL_IN_ADDRESSES = "%/:?#[]@!$&'()*+,;="
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_CONTROLS_AS_SPACES = bytes.maketrans(bytes(range(32)), b" " * 32)
+
 
 class RejectedRow(Struct, frozen=True, kw_only=True):
     """A row that is not what the vendor documents."""
@@ -62,7 +65,7 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
     def raw_items(self) -> list[bytes]:
         """The rows of `items` as they came, in the same order, unknown properties included."""
         bad = {row.index for row in self.rejected}
-        return [bytes(row) for index, row in enumerate(_rows(self.body)) if index not in bad]
+        return [row for index, row in enumerate(_rows(self.body)) if index not in bad]
 
     def __repr__(self) -> str:
         more = "the last" if self.cursor is None else "more follow"  # a cursor holds the query's values
@@ -80,6 +83,10 @@ class _Tail(Struct, frozen=True):
 class _Envelope(Verdict, Generic[T], frozen=True, kw_only=True):
     data: list[T] | T | None
     pagination: _Pagination | None = None
+
+
+class _LooseTail(Struct, frozen=True):
+    pagination: object = None
 
 
 class _LooseEnvelope(Struct, frozen=True):
@@ -126,40 +133,78 @@ def _page_decoder(row_type: Hashable) -> msgspec.json.Decoder[_Envelope[object]]
 
 
 def _read_row_by_row(answer: Answer, row_type: type[T]) -> Page[T]:
-    raise_for_failure(answer, verdict_of(answer.body))
-    rows, cursor = _rows_and_cursor(answer)
+    legible = _legible(answer.body)
+    raise_for_failure(answer, verdict_of(legible))
+    rows, cursor = _rows_and_cursor(answer, legible)
     items: list[T] = []
     rejected: list[RejectedRow] = []
     for index, row in enumerate(rows):
         try:
             items.append(decode(row, row_type))
         except msgspec.DecodeError as error:
-            rejected.append(RejectedRow(index=index, raw=bytes(row), reason=str(error)))
+            rejected.append(RejectedRow(index=index, raw=row, reason=str(error)))
     return Page(items=items, rejected=rejected, cursor=cursor, body=answer.body)
 
 
-def _rows_and_cursor(answer: Answer) -> tuple[list[Raw], str | None]:
+def _legible(body: bytes) -> bytes:
+    """The body, or one of the same length if a text has half of a surrogate pair or a control character.
+
+    msgspec takes neither, not even where it only looks for the end of a row.
+    """
     try:
-        return _rows(answer.body), _cursor(decode(answer.body, _Tail).pagination)
-    except msgspec.DecodeError as error:
+        decode(body, Raw)
+    except msgspec.DecodeError:
+        return _SURROGATE.sub(rb"\\u20", body.translate(_CONTROLS_AS_SPACES))
+    return body
+
+
+def _rows_and_cursor(answer: Answer, legible: bytes) -> tuple[list[bytes], str | None]:
+    try:
+        return _rows(answer.body), _cursor(_pagination(legible))
+    # ValueError: rows in another order than they came, as a key comes twice in a page that is not legible.
+    except (msgspec.DecodeError, ValueError) as error:
         failure = unreadable(answer, error)
     # Raised out here because the context of msgspec's error can hold the body.
     raise failure
 
 
-def _rows(body: bytes) -> list[Raw]:
-    """The rows of `data`, whether it is a list, one object, an object keyed by index, or null."""
+def _rows(body: bytes) -> list[bytes]:
+    """The rows of `data` as they came; what can't be read in one of them does not hide the others."""
+    try:
+        return [bytes(row) for row in _split(body)[1]]
+    except msgspec.DecodeError:
+        legible = _legible(body)
+    data, rows = _split(legible)
+    found: list[bytes] = []
+    end = legible.index(data)
+    for row in map(bytes, rows):
+        start = legible.index(row, end)
+        end = start + len(row)
+        found.append(body[start:end])
+    return found
+
+
+def _split(body: bytes) -> tuple[Raw, list[Raw]]:
+    """`data`, and its rows, whether it is a list, one object, an object keyed by index, or null."""
     data = decode(body, _LooseEnvelope).data
     match bytes(data)[:1]:
         case b"[":
-            return decode(data, list[Raw])
+            return data, decode(data, list[Raw])
         case b"{":
             by_key = decode(data, dict[str, Raw])
-            return list(by_key.values()) if all(map(str.isdecimal, by_key)) else [data]
+            return data, list(by_key.values()) if all(map(str.isdecimal, by_key)) else [data]
         case b"n":
-            return []
+            return data, []
         case _:
             raise msgspec.ValidationError("Expected `array` - at `$.data`")
+
+
+def _pagination(body: bytes) -> _Pagination | None:
+    """What the answer says of the next page; PHP has `false`, `""` and `[]` for none."""
+    found = decode(body, _LooseTail).pagination
+    if not found or (isinstance(found, dict) and not cast("dict[str, object]", found).get("next_url")):
+        return None
+    return msgspec.convert({"pagination": found}, _Tail).pagination
 
 
 def _cursor(pagination: _Pagination | None) -> str | None:

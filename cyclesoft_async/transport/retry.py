@@ -7,6 +7,7 @@ from typing import Self
 from msgspec import Struct
 
 from cyclesoft_async.errors import (
+    AmbiguousWriteError,
     CertificateError,
     ConnectError,
     RateLimitedError,
@@ -31,9 +32,10 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     first_delay: float = 0.5
     """Seconds; the upper bound of the delay before the second attempt, doubled for each further one."""
     max_delay: float = 20.0
-    """Seconds; the upper bound of any delay, but for a longer one that the server asks for."""
+    """Seconds; the upper bound of any delay, unless the server asks for a longer one."""
     budget: float = 120.0
-    """Seconds after which a call is not sent again; waiting for the quota does not count."""
+    """Seconds after which a call is not sent again; waiting for the quota does not count, nor does looking
+    whether a write was carried out."""
 
     @classmethod
     def none(cls) -> Self:
@@ -49,15 +51,15 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
             error: What became of this attempt.
             is_read: Whether sending twice does no more than sending once.
             attempt: Its number, from 1.
-            elapsed: Seconds since the first attempt, without those spent waiting for the quota.
+            elapsed: Seconds since the first attempt, without those that `budget` does not count.
             draw: A random number from 0 to 1.
         """
         if attempt >= self.attempts or not _may_repeat(error, is_read=is_read):
             return None
         doublings = min(attempt - 1, _MOST_DOUBLINGS)
         wait = draw * min(self.max_delay, self.first_delay * 2**doublings)
-        if isinstance(error, RateLimitedError | ServerError) and error.retry_after is not None:
-            wait = error.retry_after
+        if isinstance(error, RateLimitedError | ServerError | AmbiguousWriteError):
+            wait = max(wait, error.retry_after or 0.0)
         return wait if elapsed + wait <= self.budget else None
 
 
