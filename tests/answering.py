@@ -176,6 +176,15 @@ async def failure(call: Awaitable[object], expected: type[E]) -> E:
     return caught.value
 
 
+async def somebody_waits(cs: CycleSoftSession) -> None:
+    """Let other tasks run until a call waits for the quota."""
+    for _ in range(1_000):
+        if cs.quota.waiting:
+            return
+        await asyncio.sleep(0)
+    pytest.fail("nobody waits")
+
+
 def pickled(error: E) -> E:
     """The error after a way through pickle."""
     copied: object = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes

@@ -54,7 +54,8 @@ class VirtualLedger:
                 slots=0,
                 wishes=[],
                 reports=[],
-            )
+            ),
+            self.wall,
         )
 
     def turn(self, process: SharedAccount, *lines: Line, slots: int = 100, arrives: bool = True) -> Reply:

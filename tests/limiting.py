@@ -59,6 +59,11 @@ async def use(limiter: Limiter, count: int, *, endpoint: EndpointLimit | None = 
         (await limiter.acquire(endpoint=endpoint, max_wait=0)).answered(200, {})
 
 
+async def use_when_there_is_room(limiter: Limiter, count: int) -> None:
+    for _ in range(count):
+        (await limiter.acquire()).answered(200, {})
+
+
 class Queue:
     """Calls that wait for a permit, and the order in which they got it."""
 

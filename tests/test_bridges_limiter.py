@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from benchmarks.virtual_time import VirtualTimeLoop
-from cyclesoft_async.errors import QuotaExhausted
+from cyclesoft_async.errors import QuotaExhausted, SessionError
 from cyclesoft_async.quota import FixedLimiter
 
 from .limiting import now, settle, until
@@ -103,4 +103,47 @@ async def test_who_gives_up_leaves_nothing_behind() -> None:
     await settle()
     permit.unsent()
     (await waiting[2]).unsent()
+    assert repr(limiter) == "<FixedLimiter: 0 in flight, 0 waiting>"
+
+
+@pytest.mark.parametrize("ticks", range(4))
+async def test_a_call_that_is_cancelled_as_a_token_comes_back_is_cancelled(ticks: int) -> None:
+    limiter = FixedLimiter(1)
+    permit = await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    permit.unsent()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    asked = waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled() == asked
+    if asked:
+        (await limiter.acquire(max_wait=0)).unsent()
+
+
+async def test_max_wait_holds_behind_others_too() -> None:
+    limiter = FixedLimiter(1)
+    permit = await limiter.acquire()
+    patient = asyncio.create_task(limiter.acquire())
+    waiting = asyncio.create_task(limiter.acquire(max_wait=200))
+    await settle()
+    began = now()
+    permit.answered(429, {"Retry-After": "3600"})
+    with pytest.raises(QuotaExhausted):
+        await waiting
+    assert now() < began + 200.1
+    patient.cancel()
+
+
+async def test_closing_refuses_those_who_wait_and_those_who_come_later() -> None:
+    limiter = FixedLimiter(1)
+    permit = await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    await limiter.aclose()
+    for call in (waiting, asyncio.create_task(limiter.acquire())):
+        with pytest.raises(SessionError, match="closed"):
+            await call
+    permit.answered(200, {})
     assert repr(limiter) == "<FixedLimiter: 0 in flight, 0 waiting>"

@@ -252,6 +252,30 @@ def test_a_probe_without_an_answer_is_followed_by_another() -> None:
     assert bucket.room(5) == 1
 
 
+def test_a_look_ahead_changes_nothing() -> None:
+    bucket = a_bucket(10)
+    spend = bucket.spend(0)
+    bucket.observe(spend, 6, 0)
+    bucket.answered(spend, 0)
+    before = [bucket.room(0.5), bucket.unused(0.5), bucket.empty_at(0.5)]
+    assert (bucket.room(2), bucket.room(59)) == (1, 1), "one goes alone when nothing was heard for a while"
+    assert bucket.opens_at(59, 7) == 60
+    assert [bucket.room(0.5), bucket.unused(0.5), bucket.empty_at(0.5)] == before
+    spend = bucket.spend(0.6)
+    bucket.answered(spend, 0.7)
+    assert bucket.room(0.8) == 10 - 2 - 5
+
+
+def test_a_request_that_was_never_sent_clears_no_view_and_holds_up_nobody() -> None:
+    bucket = a_bucket(10, wary=True)
+    bucket.unsent(bucket.spend(0))
+    assert (bucket.room(0), bucket.opens_at(0)) == (1, 0)
+    bucket.spend(0)
+    assert (bucket.room(0), bucket.opens_at(0)) == (0, 5)
+    assert bucket.waits_for_answer(0, 9)
+    assert not bucket.waits_for_answer(0, 10)
+
+
 def test_when_the_nth_may_go() -> None:
     bucket = a_bucket(3)
     for at in (0, 1, 2):

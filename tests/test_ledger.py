@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy
-from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError
+from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError, UsageError
 from cyclesoft_async.quota.postgres import PostgresLedger, migrate
 from cyclesoft_async.sandbox import Sandbox
 
@@ -193,12 +193,21 @@ async def test_on_postgres_interactive_calls_go_first_and_the_reserve_holds_for_
             await one.acquire(max_wait=60)
 
 
+async def test_bulk_work_that_may_have_nothing_of_the_day_is_refused_on_postgres(postgres: str) -> None:
+    async with limiters(postgres, bulk_reserve=10) as [limiter]:
+        reset = int(time.time() - EPOCH) + 3_600
+        await first(limiter, headers(50, 49, daily_limit=10, daily_remaining=9, reset=reset))
+        with anyio.fail_after(SOON), pytest.raises(UsageError, match="bulk_reserve"):
+            await limiter.acquire(lane="bulk")
+        await go(limiter, 1)
+
+
 async def test_on_postgres_the_limit_of_an_endpoint_holds_for_all(postgres: str) -> None:
     async with limiters(postgres, 2) as [one, two]:
         await first(one, headers(50, 49))
         with anyio.fail_after(SOON):
             probe = await one.acquire(endpoint=INVOICES, max_wait=0)
-            with pytest.raises(QuotaExhausted, match="create-invoices"):
+            with pytest.raises(QuotaExhausted, match="in flight"):
                 await one.acquire(endpoint=INVOICES, max_wait=0)
             probe.answered(200, headers(15, 14))
             await two.acquire(max_wait=0)
@@ -310,6 +319,28 @@ def test_calls_give_up_when_postgres_stays_away(postgres: str, postgres_server: 
             assert len(await go(limiter, 4)) == 4
 
     fast(postgres, main, 20.0)
+
+
+def test_an_old_failure_does_not_count_when_postgres_is_away_again(
+    postgres: str, postgres_server: Server
+) -> None:
+    async def main() -> None:
+        async with limiters(postgres) as [limiter]:
+            await first(limiter, headers(50, 49))
+            await anyio.to_thread.run_sync(postgres_server.stop)
+            try:
+                given_up = asyncio.create_task(limiter.acquire(max_wait=0))
+                await asyncio.wait([given_up])
+                assert isinstance(given_up.exception(), LedgerError)
+                await asyncio.sleep(40)  # a second of real time, in which nobody asks
+                waiting = asyncio.create_task(limiter.acquire())
+                await asyncio.sleep(10)
+                assert not waiting.done()
+            finally:
+                await anyio.to_thread.run_sync(postgres_server.start)
+            await waiting
+
+    fast(postgres, main, 40.0)
 
 
 def test_a_turn_that_hangs_is_given_up_on_postgres(postgres: str) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from traceback import TracebackException
 
+import anyio
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
@@ -13,7 +14,7 @@ from cyclesoft_async.quota.postgres import PostgresLedger, migrate
 
 from .limiting import headers
 from .postgres import query
-from .shared_limiters import first, go, limiters
+from .shared_limiters import SOON, first, go, limiters
 
 
 async def test_a_newer_ledger_on_postgres_is_refused(postgres: str) -> None:
@@ -25,6 +26,16 @@ async def test_a_newer_ledger_on_postgres_is_refused(postgres: str) -> None:
     async with limiters(postgres) as [limiter]:
         with pytest.raises(LedgerError, match="version 99"):
             await limiter.acquire()
+
+
+async def test_an_older_ledger_on_postgres_is_brought_up_to_date(postgres: str) -> None:
+    async with limiters(postgres) as [limiter]:
+        await first(limiter, headers(5, 4))
+    query(postgres, "UPDATE cyclesoft.quota_version SET version = 1")
+    query(postgres, "DROP FUNCTION cyclesoft.quota_day_room")
+    async with limiters(postgres, 2) as both:
+        assert [len(permits) for permits in await asyncio.gather(*(go(one, 2) for one in both))] == [2, 2]
+    assert query(postgres, "SELECT max(version) FROM cyclesoft.quota_version") == [(2,)]
 
 
 async def test_on_postgres_a_role_that_may_not_create_tables_says_what_to_run(postgres: str) -> None:
@@ -55,13 +66,29 @@ async def test_a_broken_ledger_on_postgres_is_no_reason_to_send(postgres: str) -
             await limiter.acquire()
 
 
+async def test_a_host_that_no_postgres_can_have_is_told_at_once() -> None:
+    for host in ("a..b", "a" * 70):
+        async with limiters(f"postgresql://me@{host}/shop") as [limiter]:
+            with anyio.fail_after(SOON), pytest.raises(LedgerError, match="UnicodeError"):
+                await limiter.acquire()
+
+
 @pytest.mark.parametrize(
     "url",
-    ["", "mysql://host/name", "postgresql://host/name?what=ever", "postgresql://host:port/name", "orders.db"],
+    [
+        "",
+        "mysql://host/name",
+        "postgresql://host/name?what=ever",
+        "postgresql://host:port/name",
+        "orders.db",
+        "postgresql://me:pass@word@host/name",
+        "postgresql://me:123/pass@host/name",
+    ],
 )
 def test_what_is_no_url_of_postgres_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="postgresql://"):
+    with pytest.raises(UsageError, match="postgresql://") as raised:
         PostgresLedger(url)
+    assert "word" not in str(raised.value).replace("password", "")
 
 
 def test_the_password_of_the_postgres_ledger_is_shown_nowhere() -> None:
@@ -71,6 +98,7 @@ def test_the_password_of_the_postgres_ledger_is_shown_nowhere() -> None:
     with pytest.raises(LedgerError) as raised:
         asyncio.run(migrate(url))
     assert "canary" not in "".join(TracebackException.from_exception(raised.value).format())
+    assert raised.value.__context__ is None, "its frames hold the URL"
     with pytest.raises(UsageError) as refused:
         PostgresLedger("postgresql://me:canary-9431@127.0.0.1:port/shop")
     assert "canary" not in str(refused.value)

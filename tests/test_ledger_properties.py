@@ -73,7 +73,10 @@ steps = st.lists(
 @attack
 @given(todo=steps)
 def test_on_postgres_one_process_is_treated_as_in_memory(virtual: VirtualLedger, todo: list[Step]) -> None:
-    memory, flying = Account(bulk_reserve=2), list[tuple[tuple[Spend, ...], tuple[Spend, ...]]]()
+    memory, flying = (
+        Account(bulk_reserve=2, wall=virtual.wall),
+        list[tuple[tuple[Spend, ...], tuple[Spend, ...]]](),
+    )
     shared = virtual.process(f"alone {next(_names)}", "me", reserve=2)
     own = memory.endpoint(INVOICES), shared.endpoint(INVOICES)
     own[0]._wary = 0  # the shared one is wary of endpoints, too
@@ -98,18 +101,14 @@ def test_on_postgres_one_process_is_treated_as_in_memory(virtual: VirtualLedger,
             match step.what:
                 case "answered" | "refused":
                     status = 200 if step.what == "answered" else 429
-                    memory.answered(here, status, step.headers, now, virtual.wall)
-                    shared.answered(there, status, step.headers, now, virtual.wall)
+                    memory.answered(here, status, step.headers, now)
+                    shared.answered(there, status, step.headers, now)
                     settled_at = now
                 case "lost":
                     memory.lost(here, now)
                     shared.lost(there, now)
                     settled_at = now
                 case _:
-                    # In memory a call that was given up clears the view, although it saw nothing.
-                    if any(bucket._wary is not None for bucket in (memory.minute, own[0])):
-                        flying.append((here, there))
-                        continue
                     memory.unsent(here)
                     shared.unsent(there)
             virtual.turn(shared)
@@ -219,7 +218,7 @@ class Chain:
 
     def answer(self, request: Request) -> None:
         now = self.virtual.now
-        request.process.answered(request.spends, 200, request.headers, now, self.virtual.wall)
+        request.process.answered(request.spends, 200, request.headers, now)
         self.flying.remove(request)
         self.backs.append(now + WINDOW)
 
@@ -334,7 +333,7 @@ def test_on_postgres_no_nonsense_stalls_anybody_for_longer_than_a_window(
             virtual.now = max(at, virtual.now + 0.01)
             assert virtual.now <= asked_at + WINDOW + 1
         now = virtual.now
-        process.answered(process.spend(None, now), status, headers, now, virtual.wall)
+        process.answered(process.spend(None, now), status, headers, now)
 
 
 def test_on_postgres_a_turn_that_comes_late_takes_nothing_from_the_one_after_it(
@@ -369,3 +368,28 @@ def test_on_postgres_a_clock_that_is_put_back_stalls_nobody_for_longer_than_a_le
     chain.tell()
     virtual.now += 2
     assert chain.ask(1, (9, 0, 0)) == 3
+
+
+def test_on_postgres_a_late_refusal_of_yesterday_does_not_end_today(virtual: VirtualLedger) -> None:
+    virtual.now = EPOCH
+    process = virtual.process(f"midnight {next(_names)}", "me")
+    line: Line = ("interactive", None, 1)
+
+    def send() -> tuple[Spend, ...]:
+        assert virtual.turn(process, line).windows[0].granted == 1
+        return process.spend(None, virtual.now)
+
+    def hear(spends: tuple[Spend, ...], status: int, remaining: int, reset: float) -> None:
+        told = {"Daily-Limit": 100, "Daily-Remaining": remaining, "Daily-Reset": int(reset)}
+        headers = {f"X-RateLimit-{name}": str(value) for name, value in told.items()}
+        process.answered(spends, status, headers, virtual.now)
+        virtual.turn(process)
+
+    hear(send(), 200, 3, EPOCH + 10)
+    virtual.now += 9.9
+    late = send()
+    virtual.now += 0.2
+    hear(send(), 200, 99, EPOCH + 86_410)
+    hear(late, 429, 0, EPOCH + 10)
+    assert virtual.turn(process).used == 1
+    send()

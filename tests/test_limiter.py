@@ -37,15 +37,13 @@ async def test_the_first_request_goes_alone_and_its_answer_teaches_the_limits() 
     assert (quota.in_flight, quota.waiting, quota.sent, quota.refused) == (2, 0, 3, 0)
 
 
-@pytest.mark.parametrize("outcome", ["no headers", "unsent", "lost", "nonsense"])
+@pytest.mark.parametrize("outcome", ["no headers", "lost", "nonsense"])
 async def test_a_first_request_that_teaches_nothing_opens_up_with_the_documented_limits(outcome: str) -> None:
     limiter = Limiter(wall=wall)
     queue = Queue(limiter)
     await queue.join("a", "b", "c")
     permit = queue.permits["a"]
-    if outcome == "unsent":
-        permit.unsent()
-    elif outcome == "lost":
+    if outcome == "lost":
         permit.lost()
     elif outcome == "no headers":
         permit.answered(200, {})
@@ -56,6 +54,19 @@ async def test_a_first_request_that_teaches_nothing_opens_up_with_the_documented
     quota = limiter.snapshot()
     assert (quota.minutely.limit, quota.daily.limit) == (360, 15_000)
     assert (quota.minutely.source, quota.daily.source) == ("estimate", "estimate")
+
+
+async def test_after_a_first_request_that_was_never_sent_the_next_goes_alone_at_once() -> None:
+    limiter = Limiter(wall=wall)
+    queue = Queue(limiter)
+    await queue.join("a", "b", "c")
+    queue.permits["a"].unsent()
+    await settle()
+    assert queue.granted == ["a", "b"]
+    assert now() == pytest.approx(0, abs=0.001)
+    queue.permits["b"].answered(200, headers(100, 2))
+    await settle()
+    assert queue.granted == ["a", "b", "c"]
 
 
 async def test_a_snapshot_before_the_first_request_shows_the_documented_limits() -> None:
@@ -152,6 +163,18 @@ async def test_a_refusal_stops_everybody_and_then_one_goes_alone() -> None:
     await settle()
     assert queue.granted == ["a", "b", "c"]
     assert limiter.snapshot().refused == 1
+
+
+async def test_a_call_that_is_given_up_after_a_refusal_leaves_the_view_as_it_was() -> None:
+    limiter = await a_limiter(headers(100, 99))
+    (await limiter.acquire()).answered(429, headers(retry_after="7"))
+    alone = await limiter.acquire()
+    queue = Queue(limiter)
+    await queue.join("a", "b", "c")
+    alone.unsent()
+    await queue.cancel("a")
+    assert queue.granted == ["b"]
+    assert now() == pytest.approx(7, abs=0.001)
 
 
 async def test_retry_after_may_be_a_date() -> None:
@@ -274,6 +297,41 @@ async def test_an_answer_of_yesterday_does_not_spoil_today() -> None:
     await use(limiter, 1)
     late.answered(200, headers(daily_limit=100, daily_remaining=0, reset=100))
     assert limiter.snapshot().daily.used == 1
+
+
+async def test_a_late_refusal_of_yesterday_does_not_end_today() -> None:
+    limiter = await a_limiter(headers(daily_limit=100, daily_remaining=3, reset=10))
+    late = await limiter.acquire()
+    await until(10.1)
+    (await limiter.acquire()).answered(200, headers(daily_limit=100, daily_remaining=99, reset=86_410))
+    late.answered(429, headers(daily_limit=100, daily_remaining=0, reset=10))
+    assert limiter.snapshot().daily.remaining == 99
+    await use(limiter, 5)
+    assert now() == pytest.approx(10.1, abs=0.001)
+
+
+async def test_a_request_of_yesterday_that_was_never_sent_takes_nothing_from_today() -> None:
+    limiter = await a_limiter(headers(daily_limit=100, daily_remaining=3, reset=10))
+    late = await limiter.acquire()
+    await until(10.1)
+    late.unsent()
+    assert (limiter.snapshot().daily.used, limiter.snapshot().daily.remaining) == (0, 100)
+
+
+async def test_a_machine_that_was_suspended_overnight_knows_that_the_day_is_over() -> None:
+    slept = 0.0
+    limiter = Limiter(wall=lambda: wall() + slept)
+    (await limiter.acquire()).answered(200, headers(daily_limit=100, daily_remaining=1, reset=30_000))
+    await use(limiter, 1)
+    slept = 40_000.0  # the loop's clock stood still meanwhile
+    await limiter.acquire(max_wait=1)
+    assert now() < 1
+    (await limiter.acquire()).answered(200, headers(daily_limit=100, daily_remaining=0, reset=80_000))
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    slept = 90_000.0
+    await waiting
+    assert now() < 400
 
 
 async def test_a_day_that_is_suddenly_used_up_is_doubted() -> None:

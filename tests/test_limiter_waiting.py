@@ -18,6 +18,7 @@ from .limiting import (
     settle,
     until,
     use,
+    use_when_there_is_room,
     wall,
 )
 
@@ -118,6 +119,28 @@ async def test_a_refusal_that_names_no_limit_stops_endpoint_and_account() -> Non
         await limiter.acquire(max_wait=40)
 
 
+async def test_a_smaller_limit_is_believed_when_it_is_told_again() -> None:
+    limiter = await a_limiter(headers(360, 359))
+    await use(limiter, 29)
+    for told in (headers(15, 14), headers(360, 329), headers(15, 13)):
+        (await limiter.acquire()).answered(200, told)
+        assert limiter.snapshot().minutely.limit == 360
+    await use(limiter, 3)
+    (await limiter.acquire()).answered(200, headers(15, 0))
+    assert limiter.snapshot().minutely.limit == 15
+    await limiter.acquire()
+    assert now() > 59
+
+
+async def test_a_refusal_by_a_limit_that_nobody_knew_holds_up_the_account_for_a_moment_only() -> None:
+    limiter = await a_limiter(headers(360, 359))
+    await use(limiter, 20)
+    (await limiter.acquire()).answered(429, headers(15, 0))
+    await use_when_there_is_room(limiter, 20)
+    assert now() == pytest.approx(1, abs=0.01)
+    assert limiter.snapshot().minutely.limit == 360
+
+
 # Waiting and giving up
 
 
@@ -168,6 +191,68 @@ async def test_nobody_waits_longer_than_max_wait() -> None:
     permit.unsent()
     assert limiter.snapshot().waiting == 0
     await limiter.acquire(max_wait=0)
+
+
+@pytest.mark.parametrize("max_wait", [0, 3])
+async def test_who_waits_in_vain_though_there_is_quota_is_told_so(max_wait: float) -> None:
+    limiter = Limiter(wall=wall)
+    first = await limiter.acquire()
+    with pytest.raises(errors.QuotaExhausted, match="in flight") as raised:
+        await limiter.acquire(max_wait=max_wait)
+    assert (raised.value.scope, close(raised.value.resets_at, 5)) == ("concurrency", True)
+    first.answered(200, {})
+
+    limiter = await a_limiter(max_concurrent=1)
+    await limiter.acquire()
+    with pytest.raises(errors.QuotaExhausted, match="in flight") as raised:
+        await limiter.acquire(max_wait=max_wait)
+    assert close(raised.value.resets_at, now() + 1), "not at once, or the caller would spin"
+
+
+async def test_a_used_up_endpoint_is_told_as_such_while_another_waits_for_its_answer() -> None:
+    limiter = await a_limiter(headers(360, 359))
+    await use(limiter, 15, endpoint=INVOICES)
+    (await limiter.acquire()).answered(429, headers(retry_after="1"))
+    await limiter.acquire()
+    with pytest.raises(errors.QuotaExhausted, match="create-invoices"):
+        await limiter.acquire(endpoint=INVOICES, max_wait=20)
+
+
+async def test_bulk_work_that_may_have_nothing_of_the_day_is_refused() -> None:
+    limiter = await a_limiter(
+        headers(daily_limit=100, daily_remaining=90, reset=5_000), bulk_reserve=100, max_concurrent=1
+    )
+    with pytest.raises(errors.UsageError, match="bulk_reserve"):
+        await limiter.acquire(lane="bulk")
+    permit = await limiter.acquire(max_wait=0)
+    waiting = asyncio.create_task(limiter.acquire(lane="bulk"))
+    await settle()
+    permit.unsent()
+    with pytest.raises(errors.UsageError, match="bulk_reserve"):
+        await waiting
+    assert now() < 1
+
+
+async def test_closing_refuses_those_who_wait_at_once_and_those_who_come_later() -> None:
+    limiter = await a_limiter(headers(3, 2))
+    permit = await limiter.acquire()
+    (await limiter.acquire()).answered(200, {})
+    queue = Queue(limiter)
+    await queue.join("a", "b", "c")
+    await queue.cancel("a")
+    queue.tasks["b"].cancel()
+    await limiter.aclose()
+    await limiter.aclose()
+    with pytest.raises(errors.SessionError, match="closed"):
+        await queue.tasks["c"]
+    with pytest.raises(asyncio.CancelledError):
+        await queue.tasks["b"]
+    for max_wait in (None, 0, 60):
+        with pytest.raises(errors.SessionError, match="closed"):
+            await limiter.acquire(max_wait=max_wait)
+    permit.answered(200, {})
+    quota = limiter.snapshot()
+    assert (quota.waiting, quota.in_flight, quota.minutely.used, queue.granted) == (0, 0, 3, [])
 
 
 async def test_a_granted_wait_forgets_its_deadline() -> None:

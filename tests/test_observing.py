@@ -104,7 +104,7 @@ async def test_waiting_for_the_quota_is_told() -> None:
 @pytest.mark.parametrize(
     ("path", "template"),
     [
-        ("/api/v1/common/enum/sales-order-types.json", "/api/v1/common/enum/sales-order-types.json"),
+        ("/api/v1/common/enum/sales-order-types.json", "/api/v1/common/enum/{id}.json"),
         ("/api/v12/customers/7.json", "/api/v12/customers/{id}.json"),
         ("/app/api/whm/stockinfo/ABC123,8719461035866/", "/app/api/whm/stockinfo/{id}/"),
         ("/api/v1/customers/find/J.Jansen%40example.nl", "/api/v1/customers/find/{id}"),

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cyclesoft_async import CycleSoftSession, Paginator
-from cyclesoft_async.errors import PaginationError, ResponseDecodeError, UsageError
+from cyclesoft_async.errors import BadRequestError, PaginationError, ResponseDecodeError, UsageError
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.sandbox import Sandbox
 
@@ -238,3 +238,55 @@ async def test_a_text_that_is_not_utf_8_costs_one_row_only() -> None:
         first = await cs.workshop_orders.list()
     assert ids(first.items) == [1]
     assert [(row.index, row.reason) for row in first.rejected] == [(1, "a text is not UTF-8")]
+
+
+ODD_TEXTS = [
+    rb"half of a pair: \ud83d",
+    rb"the other half: \uDE00 and more",
+    rb"a backslash before it: \\\ud800\"",
+    b"a\nnew line",
+    b"\x00",
+]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+@pytest.mark.parametrize("name", [b"status_text", b"unknown", rb"status_text\ud800"])
+async def test_a_text_that_json_does_not_allow_costs_one_row_only(name: bytes, text: bytes) -> None:
+    fine = [
+        rb'{"workshop_order_id":  1, "status_text": "\ud83d\ude00 \\ud800"}',
+        b'{"workshop_order_id": 3, "discount": 1.10}',
+    ]
+    odd = b'{"workshop_order_id": 2, "%b": "%b"}' % (name, text)
+    listed = b"[%b,\n%b , %b, 7, 7]" % (fine[0], odd, fine[1])
+    keyed = b'{"0": %b,\t"1": %b, "2": %b, "7": 7, "8": 7}' % (fine[0], odd, fine[1])
+    for data in (listed, keyed):
+        body = b'{"error": false, "note": "%b", "data": %b, "pagination": {"next_url": "%b"}}'
+        async with (
+            answering(body % (text, data, f"{S01}?token=b".encode()), page(TWO)) as server,
+            session(server.url) as cs,
+        ):
+            first, second = [page async for page in cs.workshop_orders.list().pages()]
+        assert first.items == [msgspec.json.decode(row, type=WorkshopOrder) for row in fine]
+        assert first.raw_items == fine
+        assert [(row.index, row.raw) for row in first.rejected] == [(1, odd), (3, b"7"), (4, b"7")]
+        assert ids(second.items) == [2]
+
+
+async def test_one_order_where_a_list_is_promised_with_an_odd_text() -> None:
+    odd = b'{"workshop_order_id": 2, "status_text": "\t"}'
+    async with answering(b'{"data":' + odd + b"}") as server, session(server.url) as cs:
+        first = await cs.workshop_orders.list()
+    assert [row.raw for row in first.rejected] == [odd]
+
+
+async def test_rows_in_disorder_beside_an_odd_text_are_no_page() -> None:
+    body = b'{"data": {"0": {"workshop_order_id": 1}, "1": "\t", "0": {"workshop_order_id": 2}}}'
+    async with answering(body) as server, session(server.url) as cs:
+        await failure(cs.workshop_orders.list().collect(), ResponseDecodeError)
+
+
+async def test_an_error_whose_words_json_does_not_allow_is_an_error() -> None:
+    body = b'{"error": true, "error_message": "No\tquota", "data": []}'
+    async with answering(body) as server, session(server.url) as cs:
+        error = await failure(cs.workshop_orders.list().collect(), BadRequestError)
+    assert error.server_message == "No quota"

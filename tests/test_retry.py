@@ -77,13 +77,20 @@ def test_a_delay_stays_within_its_bounds(
 
 
 @given(seconds, st.floats(0, 1), st.integers(1, 8))
-def test_a_delay_that_the_server_asks_for_is_taken_whole(asked: float, draw: float, attempt: int) -> None:
+def test_a_delay_that_the_server_asks_for_is_the_least(asked: float, draw: float, attempt: int) -> None:
     policy = RetryPolicy(attempts=9, max_delay=1.0, budget=1e6)
+
+    def delay(error: RequestError) -> float | None:
+        return policy.delay(error, is_read=True, attempt=attempt, elapsed=0, draw=draw)
+
+    own = delay(ServerError("503", status=503))
+    assert own is not None
     for error in (
         RateLimitedError("429", status=429, retry_after=asked),
         ServerError("503", status=503, retry_after=asked),
+        AmbiguousWriteError("503", status=503, retry_after=asked),
     ):
-        assert policy.delay(error, is_read=True, attempt=attempt, elapsed=0, draw=draw) == asked
+        assert delay(error) == max(own, asked)
 
 
 def test_the_jitter_is_full_and_the_delay_doubles() -> None:

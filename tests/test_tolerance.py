@@ -154,6 +154,7 @@ scalars = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=12),
     st.sampled_from(["", "0", "12", "12.5", "0000-00-00", "2023-03-07 16:54:23", "2023-03-07", "null"]),
+    st.sampled_from(["\ud83d", "\ude00 \U0001f600"]),  # half of a pair is JSON, and no text
     st.datetimes().map(str),
 )
 fields = st.sampled_from(

@@ -167,6 +167,7 @@ NO_DECIMAL = WorkshopOrderItemInput(quantity=Decimal("NaN"))
 
 TEXT: Any = "1/../2"
 HALF: Any = 1.5
+SEVERAL: Any = [24]
 YES: Any = True
 IMPOSSIBLE: list[tuple[Call, str]] = [
     (lambda cs: cs.workshop_orders.create(24, WorkshopOrderCreate(datetime_scheduled_start=NAIVE)), "zone"),
@@ -178,6 +179,7 @@ IMPOSSIBLE: list[tuple[Call, str]] = [
     (lambda cs: cs.workshop_orders.create(24, WorkshopOrderCreate(reference_text="\udc80")), "can't be sent"),
     (lambda cs: cs.workshop_orders.create(24, WorkshopOrderCreate(customer_id=25)), "another customer"),
     (lambda cs: cs.workshop_orders.create(TEXT, WorkshopOrderCreate()), "customer_id"),
+    (lambda cs: cs.workshop_orders.create(SEVERAL, WorkshopOrderCreate()), "customer_id"),
     (lambda cs: cs.workshop_orders.get(24, TEXT), "workshop_order_id"),
     (lambda cs: cs.workshop_orders.get(YES, 1), "customer_id"),
     (lambda cs: cs.workshop_orders.get(-1, 1), "customer_id"),

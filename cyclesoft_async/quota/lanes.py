@@ -13,7 +13,7 @@ from .account import Lane
 from .bucket import Bucket
 
 if TYPE_CHECKING:
-    from .limiter import Permit
+    from .gate import Permit
 
 __all__ = ["Lanes", "Waiter"]
 

@@ -27,19 +27,19 @@ class MemoryLedger:
             returns.popleft()
         return self._out + len(returns)
 
-    def take(self, now: float) -> int:
-        """Take one token, which stays out until it is given back; returns how many are out then."""
+    def take(self) -> int:
+        """Take one token, which stays out until it is given back; returns how many are out since `held`."""
         self._out += 1
-        returns = self._returns
-        while returns and returns[0] <= now:
-            returns.popleft()
-        return self._out + len(returns)
+        return self._out + len(self._returns)
 
-    def give_back(self, at: float | None) -> None:
-        """Let one token come back at `at`, not earlier than those before it; None: it is back at once."""
+    def give_back(self) -> None:
+        """One token is back at once."""
         self._out -= 1
-        if at is not None:
-            self._returns.append(at)
+
+    def give_back_at(self, at: float) -> None:
+        """Let one token come back at `at`, not earlier than those before it."""
+        self._out -= 1
+        self._returns.append(at)
 
     def back_at(self, nth: int) -> float:
         """When the nth token from now comes back; infinity when that is not known yet."""

@@ -7,7 +7,7 @@
     account.py   what the process knows of the account, and has to report
     wire.py      what the two say to each other
     link.py      the connection;  trouble.py  what goes wrong with it
-    schema.py    creates and checks;  ledger.sql  tables, rules, and the function that grants
+    schema.py    creates and checks tables.sql, and functions.sql: the rules, and the function that grants
 """
 
 try:

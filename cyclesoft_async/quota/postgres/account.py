@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
@@ -74,13 +75,14 @@ class SharedAccount(Account):
 
     Args:
         ask: Who asks; the template of every turn.
+        wall: Tells the time, in unix seconds.
     """
 
     minute: SharedBucket
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, wall: Callable[[], float] = time.time) -> None:
         self._shared: dict[str, SharedBucket] = {}
-        super().__init__(bulk_reserve=ask.reserve)
+        super().__init__(bulk_reserve=ask.reserve, wall=wall)
         self._ask = ask
         self._bulk_room = 0
         # Each with the moment, by the event loop's clock, at which that was known.
@@ -177,28 +179,23 @@ class SharedAccount(Account):
             self._report(spend, "lost", now)
 
     def answered(
-        self,
-        spends: tuple[Spend, ...],
-        status: int,
-        headers: Mapping[str, str],
-        now: float,
-        wall: Callable[[], float],
+        self, spends: tuple[Spend, ...], status: int, headers: Mapping[str, str], now: float
     ) -> None:
         """See `Account`; what it means for the quota is for the database to say."""
         told = read_headers(headers)
         refused = status == TOO_MANY_REQUESTS
         self.refused += refused
-        meant = spends[0] if len(spends) == 1 else self._meant(spends, told.minutely_limit)
+        meant = self._meant(spends, told.minutely_limit)
         culprits = self._culprits(spends, told, meant) if refused else ()
         for spend in spends:
             outcome: Outcome = "refused" if spend in culprits else "lost" if refused else "answered"
             report = self._report(spend, outcome, now)
             if spend is meant:
                 report.allowed, report.remaining = told.minutely_limit, told.minutely_remaining
-                if refused and report.remaining is None:
+                if culprits and report.remaining is None:
                     report.remaining = 0
             if spend in culprits:
-                report.retry_after = read_retry_after(headers, wall())
+                report.retry_after = read_retry_after(headers, self.wall())
             if spend is spends[0]:
                 report.daily_limit, report.daily_remaining = told.daily_limit, told.daily_remaining
                 report.daily_reset, report.day_over = told.daily_reset, refused and not culprits

@@ -88,17 +88,27 @@ async def migrate(url: str) -> None:
     try:
         await link.open()
     except LinkError as error:
-        raise LedgerError(f"the shared quota's tables: {error}") from None
+        failure = LedgerError(f"the shared quota's tables: {error}")
+    else:
+        return
     finally:
         await link.aclose()
+    # Raised out here so that the frames below, whose locals hold the password, are no part of it.
+    raise failure
 
 
 def _checked(url: str) -> str:
     try:
-        ports = str(conninfo_to_dict(url).get("port", "")).split(",")
+        given = conninfo_to_dict(url)
     except psycopg.Error:  # its message quotes the URL, and so the password
-        ports = ["none"]
-    # libpq notices a port that is no number when it connects, and quotes what may be part of a password.
-    if not url.startswith(_SCHEMES) or not all(port.isdigit() or not port for port in ports):
-        raise UsageError("the ledger's URL must be like postgresql://user:password@host/database")
+        given = {"port": "none"}
+    # A password with @ or / in it ends there for libpq, and its rest counts as the host, the port or the
+    # database, which are shown.
+    ports = str(given.get("port", "")).split(",")
+    shown = f"{given.get('host', '')}{given.get('dbname', '')}"
+    if not url.startswith(_SCHEMES) or "@" in shown or not all(port.isdigit() or not port for port in ports):
+        raise UsageError(
+            "the ledger's URL must be like postgresql://user:password@host/database; "
+            "percent-encode what is special in the password, @ as %40 and / as %2F"
+        )
     return url

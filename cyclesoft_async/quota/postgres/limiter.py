@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from math import inf
 
-from cyclesoft_async.errors import LedgerError, SessionError
+from cyclesoft_async.errors import LedgerError
 from cyclesoft_async.quota.bucket import Spend
 from cyclesoft_async.quota.lanes import Waiter
 from cyclesoft_async.quota.limiter import Limiter
@@ -57,8 +58,9 @@ class SharedLimiter(Limiter):
         # The calls with a `max_wait`: when they came, and until when they wait.
         self._impatient: dict[Waiter, tuple[float, float]] = {}
         self._away_since: float | None = None
+        self._failed_at = -inf
         self._trouble = ""
-        self._closed = False
+        self._hung_up = False
 
     def expect(self, seconds: float) -> None:
         """See `Limiter`; tokens of a crashed process stay spent for so much longer."""
@@ -82,7 +84,7 @@ class SharedLimiter(Limiter):
     def _ring(self) -> None:
         """There is something to ask or to report."""
         self._news.set()
-        if not self._closed and (self._turns is None or self._turns.done()):
+        if not self._hung_up and (self._turns is None or self._turns.done()):
             self._turns = self._running().create_task(self._take_turns())
 
     async def _take_turns(self) -> None:
@@ -114,7 +116,9 @@ class SharedLimiter(Limiter):
     def _fail(self, error: LinkError, now: float) -> None:
         """The database is away: calls wait for a while, those that are impatient only for a second try."""
         self._trouble = str(error)
-        if self._away_since is None:
+        asked_lately = now <= self._failed_at + PATIENCE
+        self._failed_at = now
+        if self._away_since is None or not asked_lately:
             self._away_since = now
         elif error.is_passing and now < self._away_since + PATIENCE:
             for waiter, (_, until) in list(self._impatient.items()):
@@ -126,10 +130,9 @@ class SharedLimiter(Limiter):
 
     async def _nap(self, now: float) -> None:
         """Sleep until a token may be there, or something happens here."""
+        seconds = max(self._opens_at(now) - now, _SHORT_NAP)
         if self._shared.has_news or not self._lanes.waiting:
             return
-        at = min(self._account.earliest(head.lane, head.endpoint, now)[0] for head in self._lanes.heads())
-        seconds = max(at - now, _SHORT_NAP)
         self._news.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, max(_NAP, seconds / 60))):
@@ -161,19 +164,15 @@ class SharedLimiter(Limiter):
         self._impatient.pop(waiter, None)
         if self._away_since is None:
             super()._give_up(waiter)
-        elif not waiter.future.done():
-            self._lanes.leave(waiter)
-            waiter.future.set_exception(LedgerError(f"the shared quota can't be asked: {self._trouble}"))
+        else:
+            self._refuse(waiter, LedgerError(f"the shared quota can't be asked: {self._trouble}"))
 
     async def aclose(self) -> None:
-        """Tell the database what there is to tell, and close the connection; calls that wait are refused."""
-        for waiter in self._lanes.everybody():
-            self._lanes.leave(waiter)
-            if not waiter.future.done():
-                waiter.future.set_exception(SessionError("the session is closed"))
+        """See `Gate`. Tell the database what there is to tell, and close the connection."""
+        await super().aclose()
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_SECONDS):
                 while self._turns is not None and not self._turns.done():
                     await self._turns
-        self._closed = True
+        self._hung_up = True
         await self._link.aclose()

@@ -1,4 +1,4 @@
-"""The ledger's tables and functions: created and checked."""
+"""The ledger's tables and functions: created, brought up to date, and checked."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from psycopg.rows import TupleRow
 
 from .trouble import LinkError
 
-__all__ = ["create", "prepare"]
+__all__ = ["prepare"]
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""Version 1 had the same tables."""
 
-_LEDGER: Final = resources.files("cyclesoft_async.quota.postgres").joinpath("ledger.sql")
+_FILES: Final = resources.files("cyclesoft_async.quota.postgres")
 # The inbox takes the same lock: both create the schema.
 _LOCK: Final = 7_203_115_884_001_337
 
 
 async def prepare(connection: AsyncConnection[TupleRow]) -> None:
-    """Check the version, and create what is missing. Several processes may do so at once.
+    """Check the version; create what is missing, upgrade what is older. Several processes may do so at once.
 
     Raises:
         LinkError: The tables are those of a newer version.
     """
-    if await _version(connection) is None:
-        await create(connection)
+    if (await _version(connection)) < VERSION:
+        await _upgrade(connection)
     found = await _version(connection)
     if found != VERSION:
         raise LinkError(
@@ -35,23 +36,26 @@ async def prepare(connection: AsyncConnection[TupleRow]) -> None:
         )
 
 
-async def create(connection: AsyncConnection[TupleRow]) -> None:
-    """Create the tables and functions if there are none."""
+async def _upgrade(connection: AsyncConnection[TupleRow]) -> None:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        if await _version(connection) is not None:
+        found = await _version(connection)
+        if found >= VERSION:
             return
         await connection.execute("CREATE SCHEMA IF NOT EXISTS cyclesoft")
         await connection.execute("SET LOCAL search_path = cyclesoft")
-        await connection.execute(_LEDGER.read_bytes())
+        if not found:
+            await connection.execute(_FILES.joinpath("tables.sql").read_bytes())
+        await connection.execute(_FILES.joinpath("functions.sql").read_bytes())
         await connection.execute("INSERT INTO quota_version (version) VALUES (%s)", (VERSION,))
 
 
-async def _version(connection: AsyncConnection[TupleRow]) -> int | None:
+async def _version(connection: AsyncConnection[TupleRow]) -> int:
+    """0: there are no tables."""
     # Not to_regclass: inside a transaction it may remember that there was nothing before the lock was had.
     there = "SELECT FROM pg_tables WHERE schemaname = 'cyclesoft' AND tablename = 'quota_version'"
     if (await connection.execute(there)).rowcount == 0:
-        return None
-    cursor = await connection.execute("SELECT max(version) FROM cyclesoft.quota_version")
-    [version] = cast(tuple[int | None], await cursor.fetchone())
+        return 0
+    cursor = await connection.execute("SELECT coalesce(max(version), 0) FROM cyclesoft.quota_version")
+    [version] = cast(tuple[int], await cursor.fetchone())
     return version

@@ -28,7 +28,11 @@ class LinkError(Exception):
 
 @contextmanager
 def as_link_error() -> Generator[None]:
-    """Turn the errors of psycopg, whose frames hold the URL with its password, into one of ours."""
+    """Turn the errors of psycopg, whose frames hold the URL with its password, into one of ours.
+
+    Whatever else may come of a host's name or of the network counts, too: it must end in an answer to those
+    who wait.
+    """
     try:
         yield
     except TimeoutError:
@@ -41,6 +45,14 @@ def as_link_error() -> Generator[None]:
         failure = LinkError(words, is_passing=not isinstance(error, _LASTING))
     except msgspec.MsgspecError:
         failure = LinkError("the ledger's reply can't be read: it is another version's", is_passing=False)
+    except (OSError, ValueError) as error:  # ValueError: of a name that can't be a host's
+        words = f"{type(error).__name__}: {error}"
+        failure = LinkError(words, is_passing=isinstance(error, OSError))
     else:
         return
-    raise failure
+    try:
+        raise failure
+    finally:
+        failure.__context__ = (
+            None  # Python sets it to psycopg's error, as a `with` statement still handles that
+        )

@@ -15,82 +15,18 @@
 --    its granting: with proof, and while requests are in flight, all that exceeds these is left to others.
 --    An older request's answer may prove more, but only a fresher one takes something back.
 --  * A limit is wary at the start, after a refusal, and when it may be out of date: one request goes alone, or
---    one every twelfth of a window when answers are slow. What becomes of it clears the view.
+--    one every twelfth of a window when answers are slow. What becomes of it clears the view, unless it never
+--    reached the server.
 --
 -- Times are unix seconds on this server's clock. Every statement in the functions sees what was committed
 -- before it, so the connection must use READ COMMITTED. All names are in the schema `cyclesoft`.
 
-CREATE TABLE quota_version (version integer NOT NULL);
-
--- The day's limit; the row is also the lock of everything that belongs to the account.
-CREATE TABLE quota_account (
-    account text PRIMARY KEY,  -- a hash of user name and host
-    allowed bigint NOT NULL,
-    used bigint NOT NULL DEFAULT 0,
-    confirmed boolean NOT NULL DEFAULT false,
-    ends_at double precision NOT NULL DEFAULT 'infinity',
-    end_known boolean NOT NULL DEFAULT false,
-    doubted boolean NOT NULL DEFAULT false,
-    probe_at double precision NOT NULL DEFAULT '-infinity'
-);
-
--- A limit of so many requests in a moving window of so many seconds: the account's minute, or an endpoint's.
-CREATE TABLE quota_window (
-    account text REFERENCES quota_account ON DELETE CASCADE,
-    name text,
-    allowed bigint NOT NULL,
-    seconds double precision NOT NULL,
-    confirmed boolean NOT NULL DEFAULT false,
-    sent bigint NOT NULL DEFAULT 0,
-    sent_at double precision NOT NULL DEFAULT '-infinity',
-    settled_at double precision NOT NULL DEFAULT '-infinity',
-    wary_since bigint DEFAULT 0,  -- that many were sent then; null: not wary
-    paused_until double precision NOT NULL DEFAULT '-infinity',
-    pause double precision NOT NULL,
-    proven bigint NOT NULL DEFAULT 0,
-    ceiling bigint NOT NULL DEFAULT 0,
-    heard_at double precision NOT NULL DEFAULT '-infinity',
-    freshest bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (account, name)
-);
-
-CREATE TABLE quota_token (
-    account text,
-    name text,
-    ordinal bigint,
-    holder text NOT NULL,
-    turn bigint NOT NULL,  -- which call of the holder's it was granted in
-    granted_at double precision NOT NULL,
-    held bigint NOT NULL,  -- out at its granting, itself included
-    flying bigint NOT NULL,  -- of those not known to be answered
-    settled boolean NOT NULL DEFAULT false,
-    counted boolean NOT NULL DEFAULT true,  -- false: the vendor may not have counted it
-    returns_at double precision NOT NULL,
-    PRIMARY KEY (account, name, ordinal),
-    FOREIGN KEY (account, name) REFERENCES quota_window ON DELETE CASCADE
-);
-
--- What became of one token; the members after `age` are null where the answer did not say.
-CREATE TYPE quota_report AS (
-    name text,
-    ordinal bigint,
-    outcome text,  -- answered, refused, lost (counted or not), unsent
-    age double precision,  -- seconds since it was known
-    allowed bigint,
-    remaining bigint,
-    retry_after double precision,
-    daily_limit bigint,
-    daily_remaining bigint,
-    daily_reset double precision,
-    day_over boolean
-);
-
-CREATE FUNCTION quota_clock() RETURNS double precision LANGUAGE sql VOLATILE AS $$
+CREATE OR REPLACE FUNCTION quota_clock() RETURNS double precision LANGUAGE sql VOLATILE AS $$
     SELECT extract(epoch FROM clock_timestamp())::double precision
 $$;
 
 -- Let go of what time alone has changed.
-CREATE FUNCTION quota_pass_time(me text, moment double precision) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION quota_pass_time(me text, moment double precision) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM quota_token WHERE account = me AND returns_at <= moment;
     -- The clock was put back: what was granted later than now was granted now.
@@ -112,17 +48,19 @@ BEGIN
 END $$;
 
 -- Learn from an answer how much of the day is used; up to `uncounted` of ours were not counted then.
-CREATE FUNCTION quota_learn_day(
+CREATE OR REPLACE FUNCTION quota_learn_day(
     me text, report quota_report, uncounted bigint, moment double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     day quota_account;
+    today boolean;
     before bigint;
     told bigint;
 BEGIN
     SELECT * INTO day FROM quota_account WHERE account = me;
     -- A reset that is over is an answer of yesterday, or the clocks differ.
-    IF report.daily_reset IS NULL OR report.daily_reset - moment BETWEEN 0.001 AND 172800 THEN
+    today := report.daily_reset IS NULL OR report.daily_reset - moment BETWEEN 0.001 AND 172800;
+    IF today THEN
         IF report.daily_reset IS NOT NULL THEN
             day.ends_at := report.daily_reset;
             day.end_known := true;
@@ -138,7 +76,8 @@ BEGIN
             day.confirmed := true;
         END IF;
     END IF;
-    IF report.day_over THEN
+    -- Of yesterday, unless no end of today is known, so that the clocks may just differ.
+    IF report.day_over AND (today OR NOT day.end_known) THEN
         day.used := greatest(day.used, day.allowed);
         day.doubted := false;
     END IF;
@@ -149,7 +88,7 @@ BEGIN
 END $$;
 
 -- Learn from one report; a second one about the same token does nothing.
-CREATE FUNCTION quota_learn(me text, report quota_report, moment double precision)
+CREATE OR REPLACE FUNCTION quota_learn(me text, report quota_report, moment double precision)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     token quota_token;
@@ -226,7 +165,7 @@ BEGIN
 END $$;
 
 -- How a limit stands: how many may go, how many are used, and seconds until the next may go and until all are back.
-CREATE FUNCTION quota_standing(
+CREATE OR REPLACE FUNCTION quota_standing(
     me text, which text, moment double precision,
     OUT room bigint, OUT used bigint, OUT opens_in double precision, OUT empty_in double precision
 ) LANGUAGE plpgsql AS $$
@@ -265,7 +204,7 @@ BEGIN
 END $$;
 
 -- How many requests the day has room for when `reserve` is left alone.
-CREATE FUNCTION quota_day_room(me text, reserve bigint, moment double precision)
+CREATE OR REPLACE FUNCTION quota_day_room(me text, reserve bigint, moment double precision)
 RETURNS bigint LANGUAGE sql AS $$
     SELECT CASE
         WHEN allowed - used - reserve > 0 THEN allowed - used - reserve
@@ -275,7 +214,7 @@ RETURNS bigint LANGUAGE sql AS $$
 $$;
 
 -- Take so many tokens, and show how the limit stands then.
-CREATE FUNCTION quota_grant(
+CREATE OR REPLACE FUNCTION quota_grant(
     me text, which text, quantity bigint, ask jsonb, moment double precision
 ) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
@@ -302,7 +241,7 @@ BEGIN
 END $$;
 
 -- One turn of one process: reports in, tokens out. `wire.py` beside this file describes both.
-CREATE FUNCTION quota_turn(ask jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION quota_turn(ask jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
     me CONSTANT text := ask->>'account';
     moment double precision;
