@@ -1,9 +1,14 @@
 """Options of `cyclesoft sync` that make no sense together are refused; none is ever ignored."""
 
 import os
+import zlib
+from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
+import aiohttp
 import pytest
+from aiohttp.compression_utils import ZLibBackendProtocol
 from click.testing import CliRunner, Result
 
 from cyclesoft_async.cli.commands import cyclesoft
@@ -17,13 +22,14 @@ def sync(*options: str) -> Result:
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CYCLESOFT_USERNAME", "user")
     monkeypatch.setenv("CYCLESOFT_PASSWORD", "pass")
     monkeypatch.setenv("CYCLESOFT_BASE_URL", "http://127.0.0.1:1")
     monkeypatch.delenv("CYCLESOFT_WEBHOOK_SECRETS", raising=False)
-    return tmp_path
+    yield tmp_path
+    aiohttp.set_zlib_backend(cast("ZLibBackendProtocol", zlib))  # the command takes isal if it is there
 
 
 @pytest.mark.parametrize(

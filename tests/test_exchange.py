@@ -70,7 +70,7 @@ async def listening(*, certificate: bool) -> AsyncGenerator[str]:
         (Raw(http(b"{}", length=9)), "the answer's body broke off or could not be unpacked"),
         (Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "the answer is not HTTP"),
         (
-            Raw(http(b"no gzip", head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip")),
+            Raw(http(b"this is not gzip", head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip")),
             "the answer's body broke off or could not be unpacked",
         ),
         (Raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "the answer is not HTTP"),
