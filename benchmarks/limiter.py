@@ -174,5 +174,9 @@ def _goals_of_real_time() -> list[Goal]:
     return [
         Goal(words="real sandbox, real time: % over the minimum", measured=100 * found.excess, at_most=2),
         Goal(words="real sandbox, real time: refused", measured=found.refused, at_most=0),
-        Goal(words="real sandbox, real time: client and server agree", measured=float(found.is_agreed), at_least=1),
+        Goal(
+            words="real sandbox, real time: client and server agree",
+            measured=float(found.is_agreed),
+            at_least=1,
+        ),
     ]
