@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .account import EndpointLimit, Lane
 from .fixed import FixedLimiter
-from .gate import Permit
 from .headers import read_retry_after
 from .ledger import MemoryLedger
 from .limiter import Limiter
+from .permit import Permit
 
 __all__ = [
     "EndpointLimit",

@@ -1,4 +1,4 @@
-"""What lets requests go: everybody asks it before each send, and tells it what became of it."""
+"""What lets requests go: everybody asks it before each send."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import inf
-from typing import Protocol
-
-from msgspec import Struct
 
 from cyclesoft_async.errors import CycleSoftError, QuotaExhausted, SessionError, UsageError
 
 from .account import WINDOW, Account, EndpointLimit, Lane
 from .bucket import Spend
 from .lanes import Lanes, Waiter
+from .permit import Permit
 
-__all__ = ["Gate", "Permit"]
+__all__ = ["Gate"]
 
 # Event loops may call as much too early as their clock is coarse.
 _COARSE = 1e-6
@@ -24,42 +22,6 @@ _COARSE = 1e-6
 _LONGEST_NAP = 300.0
 # The answer that a call waits for comes at any moment; it is worth another try after this one.
 _SOON, _MOMENT = 0.1, 1.0
-
-
-class _Grantor(Protocol):
-    """Who gives permits, and is told what became of them."""
-
-    def _answered(self, spends: tuple[Spend, ...], status: int, headers: Mapping[str, str]) -> None: ...
-    def _unsent(self, spends: tuple[Spend, ...]) -> None: ...
-    def _lost(self, spends: tuple[Spend, ...]) -> None: ...
-
-
-class Permit(Struct, eq=False):
-    """The right to send one request once. Say what became of it; only the first word counts."""
-
-    _limiter: _Grantor
-    _spends: tuple[Spend, ...] | None
-
-    def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        """The head of the answer arrived: the tokens come back in one minute; headers teach the limits."""
-        spends, self._spends = self._spends, None
-        if spends is not None:
-            self._limiter._answered(spends, status, headers)
-
-    def unsent(self) -> None:
-        """The request surely never reached the server: its tokens are back at once."""
-        spends, self._spends = self._spends, None
-        if spends is not None:
-            self._limiter._unsent(spends)
-
-    def lost(self) -> None:
-        """The request may have reached the server, but no answer came: the tokens come back in one minute."""
-        spends, self._spends = self._spends, None
-        if spends is not None:
-            self._limiter._lost(spends)
-
-    def __repr__(self) -> str:
-        return f"<Permit: {'done' if self._spends is None else 'in flight'}>"
 
 
 class Gate:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from asyncio import Future, TimerHandle
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from .account import Lane
 from .bucket import Bucket
-
-if TYPE_CHECKING:
-    from .gate import Permit
+from .permit import Permit
 
 __all__ = ["Lanes", "Waiter"]
 
