@@ -65,6 +65,18 @@ async def test_tasks_may_open_an_empty_database_at_the_same_time(url: str) -> No
     assert rows(url, "select version from cyclesoft_schema") == [(3,)]
 
 
+async def test_new_files_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    async def open_it(number: int) -> None:
+        async with Store(f"sqlite:///{tmp_path}/{number}.db").open():
+            pass
+
+    # SQLite refuses about one in five hundred of these, unless it is asked again.
+    async with anyio.create_task_group() as tasks:
+        for number in range(10):
+            for _ in range(16):
+                tasks.start_soon(open_it, number)
+
+
 async def test_a_newer_schema_is_refused(url: str) -> None:
     async with Store(url).open():
         pass

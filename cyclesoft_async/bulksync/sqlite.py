@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice
@@ -11,7 +12,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -22,6 +23,8 @@ from .seeing import mark_seen
 from .tables import workshop_order_items, workshop_orders
 
 _ROWS_AT_ONCE: Final = 64
+_PATIENCE: Final = 5.0
+_MOMENT: Final = 0.01
 
 
 class Sqlite:
@@ -70,10 +73,24 @@ def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     # For a new file. An order with its JSON takes about 2 KB, of which a page of 4 KB holds one.
     cursor.execute("PRAGMA page_size=16384")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    # When several open a new file at once, SQLite refuses this to some without its usual wait.
+    give_up_at = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(_MOMENT)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:
