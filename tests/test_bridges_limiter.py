@@ -25,7 +25,7 @@ async def test_no_minute_has_more_than_the_limit_and_each_has_all_of_it() -> Non
     async def call() -> None:
         permit = await limiter.acquire()
         sent.append(now())
-        await asyncio.sleep(0.3)  # virtual
+        await asyncio.sleep(0.3)  # virtual time: what an answer takes
         permit.answered(200, {})
 
     began = now()

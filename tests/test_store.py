@@ -4,7 +4,6 @@ import json
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import permutations
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -21,18 +20,10 @@ from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
 from cyclesoft_async.models.dutch_time import from_wire
 from cyclesoft_async.paging import Page, RejectedRow
 
-from .storing import SQLITE, YEAR, begin, decoded, page_of, raw_page, rows, stored, version
+from .storing import YEAR, begin, decoded, page_of, raw_page, rows, stored, version
 
 SUNDAY = 6
 YEAR_2 = datetime.fromisoformat("0002-01-01")
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"{SQLITE}{tmp_path / 'orders.db'}"
-    found: str = request.getfixturevalue("postgres")
-    return found
 
 
 async def test_columns_are_typed_and_the_raw_order_stands_beside_them(url: str) -> None:

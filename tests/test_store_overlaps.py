@@ -1,24 +1,13 @@
 """What a run has come across, beside other runs, and of rows that can't be read; in both databases."""
 
 import json
-from pathlib import Path
-
-import pytest
 
 from cyclesoft_async.bulksync import Store
 from cyclesoft_async.bulksync.checkpoints import StoredRun
 from cyclesoft_async.bulksync.questions import OrderKey
 from cyclesoft_async.bulksync.store import StoreWriter
 
-from .storing import SQLITE, begin, decoded, page_of, rows, stored
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"{SQLITE}{tmp_path / 'orders.db'}"
-    found: str = request.getfixturevalue("postgres")
-    return found
+from .storing import begin, decoded, page_of, rows, stored
 
 
 def order(key: int, hour: int = 9) -> dict[str, object]:

@@ -23,14 +23,6 @@ SUNDAY = 6
 YEAR_2 = datetime.fromisoformat("0002-01-01")
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"{SQLITE}{tmp_path / 'orders.db'}"
-    found: str = request.getfixturevalue("postgres")
-    return found
-
-
 async def test_a_run_is_where_its_pages_left_it(url: str) -> None:
     june, july = Window(date(2025, 6, 1), date(2025, 6, 30)), Window(date(2025, 7, 1), date(2025, 7, 31))
     async with Store(url).open() as writer:

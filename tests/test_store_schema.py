@@ -25,14 +25,6 @@ anyio.run(main)
 """
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"{SQLITE}{tmp_path / 'orders.db'}"
-    found: str = request.getfixturevalue("postgres")
-    return found
-
-
 async def test_the_schema_is_made_once_and_stays(url: str) -> None:
     for _ in range(2):
         async with Store(url).open() as writer:

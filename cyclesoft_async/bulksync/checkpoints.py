@@ -92,6 +92,24 @@ def last_run(connection: Connection, date_from: date, date_until: date) -> Store
     return None if row is None else _run(connection, row)
 
 
+def stopped_run(connection: Connection, date_from: date) -> StoredRun | None:
+    """The newest unfinished run from this day on, unless a later run reaches as far."""
+    later = runs.alias()
+    is_replaced = exists().where(
+        later.c.run_id > runs.c.run_id,
+        later.c.date_from == runs.c.date_from,
+        later.c.date_until >= runs.c.date_until,
+    )
+    stopped = (
+        select(runs)
+        .where(runs.c.date_from == date_from, runs.c.finished_at.is_(None), ~is_replaced)
+        .order_by(runs.c.run_id.desc())
+        .limit(1)
+    )
+    row = connection.execute(stopped).one_or_none()
+    return None if row is None else _run(connection, row)
+
+
 def current_run(connection: Connection, run_id: int) -> StoredRun | None:
     """The run with this number, unless a later one of the same days has taken its place."""
     later = runs.alias()
@@ -255,21 +273,3 @@ def _run(connection: Connection, row: Row[tuple[object, ...]]) -> StoredRun:
             for part in found
         ],
     )
-
-
-def stopped_run(connection: Connection, date_from: date) -> StoredRun | None:
-    """The newest unfinished run from this day on, unless a later run reaches as far."""
-    later = runs.alias()
-    is_replaced = exists().where(
-        later.c.run_id > runs.c.run_id,
-        later.c.date_from == runs.c.date_from,
-        later.c.date_until >= runs.c.date_until,
-    )
-    stopped = (
-        select(runs)
-        .where(runs.c.date_from == date_from, runs.c.finished_at.is_(None), ~is_replaced)
-        .order_by(runs.c.run_id.desc())
-        .limit(1)
-    )
-    row = connection.execute(stopped).one_or_none()
-    return None if row is None else _run(connection, row)

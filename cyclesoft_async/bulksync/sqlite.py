@@ -88,7 +88,7 @@ def _write_ahead(cursor: DBAPICursor) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
                 raise
-            time.sleep(_MOMENT)
+            time.sleep(_MOMENT)  # in a thread; nothing tells when another process lets go of the file
         else:
             return
 
