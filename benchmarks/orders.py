@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from cyclesoft_async.sandbox.seeded import SeededOrders
+from cyclesoft_async.sandbox.orders.seeded import SeededOrders
 
 __all__ = ["FIRST_DAY", "LAST_DAY", "LIST_PATH", "PAGE_SIZE", "Template", "envelope", "page", "templates"]
 

@@ -34,16 +34,16 @@ import msgspec
 from aiohttp import web
 
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
-from cyclesoft_async.webhooks.body import read_body
 from cyclesoft_async.webhooks.envelope import read
 from cyclesoft_async.webhooks.keyring import Keyring
 from cyclesoft_async.webhooks.receiver import SIGNATURE_HEADER
+from cyclesoft_async.webhooks.request_body import read_body
 
 SECRET = "benchmark-secret"
 PORT = 18_437
 REQUESTS = 60_000
 CONTENDERS = ["bare", "floor", "verified", "stored", "handled", "commit-each", "gidgethub", "fastapi-svix"]
-PAYLOAD = Path(__file__).parent.parent / "tests" / "webhooks" / "payloads" / "workshop_order.updated.json"
+PAYLOAD = Path(__file__).parent.parent / "tests" / "data" / "payloads" / "workshop_order.updated.json"
 
 
 def serve(contender: str, inbox: str) -> None:

@@ -1,9 +1,8 @@
 """Async client for CycleSoftware, the ERP of bike shops: typed calls, exact quotas, resumable lists."""
 
-__version__ = "0.1.0"
-
 from . import errors, models
-from .paging import Page, Paginator, RejectedRow
+from ._version import __version__
+from .pagination import Page, Paginator, RejectedRow
 from .quota import EndpointLimit
 from .session import BELGIUM, FRANCE, NETHERLANDS, CycleSoftSession
 from .snapshots import QuotaSnapshot, WindowQuota
@@ -27,6 +26,7 @@ __all__ = [
     "RejectedRow",
     "RetryPolicy",
     "WindowQuota",
+    "__version__",
     "errors",
     "models",
 ]

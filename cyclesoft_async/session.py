@@ -13,9 +13,9 @@ import aiohttp
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from . import __version__
+from ._version import __version__
+from .codec.encode import Scalar, form_body, json_body, query_string
 from .errors import UsageError
-from .models.body import Scalar, form_body, json_body, query_string
 from .quota import EndpointLimit, Lane, Limiter
 from .resources import WorkshopOrders
 from .snapshots import QuotaSnapshot
@@ -30,7 +30,7 @@ from .transport import (
     read_answer,
     read_nothing,
 )
-from .transport.call import FORM, JSON
+from .transport.request import FORM, JSON
 
 if TYPE_CHECKING:
     from .quota.postgres import PostgresLedger

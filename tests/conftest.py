@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from .postgres import postgres, postgres_server
-from .storing import SQLITE
+from .support.postgres import postgres, postgres_server
+from .support.store import SQLITE
 
 __all__ = ["anyio_backend", "postgres", "postgres_server", "url"]
 

@@ -11,7 +11,7 @@
 
 from cyclesoft_async.transport import Auth, BasicAuth, BearerToken, HeaderTokens
 
-from .bridge import Bridge, BridgeOptions
+from .base import Bridge, BridgeOptions
 from .fleetio import Fleetio
 from .ppw import Ppw
 from .shopctrl import ShopCtrl

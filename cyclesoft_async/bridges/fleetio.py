@@ -21,10 +21,10 @@ from cyclesoft_async.errors import (
     UnprocessableError,
 )
 from cyclesoft_async.transport import Answer, Call, HeaderTokens, error_class, read_body, refusal
-from cyclesoft_async.transport.call import JSON
+from cyclesoft_async.transport.request import JSON
 
+from .base import Bridge, BridgeOptions, what_it_says
 from .body import Amount, Id, Moment, Text255, checked_json
-from .bridge import Bridge, BridgeOptions, what_it_says
 
 BASE_URL: Final = "https://secure.fleetio.com"
 CREATE_WORK_ORDER: Final = "/api/v1/work_orders"

@@ -18,10 +18,10 @@ from cyclesoft_async.errors import (
     UsageError,
 )
 from cyclesoft_async.transport import Answer, BearerToken, Call, error_class, read_body, refusal
-from cyclesoft_async.transport.call import JSON
+from cyclesoft_async.transport.request import JSON
 
+from .base import Bridge, BridgeOptions, what_it_says
 from .body import Amount, checked_json
-from .bridge import Bridge, BridgeOptions, what_it_says
 
 CREATE_INVOICE = "/invoice/create"
 

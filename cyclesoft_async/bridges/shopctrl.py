@@ -14,7 +14,7 @@ from msgspec import Struct
 from cyclesoft_async.errors import ResponseDecodeError, UsageError
 from cyclesoft_async.transport import Answer, Auth, Call, error_class, read_body, refusal
 
-from .bridge import Bridge, BridgeOptions
+from .base import Bridge, BridgeOptions
 
 
 class Invoice(Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -1,11 +1,11 @@
 """Bulk sync: the account's workshop orders in a database of your own (extra: store)."""
 
-from .estimate import SyncEstimate, estimate
-from .following import Follower
+from .estimate.estimate import SyncEstimate, estimate
+from .fetch.stream import windows
+from .follow import Follower
 from .report import SyncProgress, SyncReport, SyncStopped
-from .run import sync_workshop_orders
-from .store import Store
-from .streaming import windows
+from .store.store import Store
+from .sync import sync_workshop_orders
 
 __all__ = [
     "Follower",

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import AMSTERDAM
 
-from .checkpoints import StoredRun
-from .store import StoreWriter
+from .store.runs import StoredRun
+from .store.store import StoreWriter
 
 _RESUMABLE = timedelta(days=1)
 _FRESH = timedelta(days=7)

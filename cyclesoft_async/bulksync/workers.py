@@ -15,25 +15,25 @@ from datetime import date
 
 import anyio
 
+from cyclesoft_async._extras import missing_extra
+
 try:
     from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
     from procrastinate.exceptions import ConnectorException
     from procrastinate.jobs import Job, Status
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"{error.name} is not installed; run: pip install 'cyclesoft-async[postgres]'", name=error.name
-    ) from None
+    raise missing_extra(error, "postgres") from None
 
 from cyclesoft_async.errors import CycleSoftError, InboxUnavailableError, QuotaExhausted
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks.inbox.postgres import ensure_tables
 
-from .checkpoints import StoredRun, WindowPage
+from .fetch.plan import split_days, start_days
+from .fetch.readers import PASSING, NewRequests, check, in_bulk, pages_of
+from .fetch.refetch import refetch_unseen
 from .history import to_go_on_with
-from .plan import split_days, start_days
-from .reading import PASSING, NewRequests, check, in_bulk, pages_of
-from .refetching import refetch_unseen
-from .store import Store, StoreWriter
+from .store.runs import StoredRun, WindowPage
+from .store.store import Store, StoreWriter
 
 logger = logging.getLogger("cyclesoft_async.bulksync")
 

@@ -17,9 +17,9 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.sandbox import Sandbox
 
 from .credentials import session_from_user
-from .following import Following
-from .progress import show_estimate, show_report, show_retried, show_run, stop_words
-from .receiving import SECRET_FILE, read_secrets, with_its_extra
+from .follow import Following
+from .options import SECRET_FILE, read_secrets, with_its_extra
+from .output import show_estimate, show_report, show_retried, show_run, stop_words
 
 if TYPE_CHECKING:
     from cyclesoft_async.bulksync import Store
@@ -136,7 +136,7 @@ def sync(
     """
     from cyclesoft_async.bulksync import SyncStopped  # noqa: PLC0415 - the extra may not be installed
 
-    from . import syncing  # noqa: PLC0415 - see above
+    from . import sync_runner  # noqa: PLC0415 - see above
 
     _check_together([each.opts[0] for each in ctx.command.params if _is_given(ctx, each)])
 
@@ -147,7 +147,7 @@ def sync(
             show(result)
 
     if retry_rejected:
-        tell(anyio.run(syncing.retry_rejected, _store(url)), show_retried)
+        tell(anyio.run(sync_runner.retry_rejected, _store(url)), show_retried)
         return
 
     server = Sandbox() if use_sandbox else None
@@ -155,16 +155,16 @@ def sync(
         first, last = first or server.first_day, last or server.last_day
     if first is None:
         raise UsageError("--from is missing: the first day to sync, e.g. --from 2025-01-01")
-    wanted = syncing.Wanted(first=first, last=last, resume=_resume(resume, fresh))
+    wanted = sync_runner.Wanted(first=first, last=last, resume=_resume(resume, fresh))
 
     if dry_run:
         store = None if url is None else _store(url)
-        tell(anyio.run(syncing.tell_cost, server or session_from_user(), store, wanted), show_estimate)
+        tell(anyio.run(sync_runner.tell_cost, server or session_from_user(), store, wanted), show_estimate)
         return
 
     store = _store(url)
     if workers:
-        tell(anyio.run(syncing.sync_by_workers, store, wanted, as_json), show_run)
+        tell(anyio.run(sync_runner.sync_by_workers, store, wanted, as_json), show_run)
         return
 
     follow = None
@@ -172,7 +172,7 @@ def sync(
         secrets = [] if inbox is None else read_secrets(secret_file)
         follow = Following(days=days, share=share / 100, inbox=inbox, secrets=secrets, port=port)
     work = partial(
-        syncing.sync,
+        sync_runner.sync,
         server or session_from_user(),
         store,
         wanted,

@@ -20,7 +20,7 @@ from cyclesoft_async.webhooks.diagnosis import diagnose as find_matches
 from cyclesoft_async.webhooks.inbox import Entry, State, entries
 from cyclesoft_async.webhooks.signature import Algorithm, secret_bytes
 
-from .receiving import SECRET_FILE, inbox_at, read_secrets, with_its_extra
+from .options import SECRET_FILE, inbox_at, read_secrets, with_its_extra
 
 _inbox = click.option(
     "--inbox",

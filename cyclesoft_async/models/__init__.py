@@ -3,8 +3,9 @@
 Unknown properties are ignored and unknown ids pass, so that an addition by the vendor breaks nobody.
 """
 
+from cyclesoft_async.codec.datetimes import AMSTERDAM
+
 from .customers import Customer, CustomerNotice, PhoneNumber
-from .dutch_time import AMSTERDAM
 from .invoices import CreatedInvoice, InvoiceDocument, SentMessages
 from .payments import Payment, RegisteredPayments
 from .sales_orders import DeliveryAddress, SalesOrder, WorkshopOrderNotice

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from .dutch_time import from_wire
+from cyclesoft_async.codec.datetimes import from_wire
 
 
 class Payment(Struct, frozen=True, kw_only=True, gc=False):

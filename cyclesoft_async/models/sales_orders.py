@@ -10,8 +10,9 @@ from datetime import date, datetime
 
 from msgspec import Struct, field
 
+from cyclesoft_async.codec.datetimes import from_wire
+
 from .customers import Customer
-from .dutch_time import from_wire
 from .workshop_orders import WorkshopOrderItem
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from msgspec import Struct, field
 
-from .dutch_time import from_wire
+from cyclesoft_async.codec.datetimes import from_wire
 
 
 class StoreOrderItem(Struct, frozen=True, kw_only=True, gc=False):

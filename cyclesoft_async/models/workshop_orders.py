@@ -12,7 +12,7 @@ from typing import Self
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from .dutch_time import from_wire
+from cyclesoft_async.codec.datetimes import from_wire
 
 CANCELLED_ITEM_STATUS_ID = 5
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .account import EndpointLimit, Lane
 from .fixed import FixedLimiter
 from .headers import read_retry_after
 from .ledger import MemoryLedger
 from .limiter import Limiter
 from .permit import Permit
+from .state import EndpointLimit, Lane
 
 __all__ = [
     "EndpointLimit",

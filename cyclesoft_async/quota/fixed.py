@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import Mapping
 
-from .account import TOO_MANY_REQUESTS, Account
-from .bucket import Spend
 from .gate import Gate
 from .headers import read_retry_after
+from .state import TOO_MANY_REQUESTS, Account
+from .window import Spend
 
 __all__ = ["FixedLimiter"]
 

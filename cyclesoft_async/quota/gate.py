@@ -9,10 +9,10 @@ from math import inf
 
 from cyclesoft_async.errors import CycleSoftError, QuotaExhausted, SessionError, UsageError
 
-from .account import WINDOW, Account, EndpointLimit, Lane
-from .bucket import Spend
-from .lanes import Lanes, Waiter
 from .permit import Permit
+from .queue import Lanes, Waiter
+from .state import WINDOW, Account, EndpointLimit, Lane
+from .window import Spend
 
 __all__ = ["Gate"]
 

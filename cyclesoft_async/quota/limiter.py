@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from cyclesoft_async.snapshots import QuotaSnapshot, WindowQuota
 
-from .account import Account
-from .bucket import Bucket
 from .gate import Gate
+from .state import Account
+from .window import Bucket
 
 __all__ = ["Limiter"]
 

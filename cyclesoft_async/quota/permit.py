@@ -7,7 +7,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from .bucket import Spend
+from .window import Spend
 
 __all__ = ["Permit"]
 

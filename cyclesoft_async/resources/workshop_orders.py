@@ -13,10 +13,10 @@ from typing import TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+from cyclesoft_async.codec.encode import form_body, json_body, query_string
 from cyclesoft_async.errors import AmbiguousWriteError, CycleSoftError, UsageError
 from cyclesoft_async.models import CreatedInvoice, WorkshopOrder, WorkshopOrderCreate, WorkshopOrderUpdate
-from cyclesoft_async.models.body import form_body, json_body, query_string
-from cyclesoft_async.paging import Page, Paginator
+from cyclesoft_async.pagination import Page, Paginator
 from cyclesoft_async.quota import EndpointLimit
 from cyclesoft_async.transport import (
     Call,
@@ -27,7 +27,7 @@ from cyclesoft_async.transport import (
     read_page,
     read_whole_page,
 )
-from cyclesoft_async.transport.call import FORM, JSON
+from cyclesoft_async.transport.request import FORM, JSON
 
 LIST_PATH = "/api/v1/workshop/orders.json"
 CREATE_INVOICES_LIMIT = EndpointLimit("create-invoices", 15)

@@ -23,12 +23,12 @@ Stand-ins of the other vendors that `bridges` speak to: ppw.py, shopctrl.py and 
 It shares no code with the client, so that a mistake in the client's models can't cancel out.
 """
 
-from .deliveries import Deliveries
 from .faults import PASSING, Fault, Faults
-from .fleetio import FleetioSandbox
-from .ppw import PpwSandbox
 from .server import Sandbox
-from .shopctrl import ShopCtrlSandbox
+from .vendors.fleetio import FleetioSandbox
+from .vendors.ppw import PpwSandbox
+from .vendors.shopctrl import ShopCtrlSandbox
+from .webhooks import Deliveries
 
 __all__ = [
     "PASSING",

@@ -11,13 +11,13 @@ from typing import Final
 
 from aiohttp import web
 
-from .amsterdam import wall_text
-from .answers import answer, not_found
-from .book import Book
-from .invoicing import invoice, read_wish
-from .listing import next_url, read_cursor, read_filters
-from .wire import Order
-from .writing import as_written, create, touched, update
+from .orders.invoicing import invoice, read_wish
+from .orders.mutations import as_written, create, touched, update
+from .orders.query import next_url, read_cursor, read_filters
+from .orders.repository import Book
+from .orders.schema import Order
+from .responses import answer, not_found
+from .times import wall_text
 
 CREATE_INVOICES = "create-invoices"
 PAGES_IN_ONE: Final[ContextVar[int]] = ContextVar("PAGES_IN_ONE", default=1)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .amsterdam import next_midnight
+from .times import next_midnight
 
 _WINDOW = 60.0
 

@@ -15,14 +15,14 @@ from typing import Final, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from .answers import RefusedError, refusal
 from .api import CREATE_INVOICES, Api
-from .book import Book, Watcher
+from .fault_injection import Saboteur
 from .faults import Fault, Faults
 from .loopback import Loopback
+from .orders.repository import Book, Watcher
+from .orders.seeded import SeededOrders
 from .quota import Quota
-from .sabotage import Saboteur
-from .seeded import SeededOrders
+from .responses import RefusedError, refusal
 
 _OWN_LIMITS: Final = {CREATE_INVOICES: 15}
 

@@ -1,12 +1,12 @@
 """One exchange: a call -> the quota -> the wire -> retries -> a typed answer, or an error of the tree."""
 
-from .answers import Answer, error_class, read_answer, read_body, read_nothing, refusal
 from .auth import Auth, BasicAuth, BearerToken, HeaderTokens
-from .call import Call, CallOptions
+from .client import Exchange, Find
 from .events import CallAnswered, CallEvent, CallFailed, CallRetried, CallSent, OnEvent, QuotaWaited
-from .exchange import Exchange, Find
 from .origin import Origin
 from .pages import Page, RejectedRow, read_page, read_whole_page
+from .request import Call, CallOptions
+from .response import Answer, error_class, read_answer, read_body, read_nothing, refusal
 from .retry import RetryPolicy
 
 __all__ = [

@@ -25,13 +25,13 @@ from cyclesoft_async.errors import (
 )
 from cyclesoft_async.quota import FixedLimiter, Limiter, Permit
 
-from .answers import Answer
-from .call import Call, CallOptions
 from .connections import Connections
-from .deadlines import Deadline, Deadlines
-from .doubt import still_in_doubt
+from .error_mapping import still_in_doubt
+from .instrumentation import Watch
 from .origin import Origin
-from .watching import Watch
+from .request import Call, CallOptions
+from .response import Answer
+from .timeouts import Deadline, Deadlines
 
 # What aiohttp raises when no connection came about, so that the server can't have seen the request.
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)

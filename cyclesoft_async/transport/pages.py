@@ -16,10 +16,10 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct
 
+from cyclesoft_async.codec.decode import decode, decode_as_documented
 from cyclesoft_async.errors import ResponseDecodeError
-from cyclesoft_async.models.tolerance import decode, decode_as_documented
 
-from .answers import Answer, Verdict, raise_for_failure, unreadable, verdict_of
+from .response import Answer, Verdict, raise_for_failure, unreadable, verdict_of
 
 T = TypeVar("T")
 

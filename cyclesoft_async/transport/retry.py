@@ -6,6 +6,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from cyclesoft_async._backoff import exponential_backoff
 from cyclesoft_async.errors import (
     AmbiguousWriteError,
     CertificateError,
@@ -17,7 +18,6 @@ from cyclesoft_async.errors import (
 )
 
 _PASSING_FAILURES = frozenset({500, 502, 503, 504})
-_MOST_DOUBLINGS = 64  # beyond any sane max_delay; 2**1024 does not fit a float
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -56,8 +56,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         """
         if attempt >= self.attempts or not _may_repeat(error, is_read=is_read):
             return None
-        doublings = min(attempt - 1, _MOST_DOUBLINGS)
-        wait = draw * min(self.max_delay, self.first_delay * 2**doublings)
+        wait = draw * exponential_backoff(attempt, first=self.first_delay, longest=self.max_delay)
         if isinstance(error, RateLimitedError | ServerError | AmbiguousWriteError):
             wait = max(wait, error.retry_after or 0.0)
         return wait if elapsed + wait <= self.budget else None

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import fields
 
-from cyclesoft_async.models.tolerance import decode
+from cyclesoft_async.codec.decode import decode
 
 from .events import (
     EVENT_TYPES,

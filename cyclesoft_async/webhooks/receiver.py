@@ -17,12 +17,12 @@ from multidict import istr
 
 from cyclesoft_async.errors import InboxError, UsageError
 
-from .body import BodyError, read_body, refuse
-from .dispatch import Dispatcher, Policy
+from .dispatcher import Dispatcher, Policy
 from .envelope import lane, read
 from .events import Event, UnknownEvent
 from .inbox import Delivery, Inbox, Stored
 from .keyring import Keyring, Secrets
+from .request_body import BodyError, read_body, refuse
 from .routing import Handler, Routes, understood
 from .signature import Algorithm
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from cyclesoft_async._backoff import exponential_backoff
+
 _LONGEST: Final = 3600.0
 
 
@@ -16,5 +18,4 @@ def delay(attempt: int, first: float, random: Callable[[], float]) -> float:
         first: Seconds to wait at most after the first.
         random: Gives numbers from 0 up to 1.
     """
-    longest = min(_LONGEST, first * 2.0 ** min(attempt - 1, 60))
-    return longest * (1.0 - random() / 2.0)
+    return exponential_backoff(attempt, first=first, longest=_LONGEST) * (1.0 - random() / 2.0)

@@ -10,11 +10,11 @@
     schema.py    creates and checks tables.sql, and functions.sql: the rules, and the function that grants
 """
 
+from cyclesoft_async._extras import missing_extra
+
 try:
     from .ledger import PostgresLedger, migrate
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"{error.name} is not installed; run: pip install 'cyclesoft-async[postgres]'", name=error.name
-    ) from None
+    raise missing_extra(error, "postgres") from None
 
 __all__ = ["PostgresLedger", "migrate"]

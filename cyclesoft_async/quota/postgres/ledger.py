@@ -10,13 +10,13 @@ from psycopg.conninfo import conninfo_to_dict
 from yarl import URL
 
 from cyclesoft_async.errors import LedgerError, UsageError
-from cyclesoft_async.quota.account import DAILY
+from cyclesoft_async.quota.state import DAILY
 
-from .account import SharedAccount
+from .connection import Link
+from .errors import LinkError
 from .limiter import SharedLimiter
-from .link import Link
-from .trouble import LinkError
-from .wire import Ask
+from .messages import Ask
+from .state import SharedAccount
 
 __all__ = ["PostgresLedger", "migrate"]
 

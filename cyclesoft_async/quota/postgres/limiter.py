@@ -13,13 +13,13 @@ from contextlib import suppress
 from math import inf
 
 from cyclesoft_async.errors import LedgerError
-from cyclesoft_async.quota.bucket import Spend
-from cyclesoft_async.quota.lanes import Waiter
 from cyclesoft_async.quota.limiter import Limiter
+from cyclesoft_async.quota.queue import Waiter
+from cyclesoft_async.quota.window import Spend
 
-from .account import SharedAccount
-from .link import CALL_SECONDS, Link
-from .trouble import LinkError
+from .connection import CALL_SECONDS, Link
+from .errors import LinkError
+from .state import SharedAccount
 
 __all__ = ["SharedLimiter"]
 

@@ -1,7 +1,7 @@
 """Where deliveries are kept until they are handled."""
 
 from .browse import Entry, entries
-from .interface import (
+from .protocol import (
     Delivery,
     Inbox,
     Queued,
@@ -9,7 +9,7 @@ from .interface import (
     Stored,
     Work,
 )
-from .sqlite import SqliteInbox
+from .sqlite.inbox import SqliteInbox
 
 __all__ = [
     "Delivery",

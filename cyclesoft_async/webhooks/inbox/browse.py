@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from cyclesoft_async.errors import InboxError
 
-from .interface import State
+from .protocol import State
 
 _LIST: Final = """
     SELECT d.account_id, d.delivery_id, d.event_name, d.lane, d.state, d.attempts, d.replays, d.received_at,

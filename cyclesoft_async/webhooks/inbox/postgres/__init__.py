@@ -9,12 +9,12 @@
     browse.py     looks into the inbox without writing
 """
 
+from cyclesoft_async._extras import missing_extra
+
 try:
     from .inbox import PostgresInbox
-    from .schema import ensure_tables, migrate
+    from .migrations import ensure_tables, migrate
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        f"{error.name} is not installed; run: pip install 'cyclesoft-async[postgres]'", name=error.name
-    ) from None
+    raise missing_extra(error, "postgres") from None
 
 __all__ = ["PostgresInbox", "ensure_tables", "migrate"]

@@ -9,9 +9,8 @@ import psycopg
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
 from psycopg.rows import TupleRow
 
+from cyclesoft_async._postgres.dsn import as_inbox_error, parameters
 from cyclesoft_async.errors import InboxError
-
-from .connecting import as_inbox_error, parameters
 
 _LIST: Final = """
     SELECT account_id, delivery_id, event_name, lane, state, attempts, replays, received_at,

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final
 
+from cyclesoft_async._postgres.dsn import parameters, shown
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks.envelope import lane, read
-from cyclesoft_async.webhooks.inbox.interface import Announce, Delivery, State, Stored, Work
+from cyclesoft_async.webhooks.inbox.protocol import Announce, Delivery, State, Stored, Work
 
-from .connecting import parameters, shown
-from .database import ConnectionLostError, Database
-from .taking import Taker, end
+from .claims import Taker, end
+from .pool import ConnectionLostError, Database
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 

@@ -1,0 +1,1 @@
+"""PostgreSQL plumbing that quota, inbox, store and workers share."""

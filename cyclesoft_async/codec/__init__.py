@@ -1,0 +1,1 @@
+"""Conversion between the wire and the models: encoding, decoding and times. No I/O."""

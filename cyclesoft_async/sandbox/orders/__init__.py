@@ -1,0 +1,1 @@
+"""The sandbox's workshop orders: seeded, stored, queried and changed."""

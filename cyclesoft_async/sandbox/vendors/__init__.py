@@ -1,0 +1,1 @@
+"""Sandboxes of the vendors that the bridges call."""

@@ -1,0 +1,115 @@
+"""A ShopCtrl stand-in: the invoice of an order, as JSON or XML.
+
+Vendor page: "POST v1/Orders/{orderId}/Invoices".
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from hmac import compare_digest
+from http import HTTPStatus
+from typing import Final
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+from cyclesoft_async.sandbox.faults import Faults
+
+from .base import RefusalError, Reply, VendorSandbox, as_json
+
+_VAT: Final = Decimal("1.21")
+_CENT: Final = Decimal("0.01")
+_EURO: Final = 1
+
+
+class ShopCtrlSandbox(VendorSandbox):
+    """A ShopCtrl stand-in on loopback, for as long as the `async with` block runs.
+
+    ::
+
+        async with ShopCtrlSandbox({12122: Decimal("44.95")}) as sandbox:
+            ShopCtrl(BasicAuth("user", "pass"), base_url=sandbox.url)
+
+    What there is of an order to invoice is invoiced once; after that the answer is null. The vendor documents
+    no errors: here they are 401, and 404 for an order that does not exist.
+
+    Args:
+        orders: What is not invoiced yet of each order, in euros, VAT included.
+        username: Who may call.
+        password: Their password.
+        only_xml: Answer XML, whatever the caller accepts.
+        port: The port on 127.0.0.1; 0 takes a free one.
+        faults: What goes wrong on the wire; nothing by default. CycleSoftware's own faults do nothing here.
+
+    Attributes:
+        orders: As given; invoicing takes it down to 0, and a test may add to it.
+        invoices: The order of each invoice that was made, oldest first.
+    """
+
+    def __init__(
+        self,
+        orders: Mapping[int, Decimal],
+        *,
+        username: str = "user",
+        password: str = "pass",  # noqa: S107 - opens nothing
+        only_xml: bool = False,
+        port: int = 0,
+        faults: Faults | None = None,
+    ) -> None:
+        super().__init__(base_path="", port=port, faults=faults)
+        self.orders = dict(orders)
+        self.invoices: list[int] = []
+        self._authorization = b"Basic " + b64encode(f"{username}:{password}".encode())
+        self._only_xml = only_xml
+
+    def refuse(self, status: int) -> None:
+        """Answer the next request by this status, whatever it is; call it again for the one after."""
+        self._ordered.append(self._refusal(status))
+
+    def _routes(self) -> list[web.RouteDef]:
+        return [web.post("/v1/Orders/{order_id:[0-9]{1,18}}/Invoices", self._create)]
+
+    def _refusal(self, status: int) -> Reply:
+        return Reply(status, {"Message": f"HTTP {status}"})
+
+    async def _create(self, request: web.Request) -> web.Response:
+        if not compare_digest(request.headers.get("Authorization", "").encode(), self._authorization):
+            raise RefusalError(self._refusal(HTTPStatus.UNAUTHORIZED))
+        order_id = int(request.match_info["order_id"])
+        if order_id not in self.orders:
+            raise RefusalError(self._refusal(HTTPStatus.NOT_FOUND))
+        invoice = self._invoice(order_id, self.orders[order_id])
+        if self._only_xml or "json" not in request.headers.get("Accept", ""):
+            return web.Response(body=_xml(invoice), content_type="application/xml")
+        return as_json(Reply(HTTPStatus.OK, invoice))
+
+    def _invoice(self, order_id: int, total: Decimal) -> dict[str, object] | None:
+        if not total:
+            return None
+        self.orders[order_id] = Decimal(0)
+        self.invoices.append(order_id)
+        number = len(self.invoices)
+        now = datetime.now(UTC).isoformat()
+        return {
+            "Id": number,
+            "InvoiceCode": f"F{number}",
+            "OrderId": order_id,
+            "OrderCode": f"O{order_id}",
+            "InvoiceDate": now,
+            "InvoiceTotalIncVat": float(total),
+            "InvoiceTotalExVat": float((total / _VAT).quantize(_CENT)),
+            "CurrencyId": _EURO,
+            "CurrencyCode": "EUR",
+            "Deleted": False,
+            "ChangeTimestamp": now,
+            "MainStatusId": 1,
+            "DocumentFileId": number,
+        }
+
+
+def _xml(invoice: dict[str, object] | None) -> bytes:
+    fields = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in (invoice or {}).items())
+    return f"<InvoiceBase>{fields}</InvoiceBase>".encode()

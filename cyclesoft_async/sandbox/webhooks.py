@@ -1,0 +1,232 @@
+"""Webhooks: tells a receiver, signed and over HTTP, what changes in a sandbox; unreliably, if asked to.
+
+Vendor page: "Webhooks". How often the vendor tries again is not documented; here it is up to ten times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from collections.abc import Coroutine, Mapping
+from random import Random
+from typing import Final, NamedTuple, Self
+from uuid import uuid4
+
+import aiohttp
+
+from .orders.schema import Order
+from .server import Sandbox
+
+_ATTEMPTS: Final = 10
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
+_LONGEST_WAIT: Final = 60.0
+_TAKEN: Final = range(200, 300)
+
+
+class _Message(NamedTuple):
+    body: bytes
+    headers: dict[str, str]
+
+
+class Deliveries:
+    """Sends an event for every order that is created, updated, deleted or invoiced while it is open.
+
+    ::
+
+        async with Sandbox() as sandbox, Deliveries(sandbox, "http://127.0.0.1:8080/cyclesoft", "secret"):
+            ...
+
+    Events go out one after the other; what is not answered 2xx is sent again later, so others pass it.
+
+    Args:
+        sandbox: Whose changes to tell.
+        url: The receiver's.
+        secret: What to sign with.
+        account_id: The account that events name.
+        drop: Share of events that are never sent, from 0 to 1.
+        duplicate: Share of events that are sent twice.
+        reorder: Share of events that are held back until the next one was sent.
+        delay: Seconds to wait before each event.
+        retry_after: Seconds before the second attempt; doubled each time, up to a minute.
+        seed: Another number draws other events.
+
+    Attributes:
+        made: Events that there were.
+        delivered: Deliveries that were answered 2xx.
+        refused: Attempts that were not.
+        dropped: Events that were never sent.
+        given_up: Deliveries that were refused ten times.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        url: str,
+        secret: str,
+        *,
+        account_id: int = 1,
+        drop: float = 0.0,
+        duplicate: float = 0.0,
+        reorder: float = 0.0,
+        delay: float = 0.0,
+        retry_after: float = 1.0,
+        seed: int = 1,
+    ) -> None:
+        self.made = self.delivered = self.refused = self.dropped = self.given_up = 0
+        self._sandbox = sandbox
+        self._url = url
+        self._secret = secret.encode()
+        self._account_id = account_id
+        self._drop = drop
+        self._duplicate = duplicate
+        self._reorder = reorder
+        self._delay = delay
+        self._retry_after = retry_after
+        self._random = Random(seed)
+        self._queue: asyncio.Queue[_Message] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(timeout=_TIMEOUT)
+        self._start(self._send_all())
+        self._sandbox.watch(self._changed)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._sandbox.unwatch(self._changed)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.close()
+
+    async def settled(self) -> None:
+        """Wait until every event was delivered, dropped or given up."""
+        await self._queue.join()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _changed(self, before: Order | None, after: Order) -> None:
+        for name, payload in _events(before, after):
+            self.made += 1
+            if self._random.random() < self._drop:
+                self.dropped += 1
+                continue
+            message = self._message(name, payload)
+            for _ in range(1 + (self._random.random() < self._duplicate)):
+                self._queue.put_nowait(message)
+
+    def _message(self, name: str, payload: Mapping[str, object]) -> _Message:
+        delivery_id = str(uuid4())
+        envelope = {
+            "id": delivery_id,
+            "account_id": self._account_id,
+            "event_name": name,
+            "event_timestamp": round(time.time(), 3),
+            "payload": payload,
+        }
+        body = json.dumps(envelope).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "X-CycleSoftware-Delivery": delivery_id,
+            "X-CycleSoftware-Event": name,
+            "X-CycleSoftware-Signature": hmac.digest(self._secret, body, "sha256").hex(),
+        }
+        return _Message(body, headers)
+
+    async def _send_all(self) -> None:
+        held: _Message | None = None
+        while True:
+            message = await self._queue.get()
+            if held is None and not self._queue.empty() and self._random.random() < self._reorder:
+                held = message
+                continue
+            await asyncio.sleep(self._delay)
+            await self._send(message, 1)
+            if held is not None:
+                await self._send(held, 1)
+                held = None
+
+    async def _send(self, message: _Message, attempt: int) -> None:
+        if await self._accepted(message):
+            self.delivered += 1
+            self._queue.task_done()
+            return
+        self.refused += 1
+        if attempt == _ATTEMPTS:
+            self.given_up += 1
+            self._queue.task_done()
+        else:
+            self._start(self._send_later(message, attempt + 1))
+
+    async def _send_later(self, message: _Message, attempt: int) -> None:
+        await asyncio.sleep(min(_LONGEST_WAIT, self._retry_after * 2.0 ** (attempt - 2)))
+        await self._send(message, attempt)
+
+    async def _accepted(self, message: _Message) -> bool:
+        try:
+            async with self._http.post(
+                self._url, data=message.body, headers=message.headers, allow_redirects=False
+            ) as response:
+                return response.status in _TAKEN
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+def _events(before: Order | None, after: Order) -> list[tuple[str, dict[str, object]]]:
+    workshop_order = _workshop_order(after)
+    if before is None:
+        return [("workshop_order.created", workshop_order)]
+    if before["is_active"] and not after["is_active"]:
+        return [("workshop_order.deleted", workshop_order)]
+    changes = [("workshop_order.updated", workshop_order)]
+    if after["invoice_number"] and not before["invoice_number"]:
+        changes.append(("sales_order.invoiced", _sales_order(after)))
+    return changes
+
+
+def _workshop_order(order: Order) -> dict[str, object]:
+    return {
+        "workshop_order_id": order["workshop_order_id"],
+        "repair_object_id": order["repair_object_id"],
+        "reference_text": order["reference_text"],
+        "datetime_scheduled_start": order["datetime_scheduled_start"],
+        "datetime_scheduled_finished": order["datetime_scheduled_finished"],
+        "mechanic_employee_id": order["mechanic_employee_id"],
+        "repair_description": order["repair_description"],
+        "status_id": order["status_id"],
+        "status_text": order["status_text"],
+        "borrowed_object_reference": order["borrowed_object_reference"],
+        "total_repair_time_minutes": order["total_repair_time_minutes"],
+        "custom_repair_time_minutes": order["custom_repair_time_minutes"],
+        "sales_order": _sales_order(order),
+    }
+
+
+def _sales_order(order: Order) -> dict[str, object]:
+    return {
+        "sales_order_id": order["sales_order_id"],
+        "store_id": order["store_id"],
+        "sales_employee_id": order["created_by_employee_id"],
+        "last_update_employee_id": order["last_update_employee_id"],
+        "customer_id": order["customer_id"],
+        "order_type_id": 6,
+        "order_type_text": "Reparatie",
+        "order_reference_id": "",
+        "order_reference_text": order["reference_text"],
+        "datetime_created": order["datetime_created"],
+        "datetime_modified": order["datetime_modified"],
+        "datetime_preferred_delivery": None,
+        "datetime_preferred_pickup": None,
+        "has_invoice": bool(order["invoice_number"]),
+        "invoice_number": order["invoice_number"],
+        "delivery_method_id": order["delivery_method_id"],
+        "order_items": order["order_items"],
+        "customer": {"customer_id": order["customer_id"], "phone_numbers": []},
+        "delivery_address": None,
+        "labels": [],
+    }

@@ -1,0 +1,140 @@
+"""The connections of one process: a pool, with limits to whatever could wait for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.errors import OperationalError, ReadOnlySqlTransaction
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from cyclesoft_async._postgres.dsn import as_inbox_error, connect
+from cyclesoft_async.errors import InboxError, InboxUnavailableError
+
+from .migrations import prepare
+
+_WAIT_SECONDS: Final = 3.0
+_STATEMENT_SECONDS: Final = 10
+_RECONNECT_SECONDS: Final = 3.0
+# A server whose disk or standby hangs does not keep its own statement timeout.
+_ANSWER_SECONDS: Final = _STATEMENT_SECONDS + 2.0
+
+# A database may have been told not to wait for its disk, but nothing that was acknowledged may be lost.
+_SET_UP: Final = """
+    SELECT set_config('search_path', 'cyclesoft', false), set_config('statement_timeout', %s, false),
+        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)
+"""
+
+
+class ConnectionLostError(InboxUnavailableError):
+    """The connection turned out to be dead: the statement may have been carried out, or not."""
+
+
+class Database:
+    """Runs statements, each a transaction of its own, once the tables are known to be there.
+
+    Args:
+        conninfo: How to connect.
+        pool_size: At most so many connections.
+
+    Attributes:
+        pool: The connections.
+    """
+
+    def __init__(self, conninfo: str, pool_size: int) -> None:
+        self._conninfo = conninfo
+        self._prepared = False
+        self._preparing = asyncio.Lock()
+        self._failure: InboxError | None = None
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+            conninfo,
+            name="cyclesoft-inbox",
+            min_size=1,
+            max_size=pool_size,
+            timeout=_WAIT_SECONDS,
+            # Given up early: the next who wants a connection tries at once, and not after a long pause.
+            reconnect_timeout=_RECONNECT_SECONDS,
+            configure=_configure,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Connect, and create the tables that are missing.
+
+        Raises:
+            InboxUnavailableError: The database can't be reached; whoever uses it tries again.
+            InboxError: The tables are not those of this version.
+        """
+        before = self._failure
+        async with self._preparing:
+            if self._prepared:
+                return
+            if self._failure is not before:
+                # Trying one after the other, the last would wait for all of them.
+                raise InboxUnavailableError(str(self._failure))
+            try:
+                with as_inbox_error():
+                    async with await connect(self._conninfo) as connection:
+                        await prepare(connection)
+                    await self.pool.open()
+            except InboxError as error:
+                self._failure = error
+                raise
+            self._prepared = True
+
+    async def close(self) -> None:
+        """Disconnect, once nothing runs any more."""
+        await self._idle.wait()
+        await self.pool.close()
+
+    async def rows(self, query: LiteralString, *parameters: object) -> list[TupleRow]:
+        """What a statement gives; it is on disk then.
+
+        Raises:
+            ConnectionLostError: Maybe it is.
+            InboxUnavailableError: The database can't be reached or written.
+            InboxError: It refuses.
+        """
+        self._running += 1
+        self._idle.clear()
+        try:
+            await self.open()
+            with as_inbox_error():
+                async with self.pool.connection() as connection:
+                    return await _run(connection, query, parameters)
+        except ConnectionLostError:
+            await self.pool.check()  # the others are likely to be dead, too
+            raise
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+
+async def _run(
+    connection: AsyncConnection[TupleRow], query: LiteralString, parameters: tuple[object, ...]
+) -> list[TupleRow]:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            cursor = await connection.execute(query, parameters, binary=True)
+            return await cursor.fetchall()
+    except TimeoutError:
+        raise InboxUnavailableError("PostgreSQL does not answer") from None
+    except ReadOnlySqlTransaction:
+        await connection.close()  # another server takes the writes now; a new connection finds it
+        raise
+    except OperationalError:
+        if connection.closed:
+            raise ConnectionLostError("PostgreSQL: the connection was lost") from None
+        raise
+
+
+async def _configure(connection: AsyncConnection[TupleRow]) -> None:
+    await connection.set_autocommit(True)
+    await connection.execute(_SET_UP, (f"{_STATEMENT_SECONDS}s",))

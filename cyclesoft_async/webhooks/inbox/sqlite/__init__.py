@@ -1,0 +1,5 @@
+"""Inbox in an SQLite file."""
+
+from .inbox import SqliteInbox
+
+__all__ = ["SqliteInbox"]

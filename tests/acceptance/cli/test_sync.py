@@ -1,0 +1,152 @@
+"""`cyclesoft sync` as a user runs it: what it costs, where it stops, how it goes on."""
+
+import json
+import os
+import re
+import sqlite3
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import anyio
+import pytest
+
+from cyclesoft_async.sandbox import Fault, Faults, Sandbox
+from tests.support.sync import LIMITLESS, limitless, rows, session
+
+CYCLESOFT = str(Path(sys.executable).with_name("cyclesoft"))
+YEAR = ["--from", "2025-01-01", "--until", "2025-12-31"]
+
+
+async def sync(sandbox: Sandbox, folder: Path, *options: str) -> CompletedProcess[str]:
+    return await run(sandbox, folder, *YEAR, *options)
+
+
+async def run(sandbox: Sandbox, folder: Path, *options: str) -> CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("CYCLESOFT_")}
+    environment |= {
+        "CYCLESOFT_USERNAME": "user",
+        "CYCLESOFT_PASSWORD": "pass",
+        "CYCLESOFT_BASE_URL": sandbox.url,
+    }
+    done = await anyio.run_process(
+        [CYCLESOFT, "sync", *options], check=False, cwd=folder, env=environment, stdin=-3
+    )
+    return CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+async def test_a_dry_run_tells_what_it_would_cost_and_stores_nothing(tmp_path: Path) -> None:
+    async with limitless(5_000) as sandbox:
+        done = await sync(sandbox, tmp_path, "--dry-run")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "requests: about 5" in done.stdout
+        assert "takes: today\n" in done.stdout
+        assert re.search(r"ready: \d{4}-\d\d-\d\d \d\d:\d\d Dutch time", done.stdout)
+        assert os.listdir(tmp_path) == []
+        as_json = await sync(sandbox, tmp_path, "--dry-run", "--json", "--to", "sqlite:///a.db")
+    expected = json.loads(as_json.stdout)
+    assert expected["source"] == "sample"
+    assert 50 <= expected["requests"] <= 60
+
+
+async def test_a_dry_run_of_a_sync_that_takes_days(tmp_path: Path) -> None:
+    async with Sandbox(orders=3_000, page_size=10, daily_limit=100) as sandbox:
+        done = await sync(sandbox, tmp_path, "--dry-run")
+    assert "takes: 4 days, as the day's quota allows no more\n" in done.stdout
+
+
+async def test_a_used_up_quota_is_code_75_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    days = [0]
+    sandbox = Sandbox(
+        orders=1_000,
+        page_size=10,
+        daily_limit=80,
+        clock=lambda: datetime.now(UTC).timestamp() + days[0] * 86_400,
+    )
+    async with sandbox:
+        done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
+        assert done.returncode == 75
+        assert re.search(
+            r"cyclesoft: the daily quota is used up; 7\d\d orders are stored, about \d\d requests are left; "
+            r"there is quota again at 00:00 on \d{4}-\d\d-\d\d Dutch time; the same command goes on then\n$",
+            done.stderr,
+        )
+        assert sandbox.refused == 0
+        again = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--json")
+        assert again.returncode == 75
+        assert 700 <= json.loads(again.stdout)["orders"] < 800
+        left = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--dry-run")
+        assert left.returncode == 5
+        assert "the daily quota is used up until" in left.stderr
+        days[0] = 1
+        left = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--dry-run", "--json")
+        expected = json.loads(left.stdout)
+        assert expected["resumes"]
+        finished = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--resume")
+        assert finished.returncode == 0
+        assert "orders: 1,000\n" in finished.stdout
+        assert "requests of this attempt: " in finished.stdout
+    assert rows(tmp_path / "a.db", "select count(*) from workshop_orders") == [(1_000,)]
+
+
+async def test_what_is_left_is_not_told_before_it_is_known(tmp_path: Path) -> None:
+    async with Sandbox(orders=300, daily_limit=1) as sandbox:
+        async with session(sandbox.url) as cs:
+            await cs.workshop_orders.list()
+        done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
+    assert done.returncode == 75
+    assert re.match(
+        r"cyclesoft: the daily quota is used up; 0 orders are stored; there is quota again at ", done.stderr
+    )
+
+
+async def test_fresh_starts_over(tmp_path: Path) -> None:
+    async with limitless(300) as sandbox:
+        for options in ([], ["--fresh"]):
+            done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--json", *options)
+            assert json.loads(done.stdout)["orders"] == 300
+
+
+async def test_rows_that_could_not_be_read_are_read_again(tmp_path: Path) -> None:
+    faults = Faults(at={1: Fault.BAD_ROW})
+    async with Sandbox(orders=50, faults=faults, minutely_limit=LIMITLESS) as sandbox:
+        done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
+        assert "rejected rows: 1\n" in done.stdout
+        retried = await run(sandbox, tmp_path, "--to", "sqlite:///a.db", "--retry-rejected")
+        assert retried.stdout == "stored: 0\nstill rejected: 1\n"
+        good = {"workshop_order_id": 7, "customer_id": 8}
+        with closing(sqlite3.connect(tmp_path / "a.db")) as connection, connection:
+            connection.execute("update rejected_rows set raw = ?", [json.dumps(good).encode()])
+        retried = await run(sandbox, tmp_path, "--to", "sqlite:///a.db", "--retry-rejected", "--json")
+        assert json.loads(retried.stdout) == {"stored": 1, "rejected": 0}
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1:1", "nobody.invalid"])
+async def test_a_database_password_is_never_shown(tmp_path: Path, where: str) -> None:
+    async with limitless(1) as sandbox:
+        done = await sync(sandbox, tmp_path, "--to", f"postgresql://me:s3cret-canary@{where}/orders")
+    assert done.returncode == 7
+    assert done.stderr.startswith("cyclesoft: ")
+    assert "s3cret-canary" not in done.stdout + done.stderr
+
+
+async def test_a_worker_without_its_database_ends_with_one_clear_line() -> None:
+    done = await anyio.run_process(
+        [CYCLESOFT, "worker", "--database", "postgresql://me:s3cret-canary@127.0.0.1:1/orders"],
+        check=False,
+        env=os.environ | {"CYCLESOFT_USERNAME": "user", "CYCLESOFT_PASSWORD": "pass"},
+        stdin=-3,
+    )
+    said = done.stderr.decode()
+    assert done.returncode == 7
+    assert said.startswith("cyclesoft: the database: connection failed")
+    assert said.count("\n") == 1
+    assert "s3cret-canary" not in said + done.stdout.decode()
+
+
+async def test_into_postgres(postgres: str, tmp_path: Path) -> None:
+    async with limitless(300) as sandbox:
+        done = await sync(sandbox, tmp_path, "--to", postgres, "--json")
+    assert json.loads(done.stdout)["orders"] == 300

@@ -1,0 +1,166 @@
+"""Without --until the last day is today; after a midnight, that of the run that the command goes on with."""
+
+import os
+import sys
+from collections.abc import AsyncGenerator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import anyio
+import msgspec
+import pytest
+from msgspec import Struct
+
+from cyclesoft_async.models import AMSTERDAM
+from cyclesoft_async.sandbox import Sandbox
+from tests.support.postgres import query
+from tests.support.store import rows
+from tests.support.sync import LIMITLESS
+
+CYCLESOFT = str(Path(sys.executable).with_name("cyclesoft"))
+RUNS = "select date_until, finished_at is not null from cyclesoft_runs order by run_id"
+
+
+class Report(Struct):
+    """What the tests look at."""
+
+    orders: int
+    resumed: bool = False
+    resumes: bool = False
+
+
+class Account:
+    """An account whose quota is enough for a part of its orders; at midnight there is more."""
+
+    def __init__(self) -> None:
+        self.days = 0
+        self.sandbox = Sandbox(
+            orders=1_000,
+            page_size=10,
+            minutely_limit=LIMITLESS,
+            daily_limit=80,
+            clock=lambda: datetime.now(UTC).timestamp() + self.days * 86_400,
+        )
+
+    async def sync(self, *options: str) -> CompletedProcess[str]:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("CYCLESOFT_")}
+        environment |= {
+            "CYCLESOFT_USERNAME": "user",
+            "CYCLESOFT_PASSWORD": "pass",
+            "CYCLESOFT_BASE_URL": self.sandbox.url,
+        }
+        done = await anyio.run_process(
+            [CYCLESOFT, "sync", "--from", "2025-01-01", *options], check=False, env=environment, stdin=-3
+        )
+        return CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture
+async def account() -> AsyncGenerator[Account]:
+    there = Account()
+    async with there.sandbox:
+        yield there
+
+
+def today() -> date:
+    return datetime.now(AMSTERDAM).date()
+
+
+YESTERDAY = today() - timedelta(days=1)
+GOES_ON = f"cyclesoft: up to {YESTERDAY}, as the run that was stopped\n"
+
+
+async def stopped_yesterday(account: Account, url: str) -> None:
+    """What the same command left behind before midnight, when the quota was used up."""
+    stopped = await account.sync("--to", url, "--until", str(YESTERDAY))
+    assert stopped.returncode == 75
+    account.days += 1
+
+
+def read(done: CompletedProcess[str]) -> Report:
+    return msgspec.json.decode(done.stdout, type=Report)
+
+
+async def test_after_midnight_the_same_command_goes_on_and_the_next_one_goes_up_to_today(
+    account: Account, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'orders.db'}"
+    await stopped_yesterday(account, url)
+    again = await account.sync("--to", url, "--dry-run", "--json")
+    assert (again.stderr, read(again).resumes) == (GOES_ON, True)
+    again = await account.sync("--to", url, "--json")
+    assert (again.returncode, again.stderr) == (0, GOES_ON)
+    assert read(again) == Report(orders=1_000, resumed=True)
+    following = await account.sync("--to", url, "--json")
+    assert (following.returncode, GOES_ON in following.stderr) == (75, False)
+    assert rows(url, RUNS) == [(str(YESTERDAY), 1), (str(today()), 0)]
+
+
+async def test_a_run_that_was_stopped_long_ago_is_gone_on_with_only_when_told(
+    account: Account, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'orders.db'}"
+    await stopped_yesterday(account, url)
+    rows(url, "update cyclesoft_runs set active_at = strftime('%Y-%m-%d %H:%M:%f', 'now', '-2 days')")
+    anew = await account.sync("--to", url, "--dry-run", "--json")
+    assert (anew.stderr, read(anew).resumes) == ("", False)
+    again = await account.sync("--to", url, "--resume", "--json")
+    assert (again.returncode, again.stderr) == (0, GOES_ON)
+    assert read(again) == Report(orders=1_000, resumed=True)
+
+
+async def test_without_a_database_a_dry_run_goes_up_to_today(account: Account) -> None:
+    expected = await account.sync("--dry-run", "--json")
+    assert (expected.returncode, expected.stderr) == (0, "")
+    assert not read(expected).resumes
+
+
+async def test_fresh_goes_up_to_today(account: Account, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'orders.db'}"
+    await stopped_yesterday(account, url)
+    anew = await account.sync("--to", url, "--fresh")
+    assert (anew.returncode, "up to" in anew.stderr) == (75, False)
+    assert rows(url, RUNS) == [(str(YESTERDAY), 0), (str(today()), 0)]
+    account.days += 1
+    again = await account.sync("--to", url, "--json")
+    assert read(again) == Report(orders=1_000, resumed=True)
+    assert rows(url, RUNS)[-1] == (str(today()), 1)
+
+
+async def test_nothing_is_left_of_a_run_that_was_begun_over_and_finished(
+    account: Account, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'orders.db'}"
+    await stopped_yesterday(account, url)
+    await stopped_yesterday_again(account, url)
+    anew = await account.sync("--to", url, "--dry-run", "--json")
+    assert (anew.stderr, read(anew).resumes) == ("", False)
+
+
+async def stopped_yesterday_again(account: Account, url: str) -> None:
+    """The days are begun over, and this time it is enough."""
+    for manner in ("--fresh", "--resume"):
+        await account.sync("--to", url, "--until", str(YESTERDAY), manner)
+        account.days += 1
+    assert rows(url, RUNS)[-1] == (str(YESTERDAY), 1)
+
+
+async def test_workers_go_on_with_it_too(account: Account, postgres: str) -> None:
+    await stopped_yesterday(account, postgres)
+    environment = os.environ | {
+        "CYCLESOFT_USERNAME": "user",
+        "CYCLESOFT_PASSWORD": "pass",
+        "CYCLESOFT_BASE_URL": account.sandbox.url,
+    }
+    async with await anyio.open_process(
+        [CYCLESOFT, "worker", "--database", postgres], env=environment, stdout=-3, stderr=-3
+    ) as worker:
+        try:
+            with anyio.fail_after(60):
+                done = await account.sync("--to", postgres, "--workers", "--json")
+        finally:
+            worker.kill()
+    assert (done.returncode, done.stderr) == (0, GOES_ON)
+    assert read(done).orders == 1_000
+    assert query(postgres, RUNS) == [(YESTERDAY, True)]

@@ -1,0 +1,105 @@
+"""Options of `cyclesoft sync` that make no sense together are refused; none is ever ignored."""
+
+import os
+import zlib
+from collections.abc import Generator
+from pathlib import Path
+from typing import cast
+
+import aiohttp
+import pytest
+from aiohttp.compression_utils import ZLibBackendProtocol
+from click.testing import CliRunner, Result
+
+from cyclesoft_async.cli.main import cyclesoft
+
+TO = ["--to", "sqlite:///orders.db"]
+YEAR = ["--from", "2025-01-01", "--until", "2025-12-31"]
+
+
+def sync(*options: str) -> Result:
+    return CliRunner().invoke(cyclesoft, ["sync", *options])
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CYCLESOFT_USERNAME", "user")
+    monkeypatch.setenv("CYCLESOFT_PASSWORD", "pass")
+    monkeypatch.setenv("CYCLESOFT_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.delenv("CYCLESOFT_WEBHOOK_SECRETS", raising=False)
+    yield tmp_path
+    aiohttp.set_zlib_backend(cast("ZLibBackendProtocol", zlib))  # the command takes isal if it is there
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([*TO, "--resume", "--fresh"], "--resume and --fresh contradict each other"),
+        ([*TO, "--retry-rejected", "--workers"], "--retry-rejected does not go with --workers"),
+        (
+            [*TO, "--retry-rejected", "--resume", "--wait", "--follow"],
+            "--retry-rejected does not go with --resume, --wait, --follow",
+        ),
+        ([*TO, *YEAR, "--retry-rejected"], "--retry-rejected does not go with --from, --until"),
+        ([*TO, "--sandbox", "--retry-rejected"], "--retry-rejected does not go with --sandbox"),
+        (
+            [*TO, *YEAR, "--dry-run", "--retry-rejected"],
+            "--retry-rejected does not go with --from, --until, --dry-run",
+        ),
+        ([*TO, *YEAR, "--dry-run", "--wait"], "--dry-run does not go with --wait"),
+        ([*TO, *YEAR, "--dry-run", "--follow", "--days", "3"], "--dry-run does not go with --follow, --days"),
+        ([*TO, *YEAR, "--workers", "--dry-run"], "--dry-run does not go with --workers"),
+        ([*TO, *YEAR, "--workers", "--wait"], "--workers does not go with --wait"),
+        ([*TO, *YEAR, "--workers", "--sandbox"], "--workers does not go with --sandbox"),
+        ([*TO, *YEAR, "--workers", "--follow"], "--workers does not go with --follow"),
+        ([*TO, *YEAR, "--days", "14"], "--days says nothing without --follow"),
+        ([*TO, *YEAR, "--share", "20"], "--share says nothing without --follow"),
+        ([*TO, *YEAR, "--inbox", "inbox.db"], "--inbox says nothing without --follow"),
+        ([*TO, *YEAR, "--port", "8080"], "--port says nothing without --inbox"),
+        ([*TO, *YEAR, "--follow", "--port", "8080"], "--port says nothing without --inbox"),
+        ([*TO, *YEAR, "--follow", "--secret-file", __file__], "--secret-file says nothing without --inbox"),
+    ],
+)
+def test_what_makes_no_sense_together(options: list[str], said: str) -> None:
+    done = sync(*options)
+    assert (done.exit_code, done.output) == (2, f"cyclesoft: {said}\n")
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (TO, "--from is missing"),
+        ([*TO, "--workers"], "--from is missing"),
+        (YEAR, "--to is missing"),
+        ([*YEAR, "--workers"], "--to is missing"),
+        (["--sandbox"], "--to is missing"),
+        (["--retry-rejected"], "--to is missing"),
+        ([*YEAR, "--dry-run", "--resume"], "no unfinished run"),
+        ([*YEAR, *TO, "--workers"], "needs a store in PostgreSQL"),
+        ([*YEAR, "--to", "sqlite://orders.db"], "a database URL looks like sqlite:///orders.db"),
+        ([*YEAR, "--to", "sqlite:///orders.db?timeout=abc"], "a database URL looks like"),
+        ([*YEAR, "--to", "sqlite://"], "in memory"),
+        ([*YEAR, "--to", "postgresql://app:p@ss/word@db/x"], "is written %40"),
+        ([*YEAR, *TO, "--follow", "--inbox", "inbox.db"], "no secret: set CYCLESOFT_WEBHOOK_SECRETS"),
+    ],
+)
+def test_what_is_missing_or_misspelt_is_told_before_a_file_is_made(options: list[str], said: str) -> None:
+    done = sync(*options)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert done.output.count("\n") == 1
+    assert os.listdir() == []
+
+
+def test_the_first_day_that_there_is() -> None:
+    done = sync("--sandbox", "--from", "0001-01-01", "--until", "2025-01-03", *TO, "--json")
+    assert (done.exit_code, done.exception) == (0, None)
+
+
+def test_a_dry_run_leaves_nothing() -> None:
+    done = sync("--sandbox", "--from", "2025-01-02", "--until", "2025-01-03", *TO, "--dry-run")
+    assert done.exit_code == 0
+    assert "orders: about " in done.output
+    assert os.listdir() == []

@@ -1,0 +1,222 @@
+"""`cyclesoft webhooks`, as a user runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+from click.testing import CliRunner, Result
+
+from cyclesoft_async.cli.webhooks import webhooks
+from cyclesoft_async.errors import InboxLockedError, UsageError
+from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
+from cyclesoft_async.webhooks.inbox import entries
+from cyclesoft_async.webhooks.testing import delivery
+from tests.support.webhook_server import SECRET, eventually, order, running
+
+SERVE = "from cyclesoft_async.cli.webhooks import webhooks; webhooks()"
+
+
+def run(*arguments: str, secrets: str = SECRET) -> Result:
+    return CliRunner().invoke(webhooks, arguments, env={"CYCLESOFT_WEBHOOK_SECRETS": secrets})
+
+
+@pytest.fixture
+async def inbox(tmp_path: Path) -> str:
+    """An inbox with a handled event, two dead letters, and a body that is no event."""
+    path = tmp_path / "inbox.db"
+    hooks = WebhookReceiver(SECRET, SqliteInbox(path), max_attempts=1)
+
+    @hooks.on(events.WorkshopOrderEvent)
+    async def handle(event: events.WorkshopOrderEvent) -> None:
+        if event.payload.workshop_order_id == 2:
+            raise ValueError("first line\nsecond")
+
+    async with running(hooks) as server:
+        await server.post(order(1, id="good"))
+        await server.post(order(2, id="bad"))
+        await server.post(delivery("new.thing", {}, secret=SECRET, id="unknown"))
+        await server.post(b"\xff", {"X-CycleSoftware-Signature": sign(b"\xff", SECRET)})
+        await eventually(path, lambda entry: entry.id == "good" and entry.state == "done")
+        await eventually(path, lambda entry: entry.id == "bad" and entry.state == "dead")
+    return str(path)
+
+
+async def test_list_and_show(inbox: str) -> None:
+    shown = run("list", "--inbox", inbox).output
+    assert len(shown.splitlines()) == 4
+    assert "done         good  workshop_order.updated  1/workshop_order/1" in shown
+    assert "ValueError: first line second" in shown
+    assert len(run("list", "--inbox", inbox, "--state", "dead").output.splitlines()) == 3
+    assert len(run("list", "--inbox", inbox, "--limit", "1").output.splitlines()) == 1
+    shown = run("show", "good", "--inbox", inbox).output
+    assert '"workshop_order_id": 1' in shown
+    garbage = entries(inbox, limit=1)[0].id
+    assert "b'\\xff'" in run("show", garbage, "--inbox", inbox).output
+    assert isinstance(run("show", "nobody", "--inbox", inbox).exception, UsageError)
+
+
+async def test_show_at_the_end_of_time(tmp_path: Path) -> None:
+    late = delivery(
+        "a.b", {}, secret=SECRET, occurred_at=datetime(9999, 12, 31, 23, 30, tzinfo=UTC), id="late"
+    )
+    async with running(WebhookReceiver(SECRET, SqliteInbox(tmp_path / "inbox.db"))) as server:
+        await server.post(late)
+    assert (
+        "occurred: 9999-12-31 23:30:00 UTC"
+        in run("show", "late", "--inbox", str(tmp_path / "inbox.db")).output
+    )
+
+
+async def test_replay(inbox: str) -> None:
+    assert isinstance(run("replay", "--inbox", inbox).exception, UsageError)
+    assert isinstance(run("replay", "--inbox", inbox + "x", "--dead").exception, UsageError)
+    assert "1 deliveries" in await asyncio.to_thread(lambda: run("replay", "good", "--inbox", inbox).output)
+    assert "3 deliveries" in await asyncio.to_thread(lambda: run("replay", "--dead", "--inbox", inbox).output)
+    late = ("replay", "--since", "2999-01-01", "--inbox", inbox)
+    assert "0 deliveries" in await asyncio.to_thread(lambda: run(*late).output)
+    assert {entry.state for entry in entries(inbox)} == {"received"}
+    again = WebhookReceiver(SECRET, SqliteInbox(inbox))
+    async with running(again):
+        await eventually(Path(inbox), lambda entry: entry.id == "bad" and entry.state == "done")
+        await eventually(Path(inbox), lambda entry: entry.error is not None and entry.state == "dead")
+
+
+async def test_replay_while_the_receiver_runs_is_refused(inbox: str) -> None:
+    async with running(WebhookReceiver(SECRET, SqliteInbox(inbox))):
+        done = await asyncio.to_thread(run, "replay", "--dead", "--inbox", inbox)
+        assert isinstance(done.exception, InboxLockedError)
+        assert len(run("list", "--inbox", inbox).output.splitlines()) == 4
+
+
+async def test_purge(inbox: str) -> None:
+    nothing = await asyncio.to_thread(run, "purge", "--inbox", inbox)
+    assert isinstance(nothing.exception, UsageError)
+    kept = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--done-days", "1", "--dead-days", "1")
+    assert "0 deliveries" in kept.output
+    gone = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--dead-days", "0")
+    assert "3 deliveries" in gone.output
+
+
+def grow_old(inbox: str) -> None:
+    """A year passes for what is in the inbox."""
+    with closing(sqlite3.connect(inbox)) as connection, connection:
+        connection.execute("UPDATE deliveries SET changed_at = changed_at - 365 * 86400")
+
+
+async def test_nothing_is_deleted_but_what_is_asked_for(inbox: str) -> None:
+    await asyncio.to_thread(grow_old, inbox)
+    replayed = await asyncio.to_thread(run, "replay", "bad", "--inbox", inbox)
+    assert "1 deliveries" in replayed.output
+    purged = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--dead-days", "0")
+    assert "2 deliveries" in purged.output
+    assert [(entry.id, entry.state) for entry in entries(inbox)] == [("bad", "received"), ("good", "done")]
+    purged = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--done-days", "30")
+    assert "1 deliveries" in purged.output
+    assert [entry.id for entry in entries(inbox)] == ["bad"]
+
+
+BODY = b'{"id": "1"}'
+
+
+@pytest.mark.parametrize(
+    ("content", "signature", "secrets", "expected"),
+    [
+        (BODY, sign(BODY, "s"), "s", "sha256, hex; secret as it is, body as it is"),
+        (
+            BODY,
+            "sha1=" + sign(BODY, "s", "sha1", "base64"),
+            "x\ns",
+            "sha1, base64; secret as it is, body as it is",
+        ),
+        (BODY + b"\n", sign(BODY, "s", "md5"), "s", "md5, hex; secret as it is, body without the line end"),
+        (BODY, sign(BODY + b"\n", "s", "sha512"), "s", "sha512, hex; secret as it is, body with a line end"),
+        (BODY, sign(BODY, "s"), " s ", "sha256, hex; secret without white space around it, body as it is"),
+        (BODY, sign(BODY, b"\x01\x02"), "0102", "sha256, hex; secret as hex, body as it is"),
+        (BODY, sign(BODY, b"\x01\x02\x03"), "AQID", "sha256, hex; secret as base64, body as it is"),
+    ],
+)
+def test_diagnose(tmp_path: Path, content: bytes, signature: str, secrets: str, expected: str) -> None:
+    captured = tmp_path / "body"
+    captured.write_bytes(content)
+    arguments = ("diagnose", "--body", str(captured), "--signature", signature)
+    assert run(*arguments, secrets=secrets).output.splitlines() == [expected]
+    none = run(*arguments, secrets="another")
+    assert isinstance(none.exception, UsageError)
+    assert "none" not in none.output
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (b"caf\xe9\n", b"caf\xe9"),
+        ("café".encode(), "café".encode()),
+        (b"\xef\xbb\xbfsecret\r\nold\r\n", b"secret"),
+        ("one\x85secret\n".encode(), "one\x85secret".encode()),
+    ],
+    ids=["not UTF-8", "UTF-8", "with the mark that Windows puts first", "with a line end only to Unicode"],
+)
+def test_secrets_are_bytes(tmp_path: Path, content: bytes, secret: bytes) -> None:
+    file, captured = tmp_path / "secrets", tmp_path / "body"
+    file.write_bytes(content)
+    captured.write_bytes(BODY)
+    arguments = ("diagnose", "--body", str(captured), "--signature", sign(BODY, secret))
+    for done in (
+        run(*arguments, "--secret-file", str(file), secrets=""),
+        run(*arguments, secrets=os.fsdecode(content)),
+    ):
+        assert done.output.splitlines() == ["sha256, hex; secret as it is, body as it is"]
+
+
+def test_secrets_from_a_file_or_nowhere(tmp_path: Path) -> None:
+    file, captured = tmp_path / "secrets", tmp_path / "body"
+    file.write_text("old\nnew\n")
+    captured.write_bytes(BODY)
+    arguments = ("diagnose", "--body", str(captured), "--signature", sign(BODY, "new"))
+    assert run(*arguments, "--secret-file", str(file), secrets="").exit_code == 0
+    missing = run(*arguments, secrets="")
+    assert isinstance(missing.exception, UsageError)
+
+
+async def test_serve_prints_events_and_stops_cleanly(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    port = free_port()
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVE, "serve", "--port", str(port), "--inbox", str(path),
+        stdout=subprocess.PIPE,
+        env={**os.environ, "CYCLESOFT_WEBHOOK_SECRETS": SECRET, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert server.stdout is not None
+    async with asyncio.timeout(20):
+        assert b"Ctrl-C stops it" in await server.stdout.readline()
+        await post(f"http://127.0.0.1:{port}/")
+        line = (await server.stdout.readline()).decode()
+        assert "workshop_order.updated  first  workshop_order 5" in line
+        server.send_signal(signal.SIGTERM)
+        assert await server.wait() == 0
+    assert [entry.state for entry in entries(path)] == ["done"]
+
+
+async def post(url: str) -> None:
+    sent = order(5, id="first")
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(url, data=sent.body, headers=sent.headers) as response,
+    ):
+        assert response.status == 200
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,209 @@
+"""The PostgreSQL inbox and its commands: migrated, looked after, served into, and without the extra."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from procrastinate.schema import SchemaManager
+
+from cyclesoft_async.cli.migrate import migrate
+from cyclesoft_async.cli.webhooks import webhooks
+from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
+from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks.inbox import Queued, entries
+from tests.integration.webhooks.test_inbox import at_work, letter
+from tests.support.paths import DATA
+from tests.support.postgres import query
+from tests.support.webhook_server import SECRET, eventually, order, running, take
+
+from .test_webhooks import SERVE, free_port, post
+
+UNREACHABLE = "postgresql://me:topsecret@127.0.0.1:1/nowhere"
+
+
+def ignore(_: Sequence[Queued]) -> None:
+    pass
+
+
+def run(command: str, *arguments: str) -> Result:
+    if command == "migrate":
+        return CliRunner().invoke(migrate, arguments)
+    return CliRunner().invoke(webhooks, (command, *arguments), env={"CYCLESOFT_WEBHOOK_SECRETS": SECRET})
+
+
+def test_migrate_creates_the_postgres_tables_and_does_nothing_then(postgres: str) -> None:
+    with pytest.raises(InboxError, match="there is no inbox"):
+        entries(postgres)
+    for _ in range(2):
+        assert "webhook inbox: up to date" in run("migrate", "--database", postgres).output
+    assert entries(postgres) == []
+    assert isinstance(run("migrate", "--database", "sqlite:///x").exception, UsageError)
+
+
+@pytest.mark.parametrize("part", ["procrastinate", "inbox"])
+async def test_postgres_tables_of_another_version_are_refused(postgres: str, part: str) -> None:
+    await asyncio.to_thread(run, "migrate", "--database", postgres)
+    for version, message in (("99", "newer version"), ("0", "older version; run: cyclesoft migrate")):
+        query(postgres, "UPDATE cyclesoft.versions SET version = %s WHERE part = %s", version, part)
+        inbox = PostgresInbox(postgres)
+        with pytest.raises(InboxError, match=message):
+            await inbox.open(ignore)
+        with pytest.raises(InboxUnavailableError, match="not open"):
+            await inbox.check()
+    query(postgres, "UPDATE cyclesoft.versions SET version = '99' WHERE part = %s", part)
+    assert "newer" in str((await asyncio.to_thread(run, "migrate", "--database", postgres)).exception)
+
+
+STEPS = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+
+
+async def test_migrate_upgrades_an_older_procrastinate_in_postgres(postgres: str) -> None:
+    older = [step for step in STEPS if step.name < "03.04"]
+    query(postgres, "CREATE SCHEMA cyclesoft")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("SET search_path = cyclesoft")
+        for step in older:
+            connection.execute(step.read_bytes())
+        connection.execute("CREATE TABLE versions (part text PRIMARY KEY, version text NOT NULL)")
+        connection.execute("INSERT INTO versions VALUES ('procrastinate', %s)", (older[-1].name,))
+    assert (await asyncio.to_thread(run, "migrate", "--database", postgres)).exit_code == 0
+    assert (STEPS[-1].name,) in query(postgres, "SELECT version FROM cyclesoft.versions")
+    inbox = PostgresInbox(postgres)
+    async with at_work(inbox) as hands:
+        await inbox.put(letter(1))
+        [work] = await hands.take(1)
+        await inbox.release(work.seq, ())
+        [work] = await hands.take(1)
+        await inbox.finish(work.seq, work.lane, 1.0)
+
+
+async def test_migrate_upgrades_an_older_inbox_in_postgres(postgres: str) -> None:
+    query(postgres, "CREATE SCHEMA cyclesoft")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("SET search_path = cyclesoft")
+        connection.execute(SchemaManager.get_schema().encode())
+        connection.execute((DATA / "postgres_inbox_0001.sql").read_bytes())
+        connection.execute("CREATE TABLE versions (part text PRIMARY KEY, version text NOT NULL)")
+        connection.execute(
+            "INSERT INTO versions VALUES ('procrastinate', %s), ('inbox', '0001')", (STEPS[-1].name,)
+        )
+        connection.execute("SELECT put(1, 'id-1', 'a.b', '1/a/1', 1.0, '{}', 'received', NULL)")
+    with pytest.raises(InboxError, match="older version; run: cyclesoft migrate"):
+        await PostgresInbox(postgres).open(ignore)
+    assert (await asyncio.to_thread(run, "migrate", "--database", postgres)).exit_code == 0
+    inbox = PostgresInbox(postgres)
+    async with at_work(inbox) as hands:
+        [work] = await hands.take(1)
+        assert (work.account_id, work.attempt, work.replayed) == (1, 1, False)
+        await inbox.release(work.seq, ())
+        [work] = await hands.take(1)
+        assert (work.attempt, work.replayed) == (1, True)
+        # A process of before that still runs asks for it so.
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute("SET search_path = cyclesoft")
+            [worker, job] = connection.execute("SELECT worker_id, id FROM procrastinate_jobs").fetchall()[0]
+            found = connection.execute("SELECT attempts FROM claim(%s, %s, 1)", (worker, job)).fetchall()
+        assert found == [(2,)]
+        await inbox.finish(work.seq, work.lane, 1.0)
+
+
+async def test_a_role_that_may_not_create_needs_migrate_before(postgres: str) -> None:
+    role = f"app_{os.getpid()}"
+    query(postgres, f"CREATE ROLE {role} LOGIN")
+    url = postgres.replace("postgres:@", f"{role}@")
+    with pytest.raises(InboxError, match="may not create tables; as one that may, run: cyclesoft migrate"):
+        await PostgresInbox(url).open(ignore)
+    await asyncio.to_thread(run, "migrate", "--database", postgres)
+    with pytest.raises(InboxError, match="InsufficientPrivilege"):
+        await PostgresInbox(url).open(ignore)
+    query(postgres, f"GRANT USAGE ON SCHEMA cyclesoft TO {role}")
+    query(postgres, f"GRANT ALL ON ALL TABLES IN SCHEMA cyclesoft TO {role}")
+    query(postgres, f"GRANT ALL ON ALL SEQUENCES IN SCHEMA cyclesoft TO {role}")
+    inbox = PostgresInbox(url)
+    async with at_work(inbox) as hands:
+        await inbox.put(letter(1))
+        await hands.take(1)
+    query(postgres, f"DROP OWNED BY {role}")
+    query(postgres, f"DROP ROLE {role}")
+
+
+async def test_commands_look_after_a_postgres_inbox_while_receivers_run(postgres: str) -> None:
+    hooks = WebhookReceiver(SECRET, PostgresInbox(postgres), max_attempts=1)
+    seen: asyncio.Queue[str] = asyncio.Queue()
+    broken = True
+
+    @hooks.on_any
+    async def handle(event: events.Event) -> None:
+        seen.put_nowait(event.id)
+        if broken:
+            raise ValueError
+
+    async def cli(*arguments: str) -> str:
+        done = await asyncio.to_thread(run, *arguments, "--inbox", postgres)
+        assert done.exception is None
+        return done.output
+
+    missing = await asyncio.to_thread(run, "replay", "--dead", "--inbox", postgres)
+    assert isinstance(missing.exception, InboxError)
+    async with running(hooks) as server:
+        await server.post(order(1, id="one"))
+        assert await take(seen) == "one"
+        await eventually(postgres, lambda entry: entry.state == "dead")
+        assert "one  workshop_order.updated  1/workshop_order/1  " in await cli("list", "--state", "dead")
+        assert '"workshop_order_id": 1' in await cli("show", "one")
+        broken = False
+        assert "1 deliveries" in await cli("replay", "--dead")
+        assert await take(seen) == "one"
+        await eventually(postgres, lambda entry: entry.state == "done")
+        assert "0 deliveries" in await cli("purge", "--done-days", "30")
+        assert "1 deliveries" in await cli("purge", "--done-days", "0")
+        assert await cli("list") == ""
+
+
+async def test_serve_into_postgres(postgres: str) -> None:
+    port = free_port()
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVE, "serve", "--port", str(port), "--inbox", postgres,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "CYCLESOFT_WEBHOOK_SECRETS": SECRET, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert server.stdout is not None
+    async with asyncio.timeout(20):
+        assert b"into PostgresInbox('postgresql://" in await server.stdout.readline()
+        await post(f"http://127.0.0.1:{port}/")
+        assert "first  workshop_order 5" in (await server.stdout.readline()).decode()
+        server.terminate()
+        assert await server.wait() == 0
+    assert [entry.state for entry in entries(postgres)] == ["done"]
+
+
+WITHOUT: dict[str, Callable[[str], str]] = {
+    "import": lambda _: "from cyclesoft_async.webhooks import PostgresInbox",
+    "list": lambda url: SERVE.replace("webhooks()", f"webhooks(['list', '--inbox', {url!r}])"),
+    "migrate": lambda url: (
+        f"from cyclesoft_async.cli.migrate import migrate; migrate(['--database', {url!r}])"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WITHOUT)
+def test_without_the_extra_postgres_says_what_to_install(what: str) -> None:
+    program = f"import sys; sys.modules['psycopg'] = None\n{WITHOUT[what](UNREACHABLE)}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "psycopg is not installed; run: pip install 'cyclesoft-async[postgres]'" in done.stderr
+
+
+def test_webhooks_load_no_postgres_until_it_is_asked_for() -> None:
+    program = (
+        "import sys, cyclesoft_async.webhooks as w; print('psycopg' in sys.modules, hasattr(w, 'Nothing'))"
+    )
+    shown = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert shown.split() == ["False", "False"]

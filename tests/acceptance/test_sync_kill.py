@@ -1,0 +1,88 @@
+"""`kill -9` at any moment: nothing is lost, and hardly anything is asked for twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cyclesoft_async.bulksync import sync_workshop_orders
+from cyclesoft_async.bulksync.store.runs import StoredRun
+from cyclesoft_async.bulksync.store.store import Store
+from cyclesoft_async.sandbox import Sandbox
+from tests.support.paths import SUPPORT
+from tests.support.postgres import Server, query
+from tests.support.sync import YEAR, contents, limitless, session
+
+READERS = 8
+ROUNDS = [(3, 3_000), pytest.param(50, 20_000, marks=pytest.mark.soak)]
+
+
+async def one_life(sandbox: Sandbox, database: str, seconds: float) -> bool:
+    """A sync that is killed so many seconds after it began; whether it was killed."""
+    script = str(SUPPORT / "kill_sync.py")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, script, sandbox.url, database, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"begins\n"
+    alarm = asyncio.get_running_loop().call_later(seconds, process.kill)
+    await process.stdout.read()
+    alarm.cancel()
+    return await process.wait() != 0
+
+
+async def survive(sandbox: Sandbox, database: str, kills: int) -> tuple[StoredRun, int]:
+    """A run that is killed so often, unless it finishes before; how often it really was."""
+    dice = random.Random()  # noqa: S311
+    killed = 0
+    while True:
+        killed += await one_life(sandbox, database, dice.uniform(0.0, 0.4) if killed < kills else 600)
+        # Asked of the store: it may have finished, and been killed before it could say so.
+        async with Store(database).open() as writer:
+            run = await writer.last_run(**YEAR)
+        if run is not None and run.finished_at is not None:
+            return run, killed
+
+
+@pytest.mark.parametrize(("kills", "orders"), ROUNDS)
+async def test_sqlite(tmp_path: Path, kills: int, orders: int) -> None:
+    async with limitless(orders, page_size=20 if orders < 20_000 else 100) as sandbox:
+        async with session(sandbox.url) as cs:
+            calm = await sync_workshop_orders(cs, Store(f"sqlite:///{tmp_path}/calm.db"), **YEAR)
+        done = 0
+        while done < kills:
+            file = tmp_path / f"killed {done}.db"
+            before = sandbox.requests
+            run, killed = await survive(sandbox, f"sqlite:///{file}", kills - done)
+            assert (run.run_id, run.orders) == (1, orders)
+            assert sandbox.requests - before <= calm.requests + READERS * (killed + 1)
+            assert contents(file) == contents(tmp_path / "calm.db")
+            done += killed
+
+
+@pytest.mark.parametrize(("kills", "orders"), ROUNDS)
+async def test_postgres(postgres_server: Server, kills: int, orders: int) -> None:
+    undisturbed = postgres_server.database()
+    async with limitless(orders, page_size=20 if orders < 20_000 else 100) as sandbox:
+        async with session(sandbox.url) as cs:
+            calm = await sync_workshop_orders(cs, Store(undisturbed), **YEAR)
+        done = 0
+        while done < kills:
+            database = postgres_server.database()
+            before = sandbox.requests
+            run, killed = await survive(sandbox, database, kills - done)
+            assert (run.run_id, run.orders) == (1, orders)
+            assert sandbox.requests - before <= calm.requests + READERS * (killed + 1)
+            assert in_postgres(database) == in_postgres(undisturbed)
+            done += killed
+
+
+def in_postgres(database: str) -> Mapping[str, list[tuple[Any, ...]]]:
+    keys = {"workshop_orders": "workshop_order_id", "workshop_order_items": "workshop_order_id, position"}
+    return {table: query(database, f"select * from {table} order by {key}") for table, key in keys.items()}  # noqa: S608

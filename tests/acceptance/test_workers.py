@@ -1,0 +1,212 @@
+"""Several processes read one range into PostgreSQL."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import date
+from pathlib import Path
+from typing import TypedDict
+
+import anyio
+import pytest
+
+from cyclesoft_async import CycleSoftSession, RetryPolicy, errors
+from cyclesoft_async.bulksync import Store, sync_workshop_orders
+from cyclesoft_async.bulksync.store.runs import StoredRun
+from cyclesoft_async.bulksync.workers import sync_with_workers, work
+from cyclesoft_async.sandbox import Sandbox
+from tests.support.paths import ROOT
+from tests.support.postgres import Server, query
+from tests.support.worker import LEASE_SECONDS
+
+
+class Days(TypedDict):
+    date_from: date
+    date_until: date
+
+
+YEAR = Days(date_from=date(2025, 1, 1), date_until=date(2025, 12, 31))
+TABLES = (
+    "SELECT * FROM workshop_orders ORDER BY workshop_order_id",
+    "SELECT * FROM workshop_order_items ORDER BY workshop_order_id, position",
+)
+
+
+def session(sandbox: Sandbox, password: str = "pass") -> CycleSoftSession:
+    return CycleSoftSession("user", password, base_url=sandbox.url, retries=RetryPolicy.none())
+
+
+@asynccontextmanager
+async def working(cs: CycleSoftSession, url: str, workers: int = 1) -> AsyncGenerator[None]:
+    async with anyio.create_task_group() as tasks:
+        for _ in range(workers):
+            tasks.start_soon(lambda: work(cs, Store(url), lease=LEASE_SECONDS))
+        yield
+        tasks.cancel_scope.cancel()
+
+
+@contextmanager
+def process(url: str, sandbox: Sandbox) -> Generator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "tests.support.worker", url, sandbox.url]
+    with subprocess.Popen(command, cwd=ROOT) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+async def test_two_workers_and_one_process_give_the_same_tables_in_postgres(postgres_server: Server) -> None:
+    alone, shared = postgres_server.database(), postgres_server.database()
+    seen: list[StoredRun] = []
+    async with Sandbox(orders=2_000, minutely_limit=10_000) as sandbox, session(sandbox) as cs:
+        await sync_workshop_orders(cs, Store(alone), **YEAR)
+        async with working(cs, shared, workers=2):
+            run = await sync_with_workers(Store(shared), **YEAR, on_progress=seen.append)
+    assert run.orders == 2_000
+    assert run.finished_at is not None
+    assert seen[-1] == run
+    assert all(window.done for window in run.windows)
+    assert query(shared, "SELECT id FROM cyclesoft.procrastinate_jobs WHERE task_name ~ 'window'") == []
+    for table in TABLES:
+        assert query(shared, table) == query(alone, table)
+
+
+@pytest.mark.parametrize("orders", [4_000, pytest.param(50_000, marks=pytest.mark.soak)])
+async def test_what_killed_workers_leave_behind_others_finish_in_postgres(
+    postgres_server: Server, orders: int
+) -> None:
+    alone, shared = postgres_server.database(), postgres_server.database()
+    pages = orders // 100
+    async with Sandbox(orders=orders, minutely_limit=10**6, daily_limit=10**6) as sandbox:
+        async with session(sandbox) as cs:
+            await sync_workshop_orders(cs, Store(alone), **YEAR)
+        undisturbed = sandbox.requests
+
+        async def kill(child: subprocess.Popen[bytes], after_pages: int) -> None:
+            await until(lambda: sandbox.requests >= undisturbed + after_pages)
+            os.kill(child.pid, signal.SIGKILL)
+
+        with process(shared, sandbox) as one, process(shared, sandbox) as two, process(shared, sandbox):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(kill, one, pages // 4)
+                tasks.start_soon(kill, two, pages // 2)
+                run = await sync_with_workers(Store(shared), **YEAR)
+                assert run.orders == orders
+    for table in TABLES:
+        assert query(shared, table) == query(alone, table)
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    with anyio.fail_after(120):
+        while True:
+            if happened():
+                return
+            await anyio.sleep(0.01)
+
+
+async def test_a_stopped_worker_gives_its_windows_back_at_once_in_postgres(postgres: str) -> None:
+    async with Sandbox(orders=3_000, minutely_limit=10_000, latency=0.02) as sandbox, session(sandbox) as cs:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: sync_with_workers(Store(postgres), **YEAR, windows=4))
+            async with working(cs, postgres):
+                await until(lambda: sandbox.requests > 8)
+            states = query(postgres, "SELECT DISTINCT status::text FROM cyclesoft.procrastinate_jobs")
+            assert states == [("todo",)]
+            tasks.cancel_scope.cancel()
+        async with working(cs, postgres):
+            run = await sync_with_workers(Store(postgres), **YEAR)
+    assert run.orders == 3_000
+
+
+async def test_the_day_s_quota_puts_windows_off_until_the_reset_in_postgres(postgres: str) -> None:
+    async with Sandbox(orders=3_000, daily_limit=10) as sandbox, session(sandbox) as cs:
+        with suppress(TimeoutError), anyio.fail_after(3):
+            async with working(cs, postgres):
+                await sync_with_workers(Store(postgres), **YEAR)
+    planned = query(
+        postgres,
+        "SELECT DISTINCT scheduled_at > now() + interval '1 minute' FROM cyclesoft.procrastinate_jobs"
+        " WHERE attempts > 0",
+    )
+    assert planned == [(True,)]
+
+
+async def test_what_fails_for_good_is_told_and_tried_again_when_asked_in_postgres(postgres: str) -> None:
+    async with Sandbox(orders=300) as sandbox:
+        async with session(sandbox, "wrong") as cs, working(cs, postgres):
+            with pytest.raises(errors.CycleSoftError, match="failed; the workers' logs say why"):
+                await sync_with_workers(Store(postgres), **YEAR, windows=3)
+        async with session(sandbox) as cs, working(cs, postgres):
+            run = await sync_with_workers(Store(postgres), **YEAR)
+    assert (run.orders, len(run.windows)) == (300, 3)
+
+
+async def test_workers_outlive_a_restart_of_postgres(postgres: str, postgres_server: Server) -> None:
+    # In a process of its own: Procrastinate leaves to the event loop what it can't write down meanwhile.
+    async with Sandbox(orders=4_000, minutely_limit=10_000, latency=0.02) as sandbox:
+        with process(postgres, sandbox):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(ask_until_answered, postgres)
+                await until(lambda: sandbox.requests > 10)
+                await anyio.to_thread.run_sync(postgres_server.crash)
+                await anyio.to_thread.run_sync(postgres_server.start)
+    assert query(postgres, "SELECT count(*) FROM workshop_orders") == [(4_000,)]
+
+
+async def ask_until_answered(url: str) -> None:
+    while True:
+        with suppress(errors.StoreError, errors.InboxError):
+            await sync_with_workers(Store(url), **YEAR)
+            return
+
+
+async def test_workers_leave_what_is_left_of_a_run_that_was_begun_over_in_postgres(postgres: str) -> None:
+    seen: list[int] = []
+    runs: list[StoredRun] = []
+
+    async def ask(resume: bool | None) -> None:
+        runs.append(
+            await sync_with_workers(
+                Store(postgres),
+                **YEAR,
+                windows=8,
+                resume=resume,
+                on_progress=lambda run: seen.append(run.run_id),
+            )
+        )
+
+    async with Sandbox(orders=1_000, minutely_limit=10_000) as sandbox, session(sandbox) as cs:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, None)
+            await until(lambda: 1 in seen)
+            tasks.start_soon(ask, False)
+            await until(lambda: 2 in seen)
+            async with working(cs, postgres):
+                await until(lambda: len(runs) == 2)
+                await until(lambda: not query(postgres, "SELECT id FROM cyclesoft.procrastinate_jobs"))
+        assert sandbox.requests == runs[0].requests
+    assert runs[0] == runs[1], "who waits for the first run gets the second"
+    assert (runs[0].run_id, runs[0].orders) == (2, 1_000)
+
+
+async def test_who_waits_for_a_run_that_one_of_more_days_outran_is_told_in_postgres(postgres: str) -> None:
+    january = Days(date_from=date(2025, 1, 1), date_until=date(2025, 1, 31))
+    seen: list[StoredRun] = []
+    async with Sandbox(orders=500) as sandbox, session(sandbox) as cs, anyio.create_task_group() as tasks:
+
+        async def outrun() -> None:
+            await until(lambda: bool(seen))
+            await sync_workshop_orders(cs, Store(postgres), **YEAR)
+
+        tasks.start_soon(outrun)
+        run = await sync_with_workers(Store(postgres), **january, on_progress=seen.append)
+        assert run == seen[-1]
+        assert run.finished_at is None
+
+
+async def test_workers_need_postgres(tmp_path: Path) -> None:
+    with pytest.raises(errors.UsageError, match="PostgreSQL"):
+        await sync_with_workers(Store(f"sqlite:///{tmp_path / 'orders.db'}"), **YEAR)

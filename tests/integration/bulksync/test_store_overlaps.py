@@ -1,0 +1,81 @@
+"""What a run has come across, beside other runs, and of rows that can't be read; in both databases."""
+
+import json
+
+from cyclesoft_async.bulksync import Store
+from cyclesoft_async.bulksync.store.queries import OrderKey
+from cyclesoft_async.bulksync.store.runs import StoredRun
+from cyclesoft_async.bulksync.store.store import StoreWriter
+from tests.support.store import begin, decoded, page_of, rows, stored
+
+
+def order(key: int, hour: int = 9) -> dict[str, object]:
+    return {
+        "workshop_order_id": key,
+        "customer_id": 5,
+        "datetime_scheduled_start": "2025-07-01 09:00:00",
+        "datetime_modified": f"2025-07-01 {hour:02}:00:00",
+    }
+
+
+def unreadable(key: object, status: object = ()) -> bytes:
+    return json.dumps({"workshop_order_id": key, "status_id": status}).encode()
+
+
+async def write(writer: StoreWriter, run: StoredRun, *orders: dict[str, object] | bytes) -> None:
+    await writer.write([page_of(run, *orders)], requests=1)
+
+
+async def unseen(writer: StoreWriter, run: StoredRun) -> list[int]:
+    keys = await writer.unseen(run.run_id)
+    assert set(keys) <= {OrderKey(5, key.workshop_order_id) for key in keys}
+    return [key.workshop_order_id for key in keys]
+
+
+async def test_what_a_later_run_sees_an_earlier_one_need_not_ask_for(url: str) -> None:
+    await stored(url, tuple(order(key) for key in (1, 2, 3)))
+    async with Store(url).open() as writer:
+        earlier, later = await begin(writer), await begin(writer)
+        # The second comes in an older copy, which changes nothing else.
+        await write(writer, later, order(1), order(2, hour=8))
+        assert await unseen(writer, earlier) == [3]
+        for hour in (9, 8):
+            await write(writer, earlier, *(order(key, hour) for key in (1, 2, 3)))
+            assert await unseen(writer, later) == [3]
+        assert await unseen(writer, earlier) == []
+
+
+async def test_orders_that_cannot_be_read_any_more_are_seen_all_the_same(url: str) -> None:
+    await stored(url, tuple(order(key) for key in (1, 2, 3, 4)))
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        await write(writer, run, unreadable(1), unreadable("2"), unreadable("?"), unreadable(2**70))
+        assert await unseen(writer, run) == [3, 4]
+        too_large = decoded(order(3) | {"status_id": 2**63})
+        assert await writer.write_orders([too_large], run_id=run.run_id) == 1
+        assert await unseen(writer, run) == [4]
+        found = await writer.current_run(run.run_id)
+    assert found is not None
+    assert found.rejected == 5
+    ids = rows(url, "select workshop_order_id from rejected_rows order by id")
+    assert ids == [(1,), (2,), (None,), (None,), (3,)]
+
+
+async def test_a_finished_run_leaves_no_rows_that_it_came_across_again(url: str) -> None:
+    async with Store(url).open() as writer:
+        first = await begin(writer)
+        await write(writer, first, *(unreadable(key) for key in (1, 2, 3, "?", "!")))
+        await writer.write_orders([decoded(order(4) | {"status_id": 2**63})], run_id=None)
+        await writer.finish_run(first.run_id, requests=0)
+        second = await begin(writer)
+        await write(writer, second, order(1), unreadable(2, {}), order(4), unreadable("?"))
+        # While it runs, a webhook brings what is newer than the copy that it has read.
+        await writer.write_orders([decoded(order(1) | {"status_id": 2**63})], run_id=None)
+        await writer.finish_run(second.run_id, requests=0)
+    assert rows(url, "select workshop_order_id, run_id from rejected_rows order by id") == [
+        (3, first.run_id),  # neither the list nor the table of orders has it: this is the only copy
+        (None, first.run_id),
+        (2, second.run_id),
+        (None, second.run_id),
+        (1, None),
+    ]

@@ -1,0 +1,233 @@
+"""The sync against the sandbox, into a real SQLite file."""
+
+from contextlib import aclosing
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+from aiohttp import web
+
+from cyclesoft_async import RetryPolicy, errors, models
+from cyclesoft_async.bulksync import SyncProgress, sync_workshop_orders, windows
+from cyclesoft_async.sandbox import Faults, Sandbox
+from tests.support.loopback import served
+from tests.support.sync import (
+    DATED,
+    DAY,
+    YEAR,
+    Days,
+    Orders,
+    contents,
+    limitless,
+    listing,
+    rows,
+    session,
+    store,
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "orders.db"
+
+
+async def test_every_order_and_line_of_the_sandbox_arrives(file: Path) -> None:
+    async with Sandbox(orders=1_234) as sandbox, session(sandbox.url) as cs:
+        report = await sync_workshop_orders(cs, store(file), **YEAR)
+        everything = await cs.workshop_orders.list().collect()
+    assert report.orders == sandbox.orders == 1_234
+    assert rows(file, "select count(*) from workshop_orders") == [(1_234,)]
+    assert report.rejected == report.rate_limited == report.refetched == 0
+    assert report.pages == report.requests == report.requests_now
+    assert not report.resumed
+    assert report.quota.minutely.limit == 360
+    assert rows(file, "select workshop_order_id from workshop_orders order by 1") == sorted(
+        (order.workshop_order_id,) for order in everything
+    )
+    assert rows(file, "select count(*) from workshop_order_items") == [
+        (sum(len(order.order_items) for order in everything),)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("orders", "concurrency", "most"), [(0, 8, 1), (99, 8, 1), (301, 8, 4), (2_000, 1, 20), (20_000, 8, 206)]
+)
+async def test_hardly_a_request_is_wasted(file: Path, orders: int, concurrency: int, most: int) -> None:
+    async with limitless(orders) as sandbox, session(sandbox.url) as cs:
+        report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=concurrency)
+        assert report.orders == orders
+        assert report.requests == sandbox.requests <= most
+
+
+async def test_the_second_sync_cuts_where_the_orders_are(file: Path) -> None:
+    wide = Days(date_from=date(2020, 1, 1), date_until=date(2030, 12, 31))
+    async with limitless(5_000) as sandbox, session(sandbox.url) as cs:
+        first = await sync_workshop_orders(cs, store(file), **wide)
+        second = await sync_workshop_orders(cs, store(file), **wide)
+    assert first.orders == second.orders == 5_000
+    assert second.requests < first.requests
+
+
+async def test_several_readers_are_at_work_at_the_same_time(file: Path) -> None:
+    seen: list[SyncProgress] = []
+    async with Sandbox(orders=3_000, latency=0.01) as sandbox, session(sandbox.url) as cs:
+        await sync_workshop_orders(cs, store(file), **YEAR, concurrency=4, on_progress=seen.append)
+    assert max(progress.windows - progress.windows_done for progress in seen) == 4
+
+
+async def test_a_second_sync_updates_rows_and_replaces_lines(file: Path) -> None:
+    async with Sandbox(orders=50) as sandbox, session(sandbox.url) as cs:
+        await sync_workshop_orders(cs, store(file), **YEAR)
+        order = (await cs.workshop_orders.list()).items[0]
+        assert order.customer_id is not None
+        line = models.WorkshopOrderItemInput(description="Bel", quantity=1, unit_price_in_vat_cents=895)
+        await cs.workshop_orders.update(
+            order.customer_id,
+            order.workshop_order_id,
+            models.WorkshopOrderUpdate(repair_description="Bel monteren", order_items=[line]),
+        )
+        await sync_workshop_orders(cs, store(file), **YEAR)
+    key = order.workshop_order_id
+    assert rows(file, "select count(*) from workshop_orders") == [(50,)]
+    assert rows(file, "select repair_description from workshop_orders where workshop_order_id = ?", key) == [
+        ("Bel monteren",)
+    ]
+    lines = rows(
+        file,
+        "select description from workshop_order_items where workshop_order_id = ? order by position",
+        key,
+    )
+    assert len(lines) == len(order.order_items) + 1
+    assert lines[-1] == ("Bel",)
+
+
+async def test_progress_ends_at_the_report(file: Path) -> None:
+    seen: list[SyncProgress] = []
+    async with Sandbox(orders=2_000) as sandbox, session(sandbox.url) as cs:
+        report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=2, on_progress=seen.append)
+    assert [progress.pages for progress in seen] == list(range(1, report.pages + 1))
+    assert seen[-1].orders == report.orders
+    assert seen[-1].windows_done == seen[-1].windows > 1
+    assert 15 < seen[0].pages_left < 25
+    assert seen[-1].pages_left == 0
+
+
+async def test_the_right_rows_through_ten_percent_of_faults(tmp_path: Path) -> None:
+    patient = RetryPolicy(attempts=20, first_delay=0.0)
+    faults = Faults(rate=0.1, seed=3, slow=0.05, retry_after="0")
+    for name, troubles in (("calm", None), ("rough", faults)):
+        async with limitless(3_000, page_size=20, faults=troubles) as sandbox:
+            async with session(sandbox.url, retries=patient) as cs:
+                report = await sync_workshop_orders(cs, store(tmp_path / name), **YEAR)
+            assert report.requests == sandbox.requests + sandbox.dropped
+    assert report.requests > report.pages
+    assert contents(tmp_path / "calm") == contents(tmp_path / "rough")
+
+
+async def test_a_failure_for_good_is_raised_as_itself(file: Path) -> None:
+    async with Sandbox(orders=500) as sandbox, session(sandbox.url, "wrong") as cs:
+        with pytest.raises(errors.AuthenticationError):
+            await sync_workshop_orders(cs, store(file), **YEAR)
+
+
+async def test_a_failure_of_one_reader_stops_them_all(file: Path) -> None:
+    asked = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        if asked == 5:
+            return web.json_response({"error": True, "error_message": "kapot"}, status=500)
+        return await listing(DATED, page_size=10)(request)
+
+    async with served(answer) as url, session(url) as cs:
+        with pytest.raises(errors.ServerError, match="kapot"):
+            await sync_workshop_orders(cs, store(file), **YEAR)
+    assert 0 < len(rows(file, "select * from workshop_orders")) < len(DATED)
+
+
+@pytest.mark.parametrize("order", ["forwards", "backwards", "any", "forwards, then not"])
+async def test_whatever_order_the_list_comes_in_nothing_is_missed(file: Path, order: str) -> None:
+    listed = {
+        "forwards": DATED,
+        "backwards": DATED[::-1],
+        "any": sorted(DATED, key=lambda row: hash(row["workshop_order_id"]) * 37 % 101),
+        "forwards, then not": DATED[:60] + DATED[60:][::-1],
+    }[order]
+    async with served(listing(listed, page_size=10)) as url, session(url) as cs:
+        report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=4)
+        streamed = {
+            row.workshop_order_id async for page in windows(cs, **YEAR, concurrency=4) for row in page.items
+        }
+    assert rows(file, "select count(*) from workshop_orders") == [(len(DATED),)]
+    assert report.orders >= len(DATED)
+    assert len(streamed) == len(DATED)
+
+
+async def test_an_order_without_a_start_is_stored_too(file: Path) -> None:
+    unplanned: Orders = [{"workshop_order_id": 1, "datetime_scheduled_start": None}]
+    async with served(listing(unplanned, page_size=1)) as url, session(url) as cs:
+        await sync_workshop_orders(cs, store(file), **DAY)
+    assert rows(file, "select workshop_order_id from workshop_orders") == [(1,)]
+
+
+@pytest.mark.parametrize("start", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+01:00"])
+async def test_a_time_at_the_edge_of_the_calendar_holds_nothing_up(file: Path, start: str) -> None:
+    odd: Orders = [{"workshop_order_id": 10_000, "datetime_scheduled_start": start}]
+    orders = [*DATED[:15], *odd, *DATED[15:]]
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"data": orders, "pagination": {"next_url": None}})
+
+    async with served(answer) as url, session(url) as cs:
+        report = await sync_workshop_orders(cs, store(file), **YEAR)
+    assert report.orders == len(orders)
+    [(stored,)] = rows(file, "select count(*) from workshop_orders")
+    assert stored == len(orders) - report.rejected
+
+
+async def test_arguments_that_cannot_work_cost_no_request(file: Path) -> None:
+    backwards = Days(date_from=date(2025, 2, 1), date_until=date(2025, 1, 1))
+    async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
+        with pytest.raises(errors.UsageError, match="after date_until"):
+            await sync_workshop_orders(cs, store(file), **backwards)
+        with pytest.raises(errors.UsageError, match="at least one"):
+            await sync_workshop_orders(cs, store(file), **YEAR, concurrency=0)
+        with pytest.raises(errors.UsageError, match="after date_until"):
+            await anext(windows(cs, **backwards))
+        assert sandbox.requests == 0
+
+
+async def test_windows_gives_every_order_without_a_database() -> None:
+    async with limitless(3_000) as sandbox, session(sandbox.url) as cs:
+        pages = [page async for page in windows(cs, **YEAR)]
+        assert len({order.workshop_order_id for page in pages for order in page.items}) == 3_000
+        starts = [page.items[0].datetime_scheduled_start for page in pages]
+        assert any(later and sooner and later < sooner for sooner, later in pairwise(starts)), "concurrently"
+
+
+async def test_windows_fetches_no_more_than_is_taken_and_stops_when_left() -> None:
+    async with limitless(10_000) as sandbox, session(sandbox.url) as cs:
+        tasks = anyio.get_running_tasks
+        before = len(tasks())
+        async with aclosing(windows(cs, **YEAR, concurrency=3)) as pages:
+            async for _ in pages:
+                if sandbox.requests >= 20:
+                    break
+            for _ in range(1_000):
+                await anyio.lowlevel.checkpoint()
+            waiting = sandbox.requests
+            assert waiting <= 26
+        assert cs.quota.in_flight == 0
+        await anyio.wait_all_tasks_blocked()
+        assert len(tasks()) <= before + 3, "connections, but no readers"
+        assert sandbox.requests <= waiting + 1
+
+
+async def test_windows_raises_what_goes_wrong() -> None:
+    async with Sandbox(orders=10) as sandbox, session(sandbox.url, "wrong") as cs:
+        with pytest.raises(errors.AuthenticationError):
+            await anext(windows(cs, **YEAR))

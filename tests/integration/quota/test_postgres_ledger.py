@@ -1,0 +1,381 @@
+"""The ledger in PostgreSQL as its users see it: calls wait, go, or fail, whatever the database does."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import anyio
+import psycopg
+import pytest
+
+from cyclesoft_async import CycleSoftSession, RetryPolicy
+from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError, UsageError
+from cyclesoft_async.quota.postgres import PostgresLedger, migrate
+from cyclesoft_async.sandbox import Sandbox
+from tests.support.ledger import INVOICES
+from tests.support.limiter import EPOCH, Queue, headers, settle
+from tests.support.postgres import Server, query
+from tests.support.processes import EMPTY_DAY, FAST_CLOCK, fast_wall, run_fast
+from tests.support.shared_limiters import SOON, first, go, limiters
+
+
+def tokens(url: str) -> dict[str, int]:
+    """How many tokens of each limit are out."""
+    return dict(query(url, "SELECT name, count(*) FROM cyclesoft.quota_token GROUP BY name"))
+
+
+def fast(url: str, main: Callable[[], Coroutine[object, object, None]], speed: float) -> None:
+    """Run it where a minute takes a moment."""
+    asyncio.run(migrate(url))
+    query(url, FAST_CLOCK.format(speed=speed))
+    run_fast(main(), speed)
+
+
+async def test_sessions_on_postgres_share_the_quota_and_show_it(postgres: str) -> None:
+    ledger = PostgresLedger(postgres)
+    async with (
+        Sandbox(orders=1, minutely_limit=10, daily_limit=500) as sandbox,
+        CycleSoftSession("user", "pass", base_url=sandbox.url, ledger=ledger) as one,
+        CycleSoftSession("user", "pass", base_url=sandbox.url, ledger=ledger) as two,
+    ):
+        assert (one.quota.minutely.limit, one.quota.minutely.source) == (360, "estimate")
+        for cs in (one, one, one, two):
+            await cs.workshop_orders.list(date_from=EMPTY_DAY, date_until=EMPTY_DAY)
+        quota = two.quota
+        assert (quota.minutely.limit, quota.minutely.used, quota.minutely.source) == (10, 4, "header")
+        assert (quota.daily.limit, quota.daily.used, quota.daily.source) == (500, 4, "header")
+        assert quota.minutely.resets_at is not None
+        assert (quota.sent, quota.refused, quota.in_flight, quota.waiting) == (1, 0, 0, 0)
+        assert (sandbox.requests, sandbox.refused) == (4, 0)
+
+
+async def test_a_session_from_the_environment_shares_on_postgres(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Sandbox(orders=1) as sandbox:
+        for name, value in (("USERNAME", "user"), ("PASSWORD", "pass"), ("BASE_URL", sandbox.url)):
+            monkeypatch.setenv(f"CYCLESOFT_{name}", value)
+        async with CycleSoftSession.from_env(ledger=PostgresLedger(postgres)) as cs:
+            await cs.with_options(timeout=90).workshop_orders.list(date_from=EMPTY_DAY, date_until=EMPTY_DAY)
+    assert tokens(postgres) == {"minutely": 1}
+
+
+async def test_on_postgres_other_accounts_and_hosts_have_quotas_of_their_own(postgres: str) -> None:
+    async with Sandbox(orders=1) as sandbox:
+        for username, path in (("user", ""), ("user", "/api"), ("other", "")):
+            async with CycleSoftSession(
+                username, "pass", base_url=sandbox.url + path, ledger=PostgresLedger(postgres)
+            ) as cs:
+                with suppress(RequestError):
+                    await cs.request("GET", "/nothing", type=None)
+    rows = query(postgres, "SELECT account, used FROM cyclesoft.quota_account ORDER BY used")
+    assert [used for _, used in rows] == [1, 2]
+    assert all(len(account) == 64 and "user" not in account for account, _ in rows)
+
+
+async def test_several_processes_may_create_the_tables_on_postgres_at_once(postgres: str) -> None:
+    async with limiters(postgres, 6) as made:
+        calls = [asyncio.create_task(limiter.acquire()) for limiter in made]
+        with anyio.fail_after(SOON):
+            done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+            [permit] = [call.result() for call in done]
+            permit.answered(200, headers(10, 9))
+            await asyncio.gather(*calls)
+
+
+async def test_on_postgres_the_first_goes_alone_and_its_answer_lets_all_go(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        [permit] = await go(one, 1)
+        with pytest.raises(QuotaExhausted):
+            await two.acquire(max_wait=0)
+        waiting = [asyncio.create_task(go(two, 4)), asyncio.create_task(go(one, 4))]
+        permit.answered(200, headers(9, 8))
+        with anyio.fail_after(SOON):
+            granted = await asyncio.gather(*waiting)
+        with pytest.raises(QuotaExhausted):
+            await one.acquire(max_wait=0)
+        for permit in [*granted[0], *granted[1]]:
+            permit.answered(200, {})
+    assert tokens(postgres) == {"minutely": 9}
+
+
+async def test_on_postgres_a_call_goes_within_its_max_wait_or_says_when(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        await first(one, headers(2, 1))
+        (await one.acquire(max_wait=0)).answered(200, headers(2, 0))
+        for limiter in (one, two, two):
+            with pytest.raises(QuotaExhausted, match="minutely") as raised:
+                await limiter.acquire(max_wait=30)
+            ahead = (raised.value.resets_at - datetime.now(UTC)).total_seconds()
+            assert 50 < ahead < 61
+        assert two.snapshot().waiting == 0
+        assert tokens(postgres) == {"minutely": 2}
+
+
+async def test_on_postgres_no_slot_on_the_wire_counts_as_no_room_for_those_who_do_not_wait(
+    postgres: str,
+) -> None:
+    async with limiters(postgres, max_concurrent=2) as [limiter]:
+        await first(limiter, headers(50, 49))
+        permits = await go(limiter, 2)
+        with pytest.raises(QuotaExhausted):
+            await limiter.acquire(max_wait=0)
+        waiting = asyncio.create_task(go(limiter, 1))
+        await settle()
+        permits[0].answered(200, {})
+        with anyio.fail_after(SOON):
+            await waiting
+
+
+async def test_cancelled_calls_lose_no_token_on_postgres(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        await first(one, headers(6, 5))
+        queue = Queue(one)
+        await queue.join(*"abcdefgh")
+        await queue.cancel(*"abcdefgh")
+        assert len(await go(two, 5)) == 5
+    assert tokens(postgres) == {"minutely": 6}
+
+
+def _wait_for_a_turn(url: str) -> None:
+    """Until a turn has reached the database and waits for a lock."""
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(waiting).rowcount == 0:
+            pass
+
+
+async def test_what_was_granted_to_a_cancelled_call_goes_back_at_once_on_postgres(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        await first(one, headers(6, 5))
+        await go(one, 1)
+        with psycopg.connect(postgres) as other:
+            other.execute("SELECT FROM cyclesoft.quota_account FOR UPDATE")
+            queue = Queue(one)
+            await queue.join(*"abcd")
+            await anyio.to_thread.run_sync(_wait_for_a_turn, postgres)
+            await queue.cancel(*"abcd")
+        assert len(await go(two, 4)) == 4
+    assert tokens(postgres) == {"minutely": 6}
+
+
+async def test_a_request_that_was_never_sent_gives_its_token_back_on_postgres(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        await first(one, headers(3, 2))
+        permits = await go(one, 2)
+        waiting = asyncio.create_task(go(two, 1))
+        permits[0].unsent()
+        with anyio.fail_after(SOON):
+            await waiting
+        permits[1].lost()
+    assert tokens(postgres) == {"minutely": 3}
+
+
+async def test_on_postgres_interactive_calls_go_first_and_the_reserve_holds_for_all(postgres: str) -> None:
+    async with limiters(postgres, 2, bulk_reserve=4) as [one, two]:
+        reset = int(time.time() - EPOCH) + 3_600
+        await first(one, headers(50, 49, daily_limit=10, daily_remaining=9, reset=reset))
+        queue = Queue(one)
+        await queue.join("a", "b", lane="bulk")
+        await queue.join("c")
+        with anyio.fail_after(SOON):
+            await asyncio.gather(*queue.tasks.values())
+        assert queue.granted[0] == "c"
+        assert len(await go(two, 2, lane="bulk")) == 2
+        for limiter in (one, two):
+            with pytest.raises(QuotaExhausted, match="daily"):
+                await limiter.acquire(lane="bulk", max_wait=60)
+        assert len(await go(two, 4)) == 4
+        with pytest.raises(QuotaExhausted, match="daily"):
+            await one.acquire(max_wait=60)
+
+
+async def test_bulk_work_that_may_have_nothing_of_the_day_is_refused_on_postgres(postgres: str) -> None:
+    async with limiters(postgres, bulk_reserve=10) as [limiter]:
+        reset = int(time.time() - EPOCH) + 3_600
+        await first(limiter, headers(50, 49, daily_limit=10, daily_remaining=9, reset=reset))
+        with anyio.fail_after(SOON), pytest.raises(UsageError, match="bulk_reserve"):
+            await limiter.acquire(lane="bulk")
+        await go(limiter, 1)
+
+
+async def test_on_postgres_the_limit_of_an_endpoint_holds_for_all(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        await first(one, headers(50, 49))
+        with anyio.fail_after(SOON):
+            probe = await one.acquire(endpoint=INVOICES, max_wait=0)
+            with pytest.raises(QuotaExhausted, match="in flight"):
+                await one.acquire(endpoint=INVOICES, max_wait=0)
+            probe.answered(200, headers(15, 14))
+            await two.acquire(max_wait=0)
+            permits = [
+                await limiter.acquire(endpoint=INVOICES, max_wait=1)
+                for limiter in (two, one)
+                for _ in range(7)
+            ]
+        for limiter in (one, two):
+            with pytest.raises(QuotaExhausted, match="create-invoices"):
+                await limiter.acquire(endpoint=INVOICES, max_wait=10)
+            assert len(await go(limiter, 3)) == 3
+        for permit in permits:
+            permit.answered(200, {})
+    assert tokens(postgres) == {"create-invoices": 15, "minutely": 23}
+
+
+async def test_on_postgres_a_refusal_stops_everybody(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        await first(one, headers(50, 49))
+        [permit] = await go(one, 1)
+        permit.answered(429, headers(50, 0, retry_after="40"))
+        for limiter in (one, two):
+            with pytest.raises(QuotaExhausted, match="minutely"):
+                await limiter.acquire(max_wait=30)
+        assert one.snapshot().refused == 1
+
+
+async def test_on_postgres_a_used_up_day_stops_everybody(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        reset = int(time.time() - EPOCH) + 3_600
+        await first(one, headers(50, 49))
+        [permit] = await go(one, 1)
+        permit.answered(429, headers(50, 48, daily_remaining=0, reset=reset))
+        for limiter in (one, two):
+            with pytest.raises(QuotaExhausted, match="daily"):
+                await limiter.acquire(max_wait=30)
+
+
+async def test_tokens_of_a_crashed_process_stay_spent_on_postgres_until_its_calls_are_over(
+    postgres: str,
+) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        await first(one, headers(4, 3))
+        one.expect(600)
+        await go(one, 3)
+        with pytest.raises(QuotaExhausted):
+            await two.acquire(max_wait=30)
+    lease = "SELECT returns_at - granted_at FROM cyclesoft.quota_token WHERE NOT settled"
+    assert query(postgres, lease) == [(690.0,)] * 3
+
+
+@pytest.mark.parametrize("how", ["restart", "crash"])
+def test_calls_pause_while_postgres_is_away(postgres: str, postgres_server: Server, how: str) -> None:
+    speed = 8.0
+
+    async def main() -> None:
+        async with (
+            Sandbox(orders=1, minutely_limit=20, clock=fast_wall(speed)) as sandbox,
+            CycleSoftSession(
+                "user",
+                "pass",
+                base_url=sandbox.url,
+                ledger=PostgresLedger(postgres),
+                retries=RetryPolicy.none(),
+            ) as cs,
+        ):
+
+            async def send() -> None:
+                await cs.workshop_orders.list(date_from=EMPTY_DAY, date_until=EMPTY_DAY)
+
+            for _ in range(5):
+                await send()
+            waiting = [asyncio.create_task(send()) for _ in range(30)]
+            await settle()
+            await anyio.to_thread.run_sync(
+                postgres_server.stop if how == "restart" else postgres_server.crash
+            )
+            seen = sandbox.requests
+            waiting += [asyncio.create_task(send()) for _ in range(5)]
+            await settle()
+            assert sandbox.requests == seen <= 20
+            await anyio.to_thread.run_sync(postgres_server.start)
+            await asyncio.gather(*waiting)
+            assert (sandbox.requests, sandbox.refused) == (40, 0)
+
+    fast(postgres, main, speed)
+
+
+def test_calls_give_up_when_postgres_stays_away(postgres: str, postgres_server: Server) -> None:
+    async def main() -> None:
+        async with limiters(postgres) as [limiter]:
+            await first(limiter, headers(50, 49))
+            await anyio.to_thread.run_sync(postgres_server.stop)
+            try:
+                with pytest.raises(LedgerError, match="the shared quota can't be asked"):
+                    await limiter.acquire(max_wait=0)
+                began = asyncio.get_running_loop().time()
+                with pytest.raises(LedgerError) as raised:
+                    await limiter.acquire()
+                assert asyncio.get_running_loop().time() > began + 25
+                assert "\n" not in str(raised.value)
+                began = asyncio.get_running_loop().time()
+                for max_wait in (None, 100):
+                    with pytest.raises(LedgerError):
+                        await limiter.acquire(max_wait=max_wait)
+            finally:
+                await anyio.to_thread.run_sync(postgres_server.start)
+            assert len(await go(limiter, 4)) == 4
+
+    fast(postgres, main, 20.0)
+
+
+def test_an_old_failure_does_not_count_when_postgres_is_away_again(
+    postgres: str, postgres_server: Server
+) -> None:
+    async def main() -> None:
+        async with limiters(postgres) as [limiter]:
+            await first(limiter, headers(50, 49))
+            await anyio.to_thread.run_sync(postgres_server.stop)
+            try:
+                given_up = asyncio.create_task(limiter.acquire(max_wait=0))
+                await asyncio.wait([given_up])
+                assert isinstance(given_up.exception(), LedgerError)
+                await asyncio.sleep(40)  # fast time: longer than calls wait for the database; nobody asks
+                waiting = asyncio.create_task(limiter.acquire())
+                given_up_too, _ = await asyncio.wait([waiting], timeout=10)
+                assert not given_up_too
+            finally:
+                await anyio.to_thread.run_sync(postgres_server.start)
+            await waiting
+
+    fast(postgres, main, 40.0)
+
+
+def test_a_turn_that_hangs_is_given_up_on_postgres(postgres: str) -> None:
+    async def main() -> None:
+        async with limiters(postgres) as [limiter]:
+            await first(limiter, headers(50, 49))
+            with psycopg.connect(postgres) as other:
+                other.execute("SELECT FROM cyclesoft.quota_account FOR UPDATE")
+                with pytest.raises(LedgerError, match="no answer in time"):
+                    await limiter.acquire(max_wait=0)
+            assert len(await go(limiter, 4)) == 4
+
+    fast(postgres, main, 20.0)
+
+
+def test_a_reply_that_waited_in_a_stopped_process_is_not_believed_on_postgres(postgres: str) -> None:
+    async def main() -> None:
+        async with limiters(postgres) as [limiter]:
+            await first(limiter, headers(5, 4))
+            waiting = asyncio.create_task(go(limiter, 4))
+            await settle()
+            time.sleep(0.1)  # noqa: ASYNC251 - stops the process for ten seconds of fast time
+            assert len(await waiting) == 4
+
+    fast(postgres, main, 100.0)
+    assert tokens(postgres) == {"minutely": 5}
+
+
+async def test_closing_on_postgres_refuses_those_who_wait_and_reports_the_rest(postgres: str) -> None:
+    async with limiters(postgres) as [limiter]:
+        await first(limiter, headers(3, 2))
+        permits = await go(limiter, 2)
+        waiting = asyncio.create_task(limiter.acquire())
+        await settle()
+        for permit in permits:
+            permit.answered(200, {})
+    with pytest.raises(SessionError, match="closed"):
+        await waiting
+    assert query(postgres, "SELECT settled FROM cyclesoft.quota_token") == [(True,)] * 3

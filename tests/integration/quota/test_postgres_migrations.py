@@ -1,0 +1,123 @@
+"""The ledger's database: its tables and who may create them, its URL, and the extra that it needs."""
+
+import asyncio
+import subprocess
+import sys
+from traceback import TracebackException
+
+import anyio
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from cyclesoft_async.errors import LedgerError, UsageError
+from cyclesoft_async.quota.postgres import PostgresLedger, migrate
+from tests.support.limiter import headers
+from tests.support.postgres import query
+from tests.support.shared_limiters import SOON, first, go, limiters
+
+
+async def test_a_newer_ledger_on_postgres_is_refused(postgres: str) -> None:
+    await migrate(postgres)
+    await migrate(postgres)
+    query(postgres, "UPDATE cyclesoft.quota_version SET version = 99")
+    with pytest.raises(LedgerError, match="version 99"):
+        await migrate(postgres)
+    async with limiters(postgres) as [limiter]:
+        with pytest.raises(LedgerError, match="version 99"):
+            await limiter.acquire()
+
+
+async def test_an_older_ledger_on_postgres_is_brought_up_to_date(postgres: str) -> None:
+    async with limiters(postgres) as [limiter]:
+        await first(limiter, headers(5, 4))
+    query(postgres, "UPDATE cyclesoft.quota_version SET version = 1")
+    query(postgres, "DROP FUNCTION cyclesoft.quota_day_room")
+    async with limiters(postgres, 2) as both:
+        assert [len(permits) for permits in await asyncio.gather(*(go(one, 2) for one in both))] == [2, 2]
+    assert query(postgres, "SELECT max(version) FROM cyclesoft.quota_version") == [(2,)]
+
+
+async def test_on_postgres_a_role_that_may_not_create_tables_says_what_to_run(postgres: str) -> None:
+    name = postgres.partition("?")[0].rpartition("/")[2]
+    query(postgres, f"CREATE ROLE shop_{name} LOGIN")
+    url = postgres.replace("postgres:@", f"shop_{name}@")
+    async with limiters(url) as [limiter]:
+        with pytest.raises(LedgerError, match="cyclesoft migrate"):
+            await limiter.acquire()
+    await migrate(postgres)
+    query(postgres, f"GRANT USAGE ON SCHEMA cyclesoft TO shop_{name}")
+    query(postgres, f"GRANT ALL ON ALL TABLES IN SCHEMA cyclesoft TO shop_{name}")
+    async with limiters(url) as [limiter]:
+        assert len(await go(limiter, 1)) == 1
+
+
+async def test_a_broken_ledger_on_postgres_is_no_reason_to_send(postgres: str) -> None:
+    async with limiters(postgres) as [limiter]:
+        await first(limiter, headers(5, 4))
+        query(postgres, "DROP FUNCTION cyclesoft.quota_turn(jsonb)")
+        with pytest.raises(LedgerError, match="quota_turn"):
+            await limiter.acquire()
+        query(
+            postgres,
+            "CREATE FUNCTION cyclesoft.quota_turn(jsonb) RETURNS text LANGUAGE sql AS $$SELECT '{}'$$",
+        )
+        with pytest.raises(LedgerError, match="can't be read"):
+            await limiter.acquire()
+
+
+async def test_a_host_that_no_postgres_can_have_is_told_at_once() -> None:
+    for host in ("a..b", "a" * 70):
+        async with limiters(f"postgresql://me@{host}/shop") as [limiter]:
+            with anyio.fail_after(SOON), pytest.raises(LedgerError, match="UnicodeError"):
+                await limiter.acquire()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "mysql://host/name",
+        "postgresql://host/name?what=ever",
+        "postgresql://host:port/name",
+        "orders.db",
+        "postgresql://me:pass@word@host/name",
+        "postgresql://me:123/pass@host/name",
+    ],
+)
+def test_what_is_no_url_of_postgres_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="postgresql://") as raised:
+        PostgresLedger(url)
+    assert "word" not in str(raised.value).replace("password", "")
+
+
+def test_the_password_of_the_postgres_ledger_is_shown_nowhere() -> None:
+    url = "postgresql://me:canary-9431@127.0.0.1:1/shop?password=canary-9431"
+    ledger = PostgresLedger(url)
+    assert repr(ledger) == "PostgresLedger('postgresql://127.0.0.1/shop')"
+    with pytest.raises(LedgerError) as raised:
+        asyncio.run(migrate(url))
+    assert "canary" not in "".join(TracebackException.from_exception(raised.value).format())
+    assert raised.value.__context__ is None, "its frames hold the URL"
+    with pytest.raises(UsageError) as refused:
+        PostgresLedger("postgresql://me:canary-9431@127.0.0.1:port/shop")
+    assert "canary" not in str(refused.value)
+
+
+async def test_the_url_of_postgres_may_name_several_servers_and_the_one_that_writes_is_found(
+    postgres: str,
+) -> None:
+    one, other = "postgresql://me@db1:5432,db2:5433/shop", postgres.replace("host=", "host=/nowhere,")
+    assert repr(PostgresLedger(one)) == "PostgresLedger('postgresql://db1,db2/shop')"
+    await migrate(other)
+    query(
+        postgres,
+        f"ALTER DATABASE {conninfo_to_dict(postgres)['dbname']} SET default_transaction_read_only = on",
+    )
+    with pytest.raises(LedgerError, match="read-only"):
+        await migrate(other)
+
+
+def test_without_the_extra_the_postgres_ledger_says_what_to_install() -> None:
+    program = "import sys; sys.modules['psycopg'] = None\nimport cyclesoft_async.quota.postgres"
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert "pip install 'cyclesoft-async[postgres]'" in done.stderr

@@ -1,0 +1,331 @@
+"""What every inbox keeps to, in a SQLite file and in PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from msgspec import structs
+
+from cyclesoft_async.errors import InboxUnavailableError, UsageError
+from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events, sign
+from cyclesoft_async.webhooks.inbox import (
+    Delivery,
+    Queued,
+    Stored,
+    Work,
+    entries,
+)
+from cyclesoft_async.webhooks.testing import delivery
+from tests.support.webhook_server import SECRET, eventually, order, running, take
+
+AnyInbox: TypeAlias = SqliteInbox | PostgresInbox
+
+GARBAGE = b"\xff"
+
+
+class Place:
+    """Where inboxes keep their deliveries."""
+
+    def __init__(self, location: Path | str) -> None:
+        self.location = location
+
+    def inbox(self, *, keep_done_days: float = 30.0, keep_dead_days: float = 90.0) -> AnyInbox:
+        if isinstance(self.location, Path):
+            return SqliteInbox(self.location, keep_done_days=keep_done_days, keep_dead_days=keep_dead_days)
+        return PostgresInbox(self.location, keep_done_days=keep_done_days, keep_dead_days=keep_dead_days)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "sqlite":
+        return Place(tmp_path / "inbox.db")
+    return Place(str(request.getfixturevalue("postgres")))
+
+
+class Hands:
+    """Claims what an inbox announces, as a dispatcher would."""
+
+    def __init__(self, inbox: AnyInbox) -> None:
+        self._inbox = inbox
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.work: asyncio.Queue[Work] = asyncio.Queue()
+
+    def announced(self, arrived: Sequence[Queued]) -> None:
+        for queued in arrived:
+            task = asyncio.create_task(self._claim(queued))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _claim(self, queued: Queued) -> None:
+        with suppress(InboxUnavailableError):  # the test is over
+            work = await self._inbox.claim(queued.seq)
+            assert work is not None
+            assert work.lane == queued.lane
+            self.work.put_nowait(work)
+
+    async def take(self, count: int) -> list[Work]:
+        return [await take(self.work) for _ in range(count)]
+
+
+@asynccontextmanager
+async def at_work(inbox: AnyInbox) -> AsyncGenerator[Hands]:
+    hands = Hands(inbox)
+    await inbox.open(hands.announced)
+    try:
+        yield hands
+    finally:
+        await inbox.close()
+
+
+def letter(number: int, *, body: bytes = b"{}", state: str = "received") -> Delivery:
+    return Delivery(
+        account_id=1,
+        id=f"id-{number}",
+        event_name="a.b",
+        lane=f"1/a/{number}",
+        event_timestamp=1.0,
+        body=body,
+        state="done" if state == "done" else "dead" if state == "dead" else "received",
+    )
+
+
+@asynccontextmanager
+async def opened(inbox: AnyInbox) -> AsyncGenerator[list[Queued]]:
+    """What the inbox announces."""
+    announced: list[Queued] = []
+    await inbox.open(announced.extend)
+    try:
+        yield announced
+    finally:
+        await inbox.close()
+
+
+async def test_what_was_put_is_announced_then_and_at_the_next_start(place: Place) -> None:
+    inbox = place.inbox()
+    async with at_work(inbox) as hands:
+        stored = await asyncio.gather(*(inbox.put(letter(number % 300)) for number in range(400)))
+        assert (stored.count(Stored.NEW), stored.count(Stored.DUPLICATE)) == (300, 100)
+        assert await inbox.put(letter(1, body=b"[]")) is Stored.QUARANTINED
+        assert await inbox.put(letter(1, body=b"[]")) is Stored.DUPLICATE
+        assert await inbox.put(letter(1)) is Stored.DUPLICATE
+        first = await hands.take(300)
+        assert {work.lane for work in first} == {f"1/a/{number}" for number in range(300)}
+        assert {(work.body, work.attempt, work.replayed, work.newest) for work in first} == {
+            (b"{}", 1, False, None)
+        }
+        for work in first[:100]:
+            await inbox.finish(work.seq, work.lane, 1.0)
+    async with at_work(place.inbox()) as hands:
+        again = await hands.take(200)
+        assert {work.seq for work in again} == {work.seq for work in first[100:]}
+        assert {work.attempt for work in again} == {2}
+        assert hands.work.empty()
+
+
+async def test_two_accounts_may_use_the_same_id(place: Place) -> None:
+    inbox = place.inbox()
+    async with at_work(inbox) as hands:
+        mine, theirs = letter(1), structs.replace(letter(1), account_id=2, lane="2/a/1")
+        assert await inbox.put(mine) is Stored.NEW
+        assert await inbox.put(theirs) is Stored.NEW
+        accounts = {work.lane: work.account_id for work in await hands.take(2)}
+        assert accounts == {mine.lane: 1, theirs.lane: 2}
+
+
+async def test_the_same_delivery_at_the_same_time_is_stored_once(place: Place) -> None:
+    inbox = place.inbox()
+    async with at_work(inbox) as hands:
+        stored = await asyncio.gather(*(inbox.put(letter(1)) for _ in range(20)))
+        assert sorted(one.value for one in stored) == ["duplicate"] * 19 + ["new"]
+        await hands.take(1)
+        await inbox.check()
+        assert hands.work.empty()
+
+
+async def test_every_end_of_an_attempt(place: Place) -> None:
+    inbox = place.inbox()
+    async with at_work(inbox) as hands:
+        await asyncio.gather(*(inbox.put(letter(number)) for number in range(4)))
+        done, dead, later, back = await hands.take(4)
+        await inbox.progress(done.seq, ["first"])
+        await inbox.finish(done.seq, done.lane, 5.0)
+        await inbox.bury(dead.seq, "hopeless \ud800 \0")
+        await inbox.postpone(later.seq, 0.0, ["first"], "not yet")
+        await inbox.release(back.seq, ["first"])
+    states = {entry.entity: (entry.state, entry.attempts) for entry in entries(place.location)}
+    assert states == {
+        done.lane: ("done", 1),
+        dead.lane: ("dead", 1),
+        later.lane: ("retrying", 1),
+        back.lane: ("received", 0),
+    }
+    [error] = [entry.error for entry in entries(place.location, state="dead")]
+    assert error is not None
+    assert error.startswith("hopeless ?")
+    async with at_work(place.inbox()) as hands:
+        again = {work.lane: work for work in await hands.take(2)}
+        assert (again[later.lane].attempt, again[later.lane].replayed) == (2, False)
+        assert (again[back.lane].attempt, again[back.lane].replayed) == (1, True)
+        assert {work.handled for work in again.values()} == {("first",)}
+
+
+async def test_odd_texts_are_kept(place: Place) -> None:
+    inbox = place.inbox()
+    odd = structs.replace(
+        letter(1), id="\0", event_name="\0", lane="1/\0/" + "x" * 10_000, problem="\0", body=b"\0\xff"
+    )
+    async with at_work(inbox) as hands:
+        assert await inbox.put(odd) is Stored.NEW
+        assert await inbox.put(odd) is Stored.DUPLICATE
+        [work] = await hands.take(1)
+        assert work.body == odd.body
+
+
+async def test_closed_means_unavailable(place: Place) -> None:
+    inbox = place.inbox()
+    with pytest.raises(InboxUnavailableError, match="not open"):
+        await inbox.put(letter(1))
+    with pytest.raises(InboxUnavailableError, match="not open"):
+        await inbox.claim(1)
+    async with opened(inbox):
+        with pytest.raises(UsageError, match="open already"):
+            await inbox.open(list[Queued]().extend)
+        waiting = [asyncio.create_task(inbox.put(letter(number))) for number in range(100)]
+        await asyncio.sleep(0)
+        closing_down = asyncio.create_task(inbox.close())
+        await asyncio.sleep(0)
+        with pytest.raises(InboxUnavailableError, match=r"closed|not open"):
+            await inbox.put(letter(101))
+        assert set(await asyncio.gather(*waiting)) == {Stored.NEW}
+        await closing_down
+    await inbox.close()
+    assert repr(inbox).startswith(f"{type(inbox).__name__}('")
+
+
+async def test_old_deliveries_are_deleted(place: Place) -> None:
+    inbox = place.inbox()
+    async with opened(inbox):
+        await asyncio.gather(*(inbox.put(letter(number, state="done")) for number in range(1200)))
+        await inbox.put(letter(2000, state="dead"))
+        await inbox.put(letter(2001))
+        assert await inbox.purge() == 0
+    async with opened(place.inbox(keep_done_days=0)):
+        await asyncio.to_thread(wait_until_few, place.location, 2)
+    assert {entry.state for entry in entries(place.location)} == {"dead", "received"}
+    inbox = place.inbox(keep_dead_days=0)
+    async with opened(inbox):
+        await inbox.purge()
+    assert [entry.state for entry in entries(place.location)] == ["received"]
+
+
+async def test_a_retention_without_end_keeps_everything(place: Place) -> None:
+    keeps = place.inbox(keep_done_days=math.inf, keep_dead_days=math.inf)
+    async with opened(keeps):
+        await keeps.put(letter(1, state="done"))
+        await keeps.put(letter(2, state="dead"))
+        assert await keeps.purge() == 0
+    for done_days, dead_days, left in ((1e308, 1e308, 2), (math.inf, 0.0, 1), (0.0, math.inf, 0)):
+        inbox = place.inbox(keep_done_days=done_days, keep_dead_days=dead_days)
+        async with opened(inbox):
+            await inbox.purge()
+        assert len(entries(place.location)) == left
+    with pytest.raises(UsageError, match="retention"):
+        place.inbox(keep_done_days=math.nan)
+
+
+def wait_until_few(location: Path | str, few: int) -> None:
+    while len(entries(location, limit=10)) > few:
+        pass
+
+
+async def test_replay(place: Place) -> None:
+    inbox = place.inbox()
+    hooks = WebhookReceiver(SECRET, inbox, max_attempts=1)
+    seen: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
+    broken = True
+
+    @hooks.on_any
+    async def handle(event: events.Event) -> None:
+        if broken and event.id == "bad":
+            raise ValueError
+        seen.put_nowait((event.id, event.is_redelivery))
+
+    async with running(hooks) as server:
+        await server.post(order(1, id="bad"))
+        await server.post(order(1, id="good"))
+        await server.post(delivery("new.thing", {}, secret=SECRET, id="unknown"))
+        await server.post(GARBAGE, {"X-CycleSoftware-Signature": sign(GARBAGE, SECRET)})
+        assert {await take(seen), await take(seen)} == {("good", False), ("unknown", False)}
+        await eventually(place.location, lambda entry: entry.id == "good" and entry.state == "done")
+        await eventually(place.location, lambda entry: entry.id == "unknown" and entry.state == "dead")
+        broken = False
+        assert await inbox.replay("good") == 1
+        assert await take(seen) == ("good", True)
+        await eventually(place.location, lambda entry: entry.id == "good" and entry.state == "done")
+        assert await inbox.replay(only_dead=True) == 3
+        assert {await take(seen), await take(seen)} == {("bad", True), ("unknown", True)}
+        assert await inbox.replay(since=datetime.now(UTC) + timedelta(days=1)) == 0
+        await eventually(place.location, lambda entry: entry.id == "bad" and entry.state == "done")
+        assert await inbox.replay("bad", since=datetime.now(UTC) - timedelta(days=1)) == 1
+        assert await take(seen) == ("bad", True)
+        with pytest.raises(UsageError, match="aware"):
+            await inbox.replay(since=datetime.now())  # noqa: DTZ005
+
+
+async def test_events_of_an_entity_are_handled_in_order_whatever_fails(place: Place) -> None:
+    hooks = WebhookReceiver(SECRET, place.inbox(), retry_after=0.01, max_attempts=3)
+    seen: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+    failures = {(1, 0): 2, (2, 1): 1, (3, 0): 99}
+
+    @hooks.on(events.WorkshopOrderUpdated)
+    async def handle(event: events.WorkshopOrderUpdated) -> None:
+        number, status = event.payload.workshop_order_id, event.payload.status_id or 0
+        seen.put_nowait((number, status))
+        if failures.get((number, status), 0) > 0:
+            failures[number, status] -= 1
+            raise ValueError
+
+    async with running(hooks) as server:
+        for status in range(3):
+            sent = await asyncio.gather(*(server.post(order(n, status=status)) for n in range(4)))
+            assert sent == [200] * 4
+        handled = [await take(seen) for _ in range(12 + 2 + 1 + 2)]
+        await eventually(place.location, lambda entry: entry.entity.endswith("/3") and entry.state == "dead")
+    assert {n: [status for number, status in handled if number == n] for n in range(4)} == {
+        0: [0, 1, 2],
+        1: [0, 0, 0, 1, 2],
+        2: [0, 1, 1, 2],
+        3: [0, 0, 0, 1, 2],
+    }
+
+
+async def test_a_stop_leaves_the_rest_for_the_next_start(place: Place) -> None:
+    first = WebhookReceiver(SECRET, place.inbox(), stop_timeout=0.0)
+    started = asyncio.Event()
+
+    @first.on_any
+    async def hang(_: events.Event) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async with running(first) as server:
+        for status in range(3):
+            assert await server.post(order(1, status=status)) == 200
+        await started.wait()
+
+    second = WebhookReceiver(SECRET, place.inbox())
+    seen: asyncio.Queue[tuple[int | None, bool]] = asyncio.Queue()
+
+    @second.on(events.WorkshopOrderUpdated)
+    async def note(event: events.WorkshopOrderUpdated) -> None:
+        seen.put_nowait((event.payload.status_id, event.is_redelivery))
+
+    async with running(second):
+        assert [await take(seen) for _ in range(3)] == [(0, True), (1, False), (2, False)]

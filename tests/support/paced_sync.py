@@ -1,0 +1,32 @@
+"""A sync against a sandbox with the account's real limit a minute; tells how long it took."""
+
+import asyncio
+import sys
+import time
+
+import msgspec
+
+from cyclesoft_async import CycleSoftSession
+from cyclesoft_async.bulksync import Store, sync_workshop_orders
+from cyclesoft_async.sandbox import Sandbox
+
+from .sync import YEAR
+
+
+async def main(database: str, orders: str) -> None:
+    sandbox = Sandbox(orders=int(orders), page_size=4, minutely_limit=360)
+    async with sandbox, CycleSoftSession("user", "pass", base_url=sandbox.url) as cs:
+        began = time.monotonic()
+        report = await sync_workshop_orders(cs, Store(database), **YEAR)
+        seconds = time.monotonic() - began
+    told = {
+        "seconds": seconds,
+        "requests": sandbox.requests,
+        "refused": sandbox.refused,
+        "orders": report.orders,
+    }
+    print(msgspec.json.encode(told).decode())  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""Processes that share an account, and a faster clock for them.
+
+Run by `python -m tests.support.processes serve|spend …`. With a speed of 10 a minute takes six seconds: for
+the event loop, for the sandbox, and for the database.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from datetime import date
+from selectors import DefaultSelector, SelectorKey
+
+from cyclesoft_async import CycleSoftSession, RetryPolicy
+from cyclesoft_async.quota.postgres import PostgresLedger
+from cyclesoft_async.sandbox import Sandbox
+
+HOST = "https://api.cyclesoftware.nl"
+EMPTY_DAY = date(1970, 1, 1)
+FAST_CLOCK = """
+    CREATE OR REPLACE FUNCTION cyclesoft.quota_clock() RETURNS double precision LANGUAGE sql VOLATILE AS $$
+        SELECT extract(epoch FROM clock_timestamp())::double precision * {speed}
+    $$
+"""
+
+
+def run_fast(main: Coroutine[object, object, None], speed: float) -> None:
+    """Run it in a loop whose clock is so many times as fast as others."""
+
+    class FastSelector(DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+            return super().select(None if timeout is None else timeout / speed)
+
+    class FastLoop(asyncio.SelectorEventLoop):
+        def time(self) -> float:
+            return time.monotonic() * speed
+
+    with asyncio.Runner(loop_factory=lambda: FastLoop(FastSelector())) as runner:
+        runner.run(main)
+
+
+def fast_wall(speed: float) -> Callable[[], float]:
+    return lambda: time.time() * speed
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def told() -> None:
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+
+
+async def serve(limit: int, speed: float) -> None:
+    """A sandbox that says where it is, waits for a line, and says what it has seen."""
+    async with Sandbox(
+        orders=1, minutely_limit=limit, latency=(0.05, 0.3), clock=fast_wall(speed)
+    ) as sandbox:
+        say(sandbox.url)
+        await told()
+        say(json.dumps([sandbox.requests, sandbox.refused]))
+
+
+async def spend(database: str, base_url: str, requests: int, tasks: int) -> None:
+    """On a line, send so many requests by so many tasks; say what was counted, and when the answers came."""
+    answered: list[float] = []
+    todo = iter(range(requests))
+    async with CycleSoftSession(
+        "user", "pass", base_url=base_url, retries=RetryPolicy.none(), ledger=PostgresLedger(database)
+    ) as cs:
+
+        async def work() -> None:
+            for _ in todo:
+                await cs.workshop_orders.list(date_from=EMPTY_DAY, date_until=EMPTY_DAY)
+                answered.append(time.time())
+
+        say("ready")
+        await told()
+        await asyncio.gather(*(work() for _ in range(tasks)))
+        say(json.dumps([cs.quota.sent, cs.quota.refused, answered]))
+
+
+async def hold(database: str, count: int) -> None:
+    """Take so many tokens of a limit of 10, say so, and do nothing with them."""
+    limiter = PostgresLedger(database).limiter("user", HOST, max_concurrent=32, bulk_reserve=None)
+    (await limiter.acquire()).answered(200, {"X-RateLimit-Minutely-Limit": "10"})
+    permits = [await limiter.acquire() for _ in range(count)]
+    say("ready")
+    await told()
+    for permit in permits:
+        permit.unsent()
+
+
+def main() -> None:
+    match sys.argv[1:]:
+        case ["serve", limit, speed]:
+            run_fast(serve(int(limit), float(speed)), float(speed))
+        case ["spend", database, base_url, requests, tasks, speed]:
+            run_fast(spend(database, base_url, int(requests), int(tasks)), float(speed))
+        case ["hold", database, count]:
+            asyncio.run(hold(database, int(count)))
+        case _:
+            sys.exit("serve LIMIT SPEED | spend DATABASE BASE_URL REQUESTS TASKS SPEED | hold DATABASE COUNT")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What the tests of the store share."""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import date
+
+import msgspec
+
+from cyclesoft_async.bulksync import Store
+from cyclesoft_async.bulksync.store.runs import StoredRun, WindowPage
+from cyclesoft_async.bulksync.store.store import StoreWriter
+from cyclesoft_async.bulksync.window import Window
+from cyclesoft_async.models import WorkshopOrder
+from cyclesoft_async.transport.pages import read_page
+from cyclesoft_async.transport.response import Answer
+
+from .postgres import query
+
+YEAR = Window(date(2025, 1, 1), date(2025, 12, 31))
+
+SQLITE = "sqlite:///"
+
+
+def rows(url: str, statement: str) -> list[tuple[object, ...]]:
+    """The rows that a statement gives."""
+    if not url.startswith("sqlite"):
+        return query(url, statement)
+    with closing(sqlite3.connect(url.removeprefix(SQLITE))) as connection, connection:
+        return connection.execute(statement).fetchall()
+
+
+def raw_page(*orders: Mapping[str, object] | bytes) -> bytes:
+    """The JSON of a page; an order that is bytes stands in it as it is."""
+    data = [order if isinstance(order, bytes) else json.dumps(order).encode() for order in orders]
+    return b'{"error": false, "data": [' + b",".join(data) + b"]}"
+
+
+def page_of(
+    run: StoredRun, *orders: Mapping[str, object] | bytes, number: int = 0, done: bool = False
+) -> WindowPage:
+    page = read_page(Answer(status=200, headers={}, body=raw_page(*orders)), WorkshopOrder)
+    return WindowPage(
+        run_id=run.run_id,
+        number=number,
+        page=page,
+        orders=len(page.items),
+        done=done,
+        in_order=True,
+        reached=None,
+    )
+
+
+async def begin(writer: StoreWriter, windows: Sequence[Window] = (YEAR,)) -> StoredRun:
+    return await writer.begin_run(windows[0].first, windows[-1].last, windows)
+
+
+async def as_it_is(writer: StoreWriter, run: StoredRun) -> StoredRun:
+    """The run as it stands in the store by now."""
+    found = await writer.current_run(run.run_id)
+    assert found is not None
+    return found
+
+
+async def stored(url: str, *pages: tuple[Mapping[str, object] | bytes, ...]) -> StoredRun:
+    """A run that wrote the pages, each in a transaction of its own."""
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        for page in pages:
+            await writer.write([page_of(run, *page)], requests=1)
+    return run
+
+
+def version(name: str, modified: str | None, key: int = 1) -> dict[str, object]:
+    return {
+        "workshop_order_id": key,
+        "datetime_modified": modified,
+        "repair_description": name,
+        "order_items": [{"description": name}],
+    }
+
+
+def decoded(order: Mapping[str, object]) -> tuple[WorkshopOrder, bytes]:
+    raw = json.dumps(order).encode()
+    return msgspec.json.decode(raw, type=WorkshopOrder), raw

@@ -1,0 +1,148 @@
+"""The plain limit of a vendor who states one, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from benchmarks.virtual_time import VirtualTimeLoop
+from cyclesoft_async.errors import QuotaExhausted, SessionError
+from cyclesoft_async.quota import FixedLimiter
+from tests.support.limiter import now, settle, until
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return "asyncio", {"loop_factory": VirtualTimeLoop}
+
+
+async def test_no_minute_has_more_than_the_limit_and_each_has_all_of_it() -> None:
+    limiter = FixedLimiter(20)
+    sent: list[float] = []
+
+    async def call() -> None:
+        permit = await limiter.acquire()
+        sent.append(now())
+        await asyncio.sleep(0.3)  # virtual time: what an answer takes
+        permit.answered(200, {})
+
+    began = now()
+    await asyncio.gather(*(call() for _ in range(60)))
+    assert [round(at - began, 1) for at in sent] == [0.0] * 20 + [60.3] * 20 + [120.6] * 20
+
+
+async def test_without_a_limit_all_go_at_once() -> None:
+    limiter = FixedLimiter(None)
+    began = now()
+    for _ in range(1_000):
+        (await limiter.acquire()).answered(200, {})
+    assert now() == began
+
+
+@pytest.mark.parametrize("limit", [None, 20])
+async def test_after_a_429_all_wait_as_long_as_it_says(limit: int | None) -> None:
+    limiter = FixedLimiter(limit)
+    began = now()
+    (await limiter.acquire()).answered(429, {"Retry-After": "30"})
+    (await limiter.acquire()).answered(200, {})
+    assert round(now() - began) == 30
+
+
+async def test_a_token_that_was_not_spent_is_there_at_once() -> None:
+    limiter = FixedLimiter(1)
+    began = now()
+    permit = await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    assert repr(limiter) == "<FixedLimiter: 1 in flight, 1 waiting>"
+    await until(began + 5)
+    permit.unsent()
+    next_one = await waiting
+    assert round(now() - began) == 5
+    next_one.lost()
+    await limiter.acquire()
+    assert round(now() - began) == 65
+
+
+async def test_who_would_wait_too_long_is_told_at_once() -> None:
+    limiter = FixedLimiter(1)
+    (await limiter.acquire()).answered(200, {})
+    began = now()
+    with pytest.raises(QuotaExhausted) as caught:
+        await limiter.acquire(max_wait=59)
+    assert (caught.value.scope, now()) == ("minutely", began)
+    patient = asyncio.create_task(limiter.acquire(max_wait=61))
+    await settle()
+    with pytest.raises(QuotaExhausted):  # the second of two waits for two minutes
+        await limiter.acquire(max_wait=61)
+    (await patient).answered(429, {"Retry-After": "90"})
+    waiting = [asyncio.create_task(limiter.acquire(max_wait=wait)) for wait in (None, 80)]
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(results[1], QuotaExhausted)
+
+
+async def test_a_pause_while_waiting_can_be_too_long() -> None:
+    limiter = FixedLimiter(2)
+    first, _ = await limiter.acquire(), await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire(max_wait=70))
+    await settle()
+    first.answered(429, {"Retry-After": "600"})
+    with pytest.raises(QuotaExhausted):
+        await waiting
+
+
+async def test_who_gives_up_leaves_nothing_behind() -> None:
+    limiter = FixedLimiter(1)
+    permit = await limiter.acquire()
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
+    await settle()
+    for task in waiting[:2]:
+        task.cancel()
+    await settle()
+    permit.unsent()
+    (await waiting[2]).unsent()
+    assert repr(limiter) == "<FixedLimiter: 0 in flight, 0 waiting>"
+
+
+@pytest.mark.parametrize("ticks", range(4))
+async def test_a_call_that_is_cancelled_as_a_token_comes_back_is_cancelled(ticks: int) -> None:
+    limiter = FixedLimiter(1)
+    permit = await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    permit.unsent()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    asked = waiting.cancel()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled() == asked
+    if asked:
+        (await limiter.acquire(max_wait=0)).unsent()
+
+
+async def test_max_wait_holds_behind_others_too() -> None:
+    limiter = FixedLimiter(1)
+    permit = await limiter.acquire()
+    patient = asyncio.create_task(limiter.acquire())
+    waiting = asyncio.create_task(limiter.acquire(max_wait=200))
+    await settle()
+    began = now()
+    permit.answered(429, {"Retry-After": "3600"})
+    with pytest.raises(QuotaExhausted):
+        await waiting
+    assert now() < began + 200.1
+    patient.cancel()
+
+
+async def test_closing_refuses_those_who_wait_and_those_who_come_later() -> None:
+    limiter = FixedLimiter(1)
+    permit = await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    await limiter.aclose()
+    for call in (waiting, asyncio.create_task(limiter.acquire())):
+        with pytest.raises(SessionError, match="closed"):
+            await call
+    permit.answered(200, {})
+    assert repr(limiter) == "<FixedLimiter: 0 in flight, 0 waiting>"
