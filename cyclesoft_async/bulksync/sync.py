@@ -17,7 +17,7 @@ from .fetch.readers import Arrival, NewRequests, check, first_page, read_parts
 from .fetch.refetch import refetch_unseen
 from .history import known_orders, to_go_on_with
 from .report import SyncProgress, SyncReport, SyncStopped
-from .store.runs import StoredRun, WindowPage
+from .store.runs import StoredRun
 from .store.store import Store, StoreWriter
 
 
@@ -91,7 +91,7 @@ class _Sync:
         self._cs = cs
         self._writer = writer
         self._run_id = run.run_id
-        self._plan = Plan((window.part() for window in run.windows if not window.done), known)
+        self._plan = Plan((Part.of(window) for window in run.windows if not window.done), known)
         self._tally = tally
         tally.begin(run, self._plan)
 
@@ -106,9 +106,7 @@ class _Sync:
         await self._writer.finish_run(self._run_id, requests=self._tally.new_requests.take())
 
     async def _keep(self, arrivals: Sequence[Arrival]) -> None:
-        pages = [
-            WindowPage.of(self._run_id, arrival.part, arrival.page, arrival.orders) for arrival in arrivals
-        ]
+        pages = [arrival.part.fetched(self._run_id, arrival.page, arrival.orders) for arrival in arrivals]
         rejected = await self._writer.write(pages, requests=self._tally.new_requests.take())
         self._tally.stored(arrivals, rejected)
 

@@ -28,11 +28,11 @@ from cyclesoft_async.errors import CycleSoftError, InboxUnavailableError, QuotaE
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks.inbox.postgres import ensure_tables
 
-from .fetch.plan import split_days, start_days
+from .fetch.plan import Part, split_days, start_days
 from .fetch.readers import PASSING, NewRequests, check, in_bulk, pages_of
 from .fetch.refetch import refetch_unseen
 from .history import to_go_on_with
-from .store.runs import StoredRun, WindowPage
+from .store.runs import StoredRun
 from .store.store import Store, StoreWriter
 
 logger = logging.getLogger("cyclesoft_async.bulksync")
@@ -181,11 +181,11 @@ class _Worker:
         run = await self._writer.current_run(run_id)
         if run is None or run.windows[number].done:
             return
-        part = run.windows[number].part()
+        part = Part.of(run.windows[number])
         async with aclosing(pages_of(in_bulk(self._cs), part)) as pages:
             async for page in pages:
                 orders = part.read(start_days(page), page.cursor)
-                kept = WindowPage.of(run_id, part, page, orders)
+                kept = part.fetched(run_id, page, orders)
                 await self._writer.write([kept], requests=self._new_requests.take())
                 if part.done:
                     return

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from itertools import accumulate
 from math import ceil
 
+from cyclesoft_async.bulksync.store.runs import StoredWindow, WindowPage
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import Page
@@ -81,6 +82,25 @@ class Part:
         self.in_order = in_order
         self._reached = window.first.toordinal() - 1 if reached is None else reached.toordinal()
         self._begun = self._orders = 0
+
+    @classmethod
+    def of(cls, stored: StoredWindow) -> Part:
+        """Return what is left of a stored window."""
+        return cls(
+            stored.number, stored.window, stored.cursor, reached=stored.reached, in_order=stored.in_order
+        )
+
+    def fetched(self, run_id: int, page: Page[WorkshopOrder], orders: int) -> WindowPage:
+        """Return the page that was noted last as the store takes it."""
+        return WindowPage(
+            run_id=run_id,
+            number=self.number,
+            page=page,
+            orders=orders,
+            done=self.done,
+            in_order=self.in_order,
+            reached=self.reached,
+        )
 
     def read(self, days: Sequence[int], cursor: str | None) -> int:
         """Note a page.

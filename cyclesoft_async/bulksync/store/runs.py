@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select
 
-from cyclesoft_async.bulksync.fetch.plan import Part
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.errors import StoreError
 from cyclesoft_async.models import WorkshopOrder
@@ -32,10 +31,6 @@ class StoredWindow(Struct, frozen=True, kw_only=True):
     """The last day that was read of while they did; None before the first."""
     pages: int
     orders: int
-
-    def part(self) -> Part:
-        """What is left of it, to be read."""
-        return Part(self.number, self.window, self.cursor, reached=self.reached, in_order=self.in_order)
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
@@ -70,19 +65,6 @@ class WindowPage(Struct, frozen=True, kw_only=True):
     """Whether all pages of the window up to this one came in the order of the scheduled start."""
     reached: date | None
     """The last day that was read of while they did."""
-
-    @classmethod
-    def of(cls, run_id: int, part: Part, page: Page[WorkshopOrder], orders: int) -> WindowPage:
-        """A page that the part has noted as its last one."""
-        return cls(
-            run_id=run_id,
-            number=part.number,
-            page=page,
-            orders=orders,
-            done=part.done,
-            in_order=part.in_order,
-            reached=part.reached,
-        )
 
 
 def last_run(connection: Connection, date_from: date, date_until: date) -> StoredRun | None:

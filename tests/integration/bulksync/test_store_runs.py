@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store
+from cyclesoft_async.bulksync.fetch.plan import Part
 from cyclesoft_async.bulksync.store.queries import OrderKey
 from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.window import Window
@@ -91,7 +92,7 @@ async def test_a_window_remembers_that_a_page_came_out_of_order(url: str) -> Non
             await writer.write([replace(page_of(run), in_order=in_order)], requests=1)
         [window] = (await as_it_is(writer, run)).windows
     assert not window.in_order
-    assert not window.part().in_order
+    assert not Part.of(window).in_order
 
 
 async def test_a_window_remembers_how_far_it_was_read(url: str) -> None:
@@ -99,7 +100,7 @@ async def test_a_window_remembers_how_far_it_was_read(url: str) -> None:
         run = await begin(writer)
         page = replace(page_of(run), page=replace(page_of(run).page, cursor="here"))
         await writer.write([replace(page, reached=date(2025, 3, 9))], requests=1)
-        part = (await as_it_is(writer, run)).windows[0].part()
+        part = Part.of((await as_it_is(writer, run)).windows[0])
     assert part.days_left == range(date(2025, 3, 10).toordinal(), date(2026, 1, 1).toordinal())
     part.read([date(2025, 3, 2).toordinal(), date(2026, 1, 1).toordinal()], "there")
     assert not part.in_order, "this page begins before the last one's end"
