@@ -2,11 +2,13 @@
 
 import sys
 
+from cyclesoft_async._extras import missing_extra
 
-def main() -> None:
-    """Run the command; without the extra, say what is missing."""
+
+def run() -> None:
+    """Run the command. Without its extra, exit with what to install."""
     try:
         from .main import cyclesoft  # noqa: PLC0415 - the extra may not be installed
     except ModuleNotFoundError as error:
-        sys.exit(f"cyclesoft: {error.name} is not installed; run: pip install 'cyclesoft-async[cli,store]'")
+        sys.exit(f"cyclesoft: {missing_extra(error, 'cli,store')}")
     cyclesoft()

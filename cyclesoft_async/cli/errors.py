@@ -7,6 +7,7 @@ from typing import NoReturn
 import click
 
 from cyclesoft_async import errors
+from cyclesoft_async._extras import missing_extra
 
 INTERRUPTED = 130
 
@@ -38,14 +39,9 @@ class ExitCodes(click.Group):
             code = next(code for kind, code in _CODES if isinstance(error, kind))
             _end(ctx, str(error), code)
         except ModuleNotFoundError as error:
-            _end(ctx, missing(error), 1)
+            _end(ctx, str(missing_extra(error, "cli,store")), 1)
         except OSError as error:
             _end(ctx, error.strerror or str(error), 1)
-
-
-def missing(error: ModuleNotFoundError) -> str:
-    """What to install."""
-    return f"{error.name} is not installed; run: pip install 'cyclesoft-async[cli,store]'"
 
 
 def _end(ctx: click.Context, message: str, code: int) -> NoReturn:

@@ -8,7 +8,7 @@ from threading import Thread
 
 import anyio
 
-from cyclesoft_async.cli import main
+from cyclesoft_async.cli import run
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.fast_clock import Clock
@@ -38,4 +38,4 @@ if __name__ == "__main__":
         "CYCLESOFT_BASE_URL": serve_in_a_thread(),
     }
     sys.argv = ["cyclesoft", "sync", "--from", "2025-01-01", "--until", "2025-12-31", "--wait", *sys.argv[1:]]
-    main()
+    run()
