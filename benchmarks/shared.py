@@ -32,7 +32,7 @@ from aiohttp import web
 from cyclesoft_async.quota import Limiter
 from cyclesoft_async.quota.postgres import PostgresLedger
 from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import Delivery, Inbox, Queued
+from cyclesoft_async.webhooks.inbox import Delivery, Inbox, QueuedDelivery
 
 from .measuring import Effort, Goal, Part, Table, turns
 from .postgres import postgres_server
@@ -147,7 +147,7 @@ async def _put(inbox: Inbox, at_once: int, seconds: float) -> int:
                 account_id=1,
                 id=id_,
                 event_name="workshop_order.updated",
-                lane=f"1/workshop_order/{next(numbers)}",
+                ordering_key=f"1/workshop_order/{next(numbers)}",
                 event_timestamp=1_649_336_612.447,
                 body=template.replace(its_id, id_.encode()),
             )
@@ -167,7 +167,7 @@ async def _running(receiver: WebhookReceiver) -> AsyncGenerator[None]:
     await runner.cleanup()
 
 
-def _ignore(_: Sequence[Queued]) -> None:
+def _ignore(_: Sequence[QueuedDelivery]) -> None:
     pass
 
 

@@ -2,13 +2,14 @@
 
 ::
 
-    receiver.py     WebhookReceiver: the aiohttp routes, and what they answer
-    body.py         the request's bytes, up to a limit
-    signature.py    sign and verify;  keyring.py  which secret speaks for which account
-    events.py       what can be delivered;  envelope.py  from bytes to an event
-    inbox/          where deliveries are kept until they are handled
-    dispatch.py     runs handlers from the inbox;  routing.py  which ones;  retry.py  when again
-    testing.py      makes and signs deliveries, for your own tests
+    receiver.py      WebhookReceiver: aiohttp routes and their responses
+    request_body.py  size-limited request bodies
+    signature.py     sign and verify;  keyring.py  which secret signs for which account
+    events.py        event types;  envelope.py  decoding of a body into an event
+    inbox/           durable storage until deliveries are handled
+    dispatcher.py    runs handlers, with retries;  routing.py  handlers per event type
+    diagnosis.py     finds out how a captured delivery was signed
+    testing.py       signed deliveries and events for your own tests
 
 Vendor page: "Webhooks".
 """

@@ -1,6 +1,6 @@
 """Runs handlers from the inbox: one event of an entity at a time, many entities at once.
 
-Every entity has a lane. The events of a lane are handled strictly in order of arrival: one that has to be
+Every entity has a key. The events of a key are handled strictly in order of arrival: one that has to be
 tried again holds back those behind it, and nothing else.
 """
 
@@ -19,12 +19,12 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from cyclesoft_async._backoff import exponential_backoff
 from cyclesoft_async.errors import InboxError
 
 from .envelope import read
 from .events import Event, UnknownEvent
-from .inbox import Inbox, Queued, Work
-from .retry import delay
+from .inbox import ClaimedDelivery, Inbox, QueuedDelivery
 from .routing import Route, Routes, understood
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
@@ -34,6 +34,7 @@ T = TypeVar("T")
 _INBOX_RETRY_SECONDS: Final = 0.5
 _CANCEL_SECONDS: Final = 1.0
 _LONGEST_ERROR: Final = 500
+_LONGEST_DELAY: Final = 3600.0
 
 
 class Policy(NamedTuple):
@@ -58,20 +59,20 @@ class Dispatcher:
         self._inbox = inbox
         self._routes = routes
         self._policy = policy
-        self._lanes: dict[str, deque[Queued]] = {}
+        self._queues: dict[str, deque[QueuedDelivery]] = {}
         self._ready: deque[str] = deque()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._cut_off = False
 
-    def add(self, arrived: Sequence[Queued]) -> None:
+    def add(self, arrived: Sequence[QueuedDelivery]) -> None:
         """Take on what waits, in order of arrival."""
         for queued in arrived:
-            lane = self._lanes.setdefault(queued.lane, deque())
-            lane.append(queued)
-            if len(lane) == 1:
-                self._line_up(queued.lane, queued.due_at)
+            key = self._queues.setdefault(queued.ordering_key, deque())
+            key.append(queued)
+            if len(key) == 1:
+                self._line_up(queued.ordering_key, queued.due_at)
         self._start_some()
 
     async def stop(self, deadline: float) -> None:
@@ -90,17 +91,17 @@ class Dispatcher:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CANCEL_SECONDS)
 
-    def _line_up(self, lane: str, due_at: float) -> None:
+    def _line_up(self, key: str, due_at: float) -> None:
         wait = due_at - time()
         if wait <= 0.0:
-            self._ready.append(lane)
+            self._ready.append(key)
         else:
             loop = asyncio.get_running_loop()
-            self._timers[lane] = loop.call_later(wait, self._is_due, lane)
+            self._timers[key] = loop.call_later(wait, self._is_due, key)
 
-    def _is_due(self, lane: str) -> None:
-        del self._timers[lane]
-        self._ready.append(lane)
+    def _is_due(self, key: str) -> None:
+        del self._timers[key]
+        self._ready.append(key)
         self._start_some()
 
     def _start_some(self) -> None:
@@ -115,44 +116,46 @@ class Dispatcher:
             logger.error("the dispatcher failed: %s", _where(error))
         self._start_some()
 
-    async def _advance(self, lane: str) -> None:
-        """Handle the first event of a lane, and line up whatever is then its first."""
-        waiting = self._lanes[lane]
+    async def _advance(self, key: str) -> None:
+        """Handle the first event of a key, and line up whatever is then its first."""
+        waiting = self._queues[key]
         again_at = await self._attempt(waiting[0].seq)
         if again_at is not None:
-            self._line_up(lane, again_at)
+            self._line_up(key, again_at)
             return
         waiting.popleft()
         if waiting:
-            self._line_up(lane, waiting[0].due_at)
+            self._line_up(key, waiting[0].due_at)
         else:
-            del self._lanes[lane]
+            del self._queues[key]
 
     async def _attempt(self, seq: int) -> float | None:
         """When to try again, in seconds since 1970; None when the event is through, one way or the other."""
-        work = await self._surely(lambda: self._inbox.claim(seq))
+        work = await self._retry_until_written(lambda: self._inbox.claim(seq))
         if work is None:
             return None
         try:
             event = _event(work)
         except ValueError as error:  # a dead letter that was replayed
-            await self._bury(seq, str(error))
+            await self._dead_letter(seq, str(error))
             return None
         if work.attempt > self._policy.max_attempts:
-            await self._bury(seq, "the process ended during each attempt")
+            await self._dead_letter(seq, "the process ended during each attempt")
             return None
         routes = self._routes.matching(event)
         handled, failures = await self._run_handlers(event, routes, work)
         if failures:
             return await self._failed(event, work, handled, failures)
         if isinstance(event, UnknownEvent) and not understood(event, routes):
-            await self._bury(seq, event.problem)
+            await self._dead_letter(seq, event.problem)
         else:
-            await self._surely(lambda: self._inbox.finish(seq, work.lane, event.event_timestamp))
+            await self._retry_until_written(
+                lambda: self._inbox.complete(seq, work.ordering_key, event.event_timestamp)
+            )
         return None
 
     async def _run_handlers(
-        self, event: Event, routes: Sequence[Route], work: Work
+        self, event: Event, routes: Sequence[Route], work: ClaimedDelivery
     ) -> tuple[list[str], list[str]]:
         """The names of the handlers that have succeeded so far, and what went wrong with the others."""
         handled = list(work.handled)
@@ -177,7 +180,7 @@ class Dispatcher:
             else:
                 handled.append(route.name)
                 if len(routes) > 1:
-                    await self._surely(lambda: self._inbox.progress(work.seq, handled))
+                    await self._retry_until_written(lambda: self._inbox.progress(work.seq, handled))
         return handled, failures
 
     async def _call(self, route: Route, event: Event) -> None:
@@ -192,21 +195,21 @@ class Dispatcher:
             raise RuntimeError("the handler was cancelled from within") from error
 
     async def _failed(
-        self, event: Event, work: Work, handled: Sequence[str], failures: Sequence[str]
+        self, event: Event, work: ClaimedDelivery, handled: Sequence[str], failures: Sequence[str]
     ) -> float | None:
         text = "; ".join(failures)
         if work.attempt >= self._policy.max_attempts:
             logger.error("event %s is dead after %d attempts", event.id, work.attempt)
-            await self._bury(work.seq, text)
+            await self._dead_letter(work.seq, text)
             return None
-        again_at = time() + delay(work.attempt, self._policy.retry_after, random.random)
-        await self._surely(lambda: self._inbox.postpone(work.seq, again_at, handled, text))
+        again_at = time() + retry_delay(work.attempt, self._policy.retry_after)
+        await self._retry_until_written(lambda: self._inbox.postpone(work.seq, again_at, handled, text))
         return again_at
 
-    async def _bury(self, seq: int, error: str) -> None:
-        await self._surely(lambda: self._inbox.bury(seq, error))
+    async def _dead_letter(self, seq: int, error: str) -> None:
+        await self._retry_until_written(lambda: self._inbox.dead_letter(seq, error))
 
-    async def _surely(self, write: Callable[[], Awaitable[T]]) -> T:
+    async def _retry_until_written(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write to the inbox; while it takes no writes, nothing can go on that would not be forgotten."""
         attempt = 0
         while True:
@@ -220,10 +223,21 @@ class Dispatcher:
                     raise asyncio.CancelledError from None
                 attempt += 1
                 logger.warning("%s; handlers wait", error)
-                await asyncio.sleep(delay(attempt, _INBOX_RETRY_SECONDS, random.random))
+                await asyncio.sleep(retry_delay(attempt, _INBOX_RETRY_SECONDS))
 
 
-def _event(work: Work) -> Event:
+def retry_delay(attempt: int, first: float, jitter: Callable[[], float] = random.random) -> float:
+    """Return the seconds to wait after a failed attempt: doubled each time, up to an hour, with jitter.
+
+    Args:
+        attempt: Number of the failed attempt, from 1.
+        first: Longest delay after the first failure, in seconds.
+        jitter: Returns a number from 0 up to 1. The delay is reduced by up to half of itself.
+    """
+    return exponential_backoff(attempt, first=first, longest=_LONGEST_DELAY) * (1.0 - jitter() / 2.0)
+
+
+def _event(work: ClaimedDelivery) -> Event:
     """What handlers get.
 
     Raises:

@@ -114,7 +114,7 @@ def _unknown(head: _Head, payload: Raw, problem: str) -> UnknownEvent:
     )
 
 
-def lane(event: Event) -> str:
+def ordering_key(event: Event) -> str:
     """What has to be handled in order: the events of an entity, or just this one if that is unknown."""
     entity = event.entity
     if entity is None:

@@ -18,7 +18,7 @@ from multidict import istr
 from cyclesoft_async.errors import InboxError, UsageError
 
 from .dispatcher import Dispatcher, Policy
-from .envelope import lane, read
+from .envelope import ordering_key, read
 from .events import Event, UnknownEvent
 from .inbox import Delivery, Inbox, Stored
 from .keyring import Keyring, Secrets
@@ -205,7 +205,7 @@ class WebhookReceiver:
             account_id=event.account_id,
             id=event.id,
             event_name=event.event_name,
-            lane=lane(event),
+            ordering_key=ordering_key(event),
             event_timestamp=event.event_timestamp,
             body=body,
             state="received" if routes else "done" if known else "dead",
@@ -219,7 +219,7 @@ def _illegible(body: bytes, account_id: int, problem: str) -> Delivery:
         account_id=account_id,
         id=f"sha256:{digest}",
         event_name=None,
-        lane=f"{account_id}/?/{digest}",
+        ordering_key=f"{account_id}/?/{digest}",
         event_timestamp=None,
         body=body,
         state="dead",

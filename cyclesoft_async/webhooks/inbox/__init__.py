@@ -2,23 +2,23 @@
 
 from .browse import Entry, entries
 from .protocol import (
+    ClaimedDelivery,
     Delivery,
     Inbox,
-    Queued,
+    QueuedDelivery,
     State,
     Stored,
-    Work,
 )
 from .sqlite.inbox import SqliteInbox
 
 __all__ = [
+    "ClaimedDelivery",
     "Delivery",
     "Entry",
     "Inbox",
-    "Queued",
+    "QueuedDelivery",
     "SqliteInbox",
     "State",
     "Stored",
-    "Work",
     "entries",
 ]

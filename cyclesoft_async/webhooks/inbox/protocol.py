@@ -1,11 +1,11 @@
-"""What the receiver and the dispatcher want from an inbox.
+"""Interface between an inbox, the receiver that fills it and the dispatcher that empties it.
 
 ::
 
     received ──> running ──> done
        ^            │ ├────> retrying ──> running …
        │            │ └────> dead
-       └── replay ──┴─────────┘            quarantined: the same id came with another body
+       └── replay ──┴─────────┘            quarantined: the same id arrived with another body
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from enum import Enum
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
+
+from cyclesoft_async.webhooks.events import Event
 
 State: TypeAlias = Literal["received", "running", "done", "retrying", "dead", "quarantined"]
 
@@ -26,105 +28,129 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """0 when the body names none."""
     id: str
     event_name: str | None
-    lane: str
-    """Deliveries of one lane are handled one after the other: it names account and entity."""
+    ordering_key: str
+    """Deliveries with the same key are handled one after the other. It names account and entity."""
     event_timestamp: float | None
     """Seconds since 1970, by the vendor's clock."""
     body: bytes
     state: Literal["received", "done", "dead"] = "received"
-    """Done when nobody wants it, dead when nobody understands it."""
+    """"done" if no handler matches, "dead" if the payload cannot be decoded."""
     problem: str | None = None
+    event: Event | None = None
+    """The decoded body. An inbox hands it on to this process's dispatcher, so that it is decoded once."""
+    claim: bool = False
+    """Whether to store it as claimed: the dispatcher holds a place for it. An inbox may ignore this."""
 
 
 class Stored(Enum):
-    """What became of a delivery."""
+    """Result of storing a delivery."""
 
     NEW = "new"
     DUPLICATE = "duplicate"
     """The same id with the same body was stored before."""
     QUARANTINED = "quarantined"
-    """The same id was stored before, with another body: kept aside, and never handled."""
+    """The same id was stored before with another body. It is kept apart and never handled."""
 
 
-class Queued(NamedTuple):
-    """A delivery that waits to be handled."""
-
-    seq: int
-    """Rises in the order of arrival."""
-    lane: str
-    due_at: float
-    """Not before this time, in seconds since 1970."""
-
-
-class Work(Struct, frozen=True, kw_only=True, gc=False):
+class ClaimedDelivery(Struct, frozen=True, kw_only=True, gc=False):
     """A delivery that is being handled."""
 
     seq: int
     account_id: int
-    """The account whose secret signed it, and whose event it has to be; 0 when that is not known."""
-    lane: str
+    """The account whose secret signed it, and whose event it must be. 0 when that is not known."""
+    ordering_key: str
     body: bytes
     attempt: int
     """1 for the first."""
     replayed: bool
     """Whether handlers may have seen it before its attempts were counted from 1."""
     handled: tuple[str, ...]
-    """Names of the handlers that succeeded already."""
+    """Names of the handlers that have succeeded."""
     received_at: float
     """When it was stored, in seconds since 1970."""
     newest: float | None
-    """The newest timestamp among the handled events of the lane, in seconds since 1970."""
+    """The newest timestamp among the handled events with this key, in seconds since 1970."""
+    first_attempt_at: float | None = None
+    """When attempt 1 was claimed, in seconds since 1970. A replay starts anew. None: when it was received."""
+    interrupted: int = 0
+    """How many attempts in a row, directly before this one, ended with their process."""
 
 
-Announce: TypeAlias = Callable[[Sequence[Queued]], None]
+class QueuedDelivery(NamedTuple):
+    """A delivery that waits to be handled."""
+
+    seq: int
+    """Rises in the order of arrival."""
+    ordering_key: str
+    due_at: float
+    """Not before this time, in seconds since 1970."""
+    event: Event | None = None
+    """The decoded body, when this process has it."""
+    claimed: ClaimedDelivery | None = None
+    """Set when it was stored as claimed."""
+
+
+Announce: TypeAlias = Callable[[Sequence[QueuedDelivery]], None]
 
 
 class Inbox(Protocol):
-    """Keeps deliveries.
+    """Durable storage for deliveries.
 
     Every method but `open` raises `InboxUnavailableError` when nothing could be written.
     """
 
     async def open(self, announce: Announce) -> None:
-        """Start; from now on `announce` is called with what waits to be handled, in order of arrival.
+        """Open. From now on `announce` is called with the deliveries to handle, in order of arrival.
 
-        An inbox that takes no writes yet opens all the same, and announces what it has when it does. One that
-        several processes share announces to each what it shall handle: one delivery of a lane at a time, and
+        An inbox that cannot be written yet opens all the same, and announces its deliveries once it can. One
+        that several processes share announces to each its part: one delivery per ordering key at a time, and
         only a few more than were claimed.
 
         Raises:
-            InboxLockedError: Another process has it open, and it can't be shared.
-            InboxError: It is no inbox, or one of a newer version.
+            InboxLockedError: Another process has it open, and it cannot be shared.
+            InboxError: It is not an inbox, or one of a newer version.
         """
 
     async def close(self) -> None:
-        """Write what is waiting to be written, and stop."""
+        """Finish pending writes, and close."""
 
     async def put(self, delivery: Delivery) -> Stored:
-        """Store a delivery; on return it is on disk."""
+        """Store a delivery durably."""
         ...
 
-    async def claim(self, seq: int) -> Work | None:
+    async def claim(self, seq: int) -> ClaimedDelivery | None:
         """Mark a delivery as running and count the attempt, before a handler sees it.
 
-        None when another process that shares the inbox has taken it over: there is nothing more to do.
+        None when another process that shares the inbox holds it now.
         """
         ...
 
     async def progress(self, seq: int, handled: Sequence[str]) -> None:
-        """Remember which handlers succeeded so far."""
+        """Record which handlers have succeeded so far."""
 
-    async def finish(self, seq: int, lane: str, event_timestamp: float) -> None:
-        """Mark a delivery as done, and its timestamp as handled in its lane."""
+    async def complete(
+        self, seq: int, ordering_key: str, event_timestamp: float, *, at_once: bool = True
+    ) -> None:
+        """Mark a delivery as done, and its timestamp as handled for its key. Returns when that is durable.
+
+        Unless `at_once`, the write may wait up to 10 ms for others to share its commit.
+        """
 
     async def postpone(self, seq: int, due_at: float, handled: Sequence[str], error: str) -> None:
         """Mark a delivery as retrying, not before `due_at`, in seconds since 1970."""
 
-    async def bury(self, seq: int, error: str) -> None:
+    async def dead_letter(self, seq: int, error: str) -> None:
         """Mark a delivery as dead."""
 
     async def release(self, seq: int, handled: Sequence[str]) -> None:
-        """Give a claimed delivery back: the attempt does not count, but handlers may have seen it."""
+        """Release a claimed delivery. The attempt does not count, but handlers may have seen it."""
 
     async def check(self) -> None:
         """Write something, to see whether that is possible."""
+
+    async def oldest_unannounced(self) -> float | None:
+        """Return when the oldest delivery was received that may run now and is announced to no process.
+
+        In seconds since 1970. None when there is none, as always for an inbox that one process owns.
+        """
+        ...

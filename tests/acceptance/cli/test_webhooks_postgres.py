@@ -18,7 +18,7 @@ from cyclesoft_async.cli.migrate import migrate
 from cyclesoft_async.cli.webhooks import webhooks
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import Queued, entries
+from cyclesoft_async.webhooks.inbox import QueuedDelivery, entries
 from tests.integration.webhooks.test_inbox import at_work, letter
 from tests.support.paths import DATA
 from tests.support.postgres import query
@@ -29,7 +29,7 @@ from .test_webhooks import SERVE, free_port, post
 UNREACHABLE = "postgresql://me:topsecret@127.0.0.1:1/nowhere"
 
 
-def ignore(_: Sequence[Queued]) -> None:
+def ignore(_: Sequence[QueuedDelivery]) -> None:
     pass
 
 
@@ -82,7 +82,7 @@ async def test_migrate_upgrades_an_older_procrastinate_in_postgres(postgres: str
         [work] = await hands.take(1)
         await inbox.release(work.seq, ())
         [work] = await hands.take(1)
-        await inbox.finish(work.seq, work.lane, 1.0)
+        await inbox.complete(work.seq, work.ordering_key, 1.0)
 
 
 async def test_migrate_upgrades_an_older_inbox_in_postgres(postgres: str) -> None:
@@ -112,7 +112,7 @@ async def test_migrate_upgrades_an_older_inbox_in_postgres(postgres: str) -> Non
             [worker, job] = connection.execute("SELECT worker_id, id FROM procrastinate_jobs").fetchall()[0]
             found = connection.execute("SELECT attempts FROM claim(%s, %s, 1)", (worker, job)).fetchall()
         assert found == [(2,)]
-        await inbox.finish(work.seq, work.lane, 1.0)
+        await inbox.complete(work.seq, work.ordering_key, 1.0)
 
 
 async def test_a_role_that_may_not_create_needs_migrate_before(postgres: str) -> None:

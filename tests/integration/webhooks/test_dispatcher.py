@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, dispatcher, events
-from cyclesoft_async.webhooks.dispatcher import Dispatcher, Policy
-from cyclesoft_async.webhooks.inbox import Delivery, Queued, entries
-from cyclesoft_async.webhooks.retry import delay
+from cyclesoft_async.webhooks.dispatcher import Dispatcher, Policy, retry_delay
+from cyclesoft_async.webhooks.inbox import Delivery, QueuedDelivery, entries
 from cyclesoft_async.webhooks.routing import Routes
 from cyclesoft_async.webhooks.testing import SignedDelivery, delivery
 from tests.support.webhook_server import SECRET, eventually, order, running, take
@@ -333,22 +332,22 @@ async def test_a_retry_that_is_not_due_waits_over_a_restart(tmp_path: Path) -> N
     assert seen.empty()
 
 
-@given(st.integers(1, 10_000), st.floats(0.0, 100.0), st.floats(0.0, 1.0, exclude_max=True))
+@given(st.integers(1, 10_000), st.floats(0.001, 100.0), st.floats(0.0, 1.0, exclude_max=True))
 def test_the_delay_doubles_up_to_an_hour(attempt: int, first: float, random: float) -> None:
     longest = min(3600.0, first * 2.0 ** min(attempt - 1, 60))
-    assert longest / 2.0 <= delay(attempt, first, lambda: random) <= longest
+    assert longest / 2.0 <= retry_delay(attempt, first, lambda: random) <= longest
 
 
 @pytest.mark.parametrize(("attempt", "seconds"), [(1, 5.0), (2, 10.0), (3, 20.0), (11, 3600.0)])
 def test_delays_without_jitter(attempt: int, seconds: float) -> None:
-    assert delay(attempt, 5.0, lambda: 0.0) == seconds
+    assert retry_delay(attempt, 5.0, lambda: 0.0) == seconds
 
 
 async def test_an_event_that_ends_the_process_each_time_is_dead_in_the_end(tmp_path: Path) -> None:
     inbox = SqliteInbox(tmp_path / "inbox.db")
     async with running(receiver(tmp_path)) as server:
         await server.post(delivery("new.thing", {}, secret=SECRET, id="poison"))
-    waiting: list[Queued] = []
+    waiting: list[QueuedDelivery] = []
     await inbox.open(waiting.extend)
     await inbox.replay("poison")
     for attempt in (1, 2, 3):  # what three processes do that die in a handler
@@ -372,13 +371,13 @@ async def test_a_dead_letter_is_only_ever_an_event_of_the_account_that_signed_it
     tmp_path: Path, signer: int, state: str
 ) -> None:
     inbox = SqliteInbox(tmp_path / "inbox.db")
-    await inbox.open(list[Queued]().extend)
+    await inbox.open(list[QueuedDelivery]().extend)
     await inbox.put(  # as a version does that can't read the body
         Delivery(
             account_id=signer,
             id="sha256:0",
             event_name=None,
-            lane=f"{signer}/?/0",
+            ordering_key=f"{signer}/?/0",
             event_timestamp=None,
             body=order(account_id=1).body,
             state="dead",
@@ -404,7 +403,7 @@ async def test_while_the_inbox_takes_no_writes_no_handler_starts(tmp_path: Path)
     routes = Routes()
     routes.add((events.Event,), never)
     dispatcher = Dispatcher(SqliteInbox(tmp_path / "never-opened.db"), routes, Policy(1, 1, 1.0))
-    dispatcher.add([Queued(1, "1/a/1", 0.0)])
+    dispatcher.add([QueuedDelivery(1, "1/a/1", 0.0)])
     await asyncio.sleep(0)
     await dispatcher.stop(0.0)
 
@@ -413,9 +412,9 @@ async def test_a_fault_of_an_inbox_is_told_without_details(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = SqliteInbox(tmp_path / "inbox.db")
-    await inbox.open(list[Queued]().extend)
+    await inbox.open(list[QueuedDelivery]().extend)
     dispatcher = Dispatcher(inbox, Routes(), Policy(1, 1, 1.0))
-    dispatcher.add([Queued(404, "1/a/1", 0.0)])
+    dispatcher.add([QueuedDelivery(404, "1/a/1", 0.0)])
     while "the dispatcher failed" not in caplog.text:
         await inbox.check()
     await inbox.close()

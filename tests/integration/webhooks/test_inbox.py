@@ -16,10 +16,10 @@ from msgspec import structs
 from cyclesoft_async.errors import InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events, sign
 from cyclesoft_async.webhooks.inbox import (
+    ClaimedDelivery,
     Delivery,
-    Queued,
+    QueuedDelivery,
     Stored,
-    Work,
     entries,
 )
 from cyclesoft_async.webhooks.testing import delivery
@@ -55,22 +55,22 @@ class Hands:
     def __init__(self, inbox: AnyInbox) -> None:
         self._inbox = inbox
         self._tasks: set[asyncio.Task[None]] = set()
-        self.work: asyncio.Queue[Work] = asyncio.Queue()
+        self.work: asyncio.Queue[ClaimedDelivery] = asyncio.Queue()
 
-    def announced(self, arrived: Sequence[Queued]) -> None:
+    def announced(self, arrived: Sequence[QueuedDelivery]) -> None:
         for queued in arrived:
             task = asyncio.create_task(self._claim(queued))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _claim(self, queued: Queued) -> None:
+    async def _claim(self, queued: QueuedDelivery) -> None:
         with suppress(InboxUnavailableError):  # the test is over
             work = await self._inbox.claim(queued.seq)
             assert work is not None
-            assert work.lane == queued.lane
+            assert work.ordering_key == queued.ordering_key
             self.work.put_nowait(work)
 
-    async def take(self, count: int) -> list[Work]:
+    async def take(self, count: int) -> list[ClaimedDelivery]:
         return [await take(self.work) for _ in range(count)]
 
 
@@ -89,7 +89,7 @@ def letter(number: int, *, body: bytes = b"{}", state: str = "received") -> Deli
         account_id=1,
         id=f"id-{number}",
         event_name="a.b",
-        lane=f"1/a/{number}",
+        ordering_key=f"1/a/{number}",
         event_timestamp=1.0,
         body=body,
         state="done" if state == "done" else "dead" if state == "dead" else "received",
@@ -97,9 +97,9 @@ def letter(number: int, *, body: bytes = b"{}", state: str = "received") -> Deli
 
 
 @asynccontextmanager
-async def opened(inbox: AnyInbox) -> AsyncGenerator[list[Queued]]:
+async def opened(inbox: AnyInbox) -> AsyncGenerator[list[QueuedDelivery]]:
     """What the inbox announces."""
-    announced: list[Queued] = []
+    announced: list[QueuedDelivery] = []
     await inbox.open(announced.extend)
     try:
         yield announced
@@ -116,12 +116,12 @@ async def test_what_was_put_is_announced_then_and_at_the_next_start(place: Place
         assert await inbox.put(letter(1, body=b"[]")) is Stored.DUPLICATE
         assert await inbox.put(letter(1)) is Stored.DUPLICATE
         first = await hands.take(300)
-        assert {work.lane for work in first} == {f"1/a/{number}" for number in range(300)}
+        assert {work.ordering_key for work in first} == {f"1/a/{number}" for number in range(300)}
         assert {(work.body, work.attempt, work.replayed, work.newest) for work in first} == {
             (b"{}", 1, False, None)
         }
         for work in first[:100]:
-            await inbox.finish(work.seq, work.lane, 1.0)
+            await inbox.complete(work.seq, work.ordering_key, 1.0)
     async with at_work(place.inbox()) as hands:
         again = await hands.take(200)
         assert {work.seq for work in again} == {work.seq for work in first[100:]}
@@ -132,11 +132,11 @@ async def test_what_was_put_is_announced_then_and_at_the_next_start(place: Place
 async def test_two_accounts_may_use_the_same_id(place: Place) -> None:
     inbox = place.inbox()
     async with at_work(inbox) as hands:
-        mine, theirs = letter(1), structs.replace(letter(1), account_id=2, lane="2/a/1")
+        mine, theirs = letter(1), structs.replace(letter(1), account_id=2, ordering_key="2/a/1")
         assert await inbox.put(mine) is Stored.NEW
         assert await inbox.put(theirs) is Stored.NEW
-        accounts = {work.lane: work.account_id for work in await hands.take(2)}
-        assert accounts == {mine.lane: 1, theirs.lane: 2}
+        accounts = {work.ordering_key: work.account_id for work in await hands.take(2)}
+        assert accounts == {mine.ordering_key: 1, theirs.ordering_key: 2}
 
 
 async def test_the_same_delivery_at_the_same_time_is_stored_once(place: Place) -> None:
@@ -155,31 +155,31 @@ async def test_every_end_of_an_attempt(place: Place) -> None:
         await asyncio.gather(*(inbox.put(letter(number)) for number in range(4)))
         done, dead, later, back = await hands.take(4)
         await inbox.progress(done.seq, ["first"])
-        await inbox.finish(done.seq, done.lane, 5.0)
-        await inbox.bury(dead.seq, "hopeless \ud800 \0")
+        await inbox.complete(done.seq, done.ordering_key, 5.0)
+        await inbox.dead_letter(dead.seq, "hopeless \ud800 \0")
         await inbox.postpone(later.seq, 0.0, ["first"], "not yet")
         await inbox.release(back.seq, ["first"])
     states = {entry.entity: (entry.state, entry.attempts) for entry in entries(place.location)}
     assert states == {
-        done.lane: ("done", 1),
-        dead.lane: ("dead", 1),
-        later.lane: ("retrying", 1),
-        back.lane: ("received", 0),
+        done.ordering_key: ("done", 1),
+        dead.ordering_key: ("dead", 1),
+        later.ordering_key: ("retrying", 1),
+        back.ordering_key: ("received", 0),
     }
     [error] = [entry.error for entry in entries(place.location, state="dead")]
     assert error is not None
     assert error.startswith("hopeless ?")
     async with at_work(place.inbox()) as hands:
-        again = {work.lane: work for work in await hands.take(2)}
-        assert (again[later.lane].attempt, again[later.lane].replayed) == (2, False)
-        assert (again[back.lane].attempt, again[back.lane].replayed) == (1, True)
+        again = {work.ordering_key: work for work in await hands.take(2)}
+        assert (again[later.ordering_key].attempt, again[later.ordering_key].replayed) == (2, False)
+        assert (again[back.ordering_key].attempt, again[back.ordering_key].replayed) == (1, True)
         assert {work.handled for work in again.values()} == {("first",)}
 
 
 async def test_odd_texts_are_kept(place: Place) -> None:
     inbox = place.inbox()
     odd = structs.replace(
-        letter(1), id="\0", event_name="\0", lane="1/\0/" + "x" * 10_000, problem="\0", body=b"\0\xff"
+        letter(1), id="\0", event_name="\0", ordering_key="1/\0/" + "x" * 10_000, problem="\0", body=b"\0\xff"
     )
     async with at_work(inbox) as hands:
         assert await inbox.put(odd) is Stored.NEW
@@ -196,7 +196,7 @@ async def test_closed_means_unavailable(place: Place) -> None:
         await inbox.claim(1)
     async with opened(inbox):
         with pytest.raises(UsageError, match="open already"):
-            await inbox.open(list[Queued]().extend)
+            await inbox.open(list[QueuedDelivery]().extend)
         waiting = [asyncio.create_task(inbox.put(letter(number))) for number in range(100)]
         await asyncio.sleep(0)
         closing_down = asyncio.create_task(inbox.close())

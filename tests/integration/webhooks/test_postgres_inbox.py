@@ -14,7 +14,7 @@ import pytest
 from cyclesoft_async._postgres.dsn import parameters
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import Queued, Stored, entries
+from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.postgres.pool import Database
 from tests.support.postgres import Server, query
 from tests.support.webhook_server import SECRET, eventually, order, running, take
@@ -40,7 +40,7 @@ JOB = """
 """
 
 
-def ignore(_: Sequence[Queued]) -> None:
+def ignore(_: Sequence[QueuedDelivery]) -> None:
     pass
 
 
@@ -90,9 +90,9 @@ async def test_a_dead_processs_postgres_deliveries_are_taken_over(postgres: str)
             taken = {work.seq: work for work in await second.take(5)}
             assert {work.attempt for work in taken.values()} == {2}
             # What the first says about them now does not count.
-            await slow.finish(held[0].seq, held[0].lane, 1.0)
-            await slow.finish(held[0].seq, held[0].lane, 1.0)
-            await slow.bury(held[1].seq, "too late")
+            await slow.complete(held[0].seq, held[0].ordering_key, 1.0)
+            await slow.complete(held[0].seq, held[0].ordering_key, 1.0)
+            await slow.dead_letter(held[1].seq, "too late")
             await slow.postpone(held[2].seq, 0.0, (), "too late")
             await slow.release(held[3].seq, ())
             await slow.progress(held[4].seq, ["first"])
@@ -100,7 +100,7 @@ async def test_a_dead_processs_postgres_deliveries_are_taken_over(postgres: str)
             assert await slow.claim(held[4].seq) is None
             assert {entry.state for entry in entries(postgres)} == {"running"}
             for work in taken.values():
-                await quick.finish(work.seq, work.lane, 1.0)
+                await quick.complete(work.seq, work.ordering_key, 1.0)
             assert {entry.state for entry in entries(postgres)} == {"done"}
 
 
@@ -161,7 +161,7 @@ async def test_postgres_deliveries_taken_while_the_connection_broke_are_found_ag
         await inbox.put(letter(1))
         [work] = await hands.take(1)
         [job] = query(postgres, "SELECT lock, args::text, worker_id FROM cyclesoft.procrastinate_jobs")
-        await inbox.finish(work.seq, work.lane, 1.0)
+        await inbox.complete(work.seq, work.ordering_key, 1.0)
         async with away(postgres_server):
             pass
         # As if the database had given it to this process, and the answer was lost.
@@ -178,7 +178,7 @@ async def test_postgres_deliveries_given_to_a_process_without_its_knowledge_are_
         await inbox.put(letter(1))
         [work] = await hands.take(1)
         [job] = query(postgres, "SELECT lock, args::text, worker_id FROM cyclesoft.procrastinate_jobs")
-        await inbox.finish(work.seq, work.lane, 1.0)
+        await inbox.complete(work.seq, work.ordering_key, 1.0)
         # As if it had been taken over a connection that broke, and the commit took longer than the next look.
         query(postgres, JOB, *job)
         [again] = await hands.take(1)
@@ -250,7 +250,7 @@ async def test_an_idle_postgres_connection_that_died_costs_no_delivery(postgres:
     async with at_work(inbox) as hands:
         await inbox.put(letter(1))
         [work] = await hands.take(1)
-        await inbox.finish(work.seq, work.lane, 1.0)
+        await inbox.complete(work.seq, work.ordering_key, 1.0)
         query(postgres, f"SELECT pg_terminate_backend(pid, 5000) {OURS}")
         assert await inbox.put(letter(2)) is Stored.NEW
 

@@ -17,7 +17,7 @@ import pytest
 
 from cyclesoft_async.errors import InboxError, InboxLockedError, UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import Queued, Stored, entries
+from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
 from cyclesoft_async.webhooks.testing import delivery
 from tests.support.paths import DATA
 from tests.support.webhook_server import SECRET, order, running, take
@@ -37,10 +37,10 @@ async def test_a_cancelled_put_is_announced_all_the_same(tmp_path: Path) -> None
 
 async def test_an_announcement_that_fails_leaves_no_put_without_its_answer(tmp_path: Path) -> None:
     failures: list[str] = []
-    announced: list[Queued] = []
+    announced: list[QueuedDelivery] = []
 
-    def announce(arrived: Sequence[Queued]) -> None:
-        if any(queued.lane == "1/a/1" for queued in arrived):
+    def announce(arrived: Sequence[QueuedDelivery]) -> None:
+        if any(queued.ordering_key == "1/a/1" for queued in arrived):
             raise ValueError("not this one")
         announced.extend(arrived)
 
@@ -52,7 +52,7 @@ async def test_an_announcement_that_fails_leaves_no_put_without_its_answer(tmp_p
     async with asyncio.timeout(10):
         assert await asyncio.gather(*(inbox.put(letter(n)) for n in range(4))) == [Stored.NEW] * 4
     await inbox.close()
-    assert [queued.lane for queued in announced] == ["1/a/0", "1/a/2", "1/a/3"]
+    assert [queued.ordering_key for queued in announced] == ["1/a/0", "1/a/2", "1/a/3"]
     assert failures == ["not this one"]
 
 
@@ -117,7 +117,7 @@ async def test_a_second_owner_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     async with opened(SqliteInbox(path)):
         with pytest.raises(InboxLockedError, match="another process has"):
-            await SqliteInbox(path).open(list[Queued]().extend)
+            await SqliteInbox(path).open(list[QueuedDelivery]().extend)
         second = await asyncio.to_thread(open_elsewhere, path)
         assert "InboxLockedError: another process has the inbox" in second
     assert await asyncio.to_thread(open_elsewhere, path) == ""
@@ -148,7 +148,7 @@ async def test_other_databases_are_left_alone(tmp_path: Path, statement: str, me
         other.execute(statement)
     before = path.read_bytes()
     with pytest.raises(InboxError, match=message):
-        await SqliteInbox(path).open(list[Queued]().extend)
+        await SqliteInbox(path).open(list[QueuedDelivery]().extend)
     assert path.read_bytes() == before
 
 
@@ -156,13 +156,13 @@ async def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_bytes(b"these are my notes, and no database" * 100)
     with pytest.raises(InboxError, match="no inbox"):
-        await SqliteInbox(path).open(list[Queued]().extend)
+        await SqliteInbox(path).open(list[QueuedDelivery]().extend)
     with pytest.raises(InboxError, match="can't be read"):
         entries(path)
     with pytest.raises(InboxError, match="there is no inbox"):
         entries(tmp_path / "nothing.db")
     with pytest.raises(UsageError, match="does not exist"):
-        await SqliteInbox(tmp_path / "nowhere" / "inbox.db").open(list[Queued]().extend)
+        await SqliteInbox(tmp_path / "nowhere" / "inbox.db").open(list[QueuedDelivery]().extend)
     with pytest.raises(UsageError, match="retention"):
         SqliteInbox(path, keep_done_days=-1)
 
@@ -206,7 +206,7 @@ async def test_after_a_start_with_a_full_disk_deliveries_keep_their_order(tmp_pa
     for number in range(2):  # in a new inbox, and in one that has some
         inbox = SqliteInbox(path)
         with disk_full(path):
-            await inbox.open(list[Queued]().extend)
+            await inbox.open(list[QueuedDelivery]().extend)
             await asyncio.gather(*(inbox.put(letter(n)) for n in range(100, 105)), return_exceptions=True)
         stored = [await inbox.put(letter(10 * number + n)) for n in range(6)]
         await inbox.close()

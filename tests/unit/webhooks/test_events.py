@@ -12,7 +12,7 @@ import pytest
 
 from cyclesoft_async import models
 from cyclesoft_async.webhooks import events
-from cyclesoft_async.webhooks.envelope import lane, read
+from cyclesoft_async.webhooks.envelope import ordering_key, read
 from tests.support.webhook_server import sample
 
 SAMPLES = {
@@ -44,7 +44,7 @@ def test_every_event_is_typed(name: str) -> None:
     assert not event.stale
     assert not event.is_redelivery
     assert event.entity is not None
-    assert lane(event) == f"1/{event.entity.kind}/{event.entity.id}"
+    assert ordering_key(event) == f"1/{event.entity.kind}/{event.entity.id}"
 
 
 @pytest.mark.parametrize("name", events.EVENT_TYPES)
@@ -143,7 +143,7 @@ def test_unknown_names_and_payloads_keep_the_raw_payload() -> None:
     assert isinstance(event, events.UnknownEvent)
     assert msgspec.json.decode(event.payload)["outbound_order_id"] == 463681
     assert event.entity is None
-    assert lane(event) == f"4743/?/{event.id}"
+    assert ordering_key(event) == f"4743/?/{event.id}"
     misfit = read(named("workshop_order.updated", payload={"workshop_order_id": "about 50032"}))
     assert isinstance(misfit, events.UnknownEvent)
     assert "workshop_order_id" in misfit.problem

@@ -21,7 +21,7 @@ from procrastinate.manager import JobManager
 from psycopg.rows import TupleRow
 
 from cyclesoft_async.errors import InboxError
-from cyclesoft_async.webhooks.inbox.protocol import Announce, Queued
+from cyclesoft_async.webhooks.inbox.protocol import Announce, QueuedDelivery
 
 from .pool import Database
 
@@ -144,7 +144,7 @@ class Taker:
                 self._unclaimed.add(seq)
             if len(self._unclaimed) >= _AHEAD:
                 self._room.clear()
-            self._announce([Queued(seq, lane, 0.0) for _, seq, lane in taken])
+            self._announce([QueuedDelivery(seq, lane, 0.0) for _, seq, lane in taken])
 
     async def _stay_alive(self) -> None:
         patient_until = monotonic() + self._lease

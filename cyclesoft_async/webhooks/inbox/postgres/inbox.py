@@ -12,8 +12,8 @@ from typing import Final
 
 from cyclesoft_async._postgres.dsn import parameters, shown
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
-from cyclesoft_async.webhooks.envelope import lane, read
-from cyclesoft_async.webhooks.inbox.protocol import Announce, Delivery, State, Stored, Work
+from cyclesoft_async.webhooks.envelope import ordering_key, read
+from cyclesoft_async.webhooks.inbox.protocol import Announce, ClaimedDelivery, Delivery, State, Stored
 
 from .claims import Taker, end
 from .pool import ConnectionLostError, Database
@@ -30,6 +30,16 @@ _SETTLE: Final = "SELECT settle(%s, %s, %s, %s, %s, %s, %s, %s)"
 _CHECK: Final = """
     INSERT INTO health VALUES (true, now()) ON CONFLICT (only_row) DO UPDATE SET checked_at = now()
     RETURNING true
+"""
+_OLDEST_UNTAKEN: Final = """
+    SELECT extract(epoch FROM min(d.received_at))::double precision
+    FROM procrastinate_jobs j JOIN deliveries d ON d.seq = (j.args ->> 'seq')::bigint
+    WHERE j.status = 'todo' AND j.queue_name = 'cyclesoft_webhooks'
+    AND (j.scheduled_at IS NULL OR j.scheduled_at <= now())
+    AND NOT EXISTS (
+        SELECT FROM procrastinate_jobs e
+        WHERE e.lock = j.lock AND e.status IN ('todo', 'doing') AND e.id < j.id
+    )
 """
 _PURGE: Final = "SELECT purge(%s, %s, %s)"
 _REPLAYABLE: Final = """
@@ -131,7 +141,7 @@ class PostgresInbox:
             delivery.account_id,
             _text(delivery.id),
             delivery.event_name and _text(delivery.event_name),
-            _lock(delivery.lane),
+            _lock(delivery.ordering_key),
             delivery.event_timestamp,
             delivery.body,
             delivery.state,
@@ -144,17 +154,17 @@ class PostgresInbox:
             [(stored,)] = await database.rows(_PUT, *row)
         return Stored(stored)
 
-    async def claim(self, seq: int) -> Work | None:
+    async def claim(self, seq: int) -> ClaimedDelivery | None:
         """Mark a delivery as running and count the attempt; None when another process has it by now."""
         taker = self._open_taker
         held = taker.held.get(seq)
         rows = await self._open_database.rows(_ATTEMPT, *held, seq) if held else []
         taker.claimed(seq)
         for account_id, lane_, body, attempts, replayed, handled, received_at, newest in rows:
-            return Work(
+            return ClaimedDelivery(
                 seq=seq,
                 account_id=account_id,
-                lane=lane_,
+                ordering_key=lane_,
                 body=body,
                 attempt=attempts,
                 replayed=replayed,
@@ -169,7 +179,14 @@ class PostgresInbox:
         """Remember which handlers succeeded so far."""
         await self._settle(seq, "running", handled=handled)
 
-    async def finish(self, seq: int, lane: str, event_timestamp: float) -> None:  # noqa: ARG002 - the row knows it
+    async def complete(
+        self,
+        seq: int,
+        ordering_key: str,  # noqa: ARG002 - the row knows it
+        event_timestamp: float,
+        *,
+        at_once: bool = True,  # noqa: ARG002 - grouping follows
+    ) -> None:
         """Mark a delivery as done."""
         await self._settle(seq, "done", newest=event_timestamp)
 
@@ -177,7 +194,7 @@ class PostgresInbox:
         """Mark a delivery as retrying; this process keeps it, and with it its place in the lane."""
         await self._settle(seq, "retrying", handled=handled, error=error, due_at=due_at)
 
-    async def bury(self, seq: int, error: str) -> None:
+    async def dead_letter(self, seq: int, error: str) -> None:
         """Mark a delivery as dead."""
         await self._settle(seq, "dead", error=error)
 
@@ -188,6 +205,11 @@ class PostgresInbox:
     async def check(self) -> None:
         """Write something, to see whether that is possible."""
         await self._open_database.rows(_CHECK)
+
+    async def oldest_unannounced(self) -> float | None:
+        """Return when the oldest delivery was received that may run now and no process has taken."""
+        [(received_at,)] = await self._open_database.rows(_OLDEST_UNTAKEN)
+        return None if received_at is None else float(received_at)
 
     async def replay(
         self, delivery_id: str | None = None, *, since: datetime | None = None, only_dead: bool = False
@@ -305,6 +327,6 @@ def _lock(lane_: str) -> str:
 
 def _lane_now(body: bytes, before: str) -> str:
     try:
-        return _lock(lane(read(body)))
+        return _lock(ordering_key(read(body)))
     except ValueError:
         return before

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from cyclesoft_async.errors import InboxUnavailableError, UsageError
-from cyclesoft_async.webhooks.inbox.protocol import Announce, Delivery, Queued, Stored, Work
+from cyclesoft_async.webhooks.inbox.protocol import (
+    Announce,
+    ClaimedDelivery,
+    Delivery,
+    QueuedDelivery,
+    Stored,
+)
 
 from .connection import PURGED_AT_ONCE, Database
 from .group_commit import Operation, Writer
@@ -109,7 +115,7 @@ class SqliteInbox:
         placed = await self._open_writer.submit(put, delivery, self._tell)
         return placed.stored
 
-    async def claim(self, seq: int) -> Work:
+    async def claim(self, seq: int) -> ClaimedDelivery:
         """Mark a delivery as running and count the attempt."""
         return await self._open_writer.submit(claim, seq)
 
@@ -117,15 +123,22 @@ class SqliteInbox:
         """Remember which handlers succeeded so far."""
         await self._open_writer.submit(settle, Outcome(seq, "running", handled))
 
-    async def finish(self, seq: int, lane: str, event_timestamp: float) -> None:
+    async def complete(
+        self,
+        seq: int,
+        ordering_key: str,
+        event_timestamp: float,
+        *,
+        at_once: bool = True,  # noqa: ARG002 - grouping follows
+    ) -> None:
         """Mark a delivery as done."""
-        await self._open_writer.submit(finish, Finished(seq, lane, event_timestamp))
+        await self._open_writer.submit(finish, Finished(seq, ordering_key, event_timestamp))
 
     async def postpone(self, seq: int, due_at: float, handled: Sequence[str], error: str) -> None:
         """Mark a delivery as retrying."""
         await self._open_writer.submit(settle, Outcome(seq, "retrying", handled, error, due_at))
 
-    async def bury(self, seq: int, error: str) -> None:
+    async def dead_letter(self, seq: int, error: str) -> None:
         """Mark a delivery as dead."""
         await self._open_writer.submit(settle, Outcome(seq, "dead", (), error))
 
@@ -136,6 +149,9 @@ class SqliteInbox:
     async def check(self) -> None:
         """Write something, to see whether that is possible."""
         await self._open_writer.submit(check, None)
+
+    async def oldest_unannounced(self) -> None:
+        """Return None: every delivery is announced as soon as it is stored."""
 
     async def replay(
         self, delivery_id: str | None = None, *, since: datetime | None = None, only_dead: bool = False
@@ -203,7 +219,7 @@ class SqliteInbox:
             raise InboxUnavailableError("the inbox is not open")
         return self._writer
 
-    def _announce_all(self, queued: Sequence[Queued]) -> None:
+    def _announce_all(self, queued: Sequence[QueuedDelivery]) -> None:
         self._announce(queued)
 
     def _tell(self, placed: Placed) -> None:

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from cyclesoft_async.webhooks.envelope import lane, read
-from cyclesoft_async.webhooks.inbox.protocol import Delivery, Queued, State, Stored, Work
+from cyclesoft_async.webhooks.envelope import ordering_key, read
+from cyclesoft_async.webhooks.inbox.protocol import ClaimedDelivery, Delivery, QueuedDelivery, State, Stored
 
 from .connection import Database
 
@@ -79,7 +79,7 @@ class Placed(NamedTuple):
     """What became of a delivery, and what there is to handle now."""
 
     stored: Stored
-    queued: Queued | None = None
+    queued: QueuedDelivery | None = None
 
 
 class Outcome(NamedTuple):
@@ -98,7 +98,7 @@ class Finished(NamedTuple):
     """A delivery that all its handlers took."""
 
     seq: int
-    lane: str
+    ordering_key: str
     event_timestamp: float
 
 
@@ -129,16 +129,16 @@ def put(database: Database, deliveries: Sequence[Delivery]) -> list[Placed]:
     return [_placed(seq, delivery) for seq, delivery in enumerate(deliveries, first)]
 
 
-def claim(database: Database, seqs: Sequence[int]) -> list[Work]:
+def claim(database: Database, seqs: Sequence[int]) -> list[ClaimedDelivery]:
     """Mark deliveries as running, count the attempts, and fetch what handlers need."""
     which = msgspec.json.encode(seqs)
     database.connection.execute(_CLAIM, (time(), which))
     found = database.connection.execute(_FETCH, (which,)).fetchall()
     work = {
-        seq: Work(
+        seq: ClaimedDelivery(
             seq=seq,
             account_id=account_id,
-            lane=lane,
+            ordering_key=lane,
             body=body,
             attempt=attempts,
             replayed=bool(replayed),
@@ -156,7 +156,7 @@ def finish(database: Database, finished: Sequence[Finished]) -> list[None]:
     now = time()
     values: list[object] = []
     for one in finished:
-        values += (one.lane, one.event_timestamp, now)
+        values += (one.ordering_key, one.event_timestamp, now)
     with database.transaction():
         database.connection.execute(_FINISH, (now, msgspec.json.encode([one.seq for one in finished])))
         database.connection.execute(_many(_REMEMBER, 3, len(finished), _OR_NEWER), values)
@@ -184,17 +184,17 @@ def settle(database: Database, outcomes: Sequence[Outcome]) -> list[None]:
     return [None] * len(outcomes)
 
 
-def replay(database: Database, selections: Sequence[Selection]) -> list[list[Queued]]:
+def replay(database: Database, selections: Sequence[Selection]) -> list[list[QueuedDelivery]]:
     """Make deliveries wait again as if they were new, in the lane that this version finds for them."""
-    answers: list[list[Queued]] = []
+    answers: list[list[QueuedDelivery]] = []
     for wanted in selections:
         since = None if wanted.since is None else wanted.since.timestamp()
         found = database.connection.execute(
             _REPLAYABLE, (wanted.delivery_id, wanted.delivery_id, since, since, wanted.only_dead)
         ).fetchall()
-        queued = [Queued(seq, _lane_now(body, lane), 0.0) for seq, lane, body in found]
+        queued = [QueuedDelivery(seq, _lane_now(body, lane), 0.0) for seq, lane, body in found]
         with database.transaction():
-            database.connection.executemany(_REPLAY, [(one.lane, time(), one.seq) for one in queued])
+            database.connection.executemany(_REPLAY, [(one.ordering_key, time(), one.seq) for one in queued])
         answers.append(queued)
     return answers
 
@@ -211,9 +211,9 @@ def check(database: Database, callers: Sequence[None]) -> list[None]:
     return [None] * len(callers)
 
 
-def waiting(connection: Connection) -> list[Queued]:
+def waiting(connection: Connection) -> list[QueuedDelivery]:
     """What was not finished, in order of arrival."""
-    return [Queued(*row) for row in connection.execute(_WAITING).fetchall()]
+    return [QueuedDelivery(seq, key, due_at) for seq, key, due_at in connection.execute(_WAITING).fetchall()]
 
 
 def _row(seq: int, delivery: Delivery, now: float, variant: int, state: State) -> tuple[object, ...]:
@@ -223,7 +223,7 @@ def _row(seq: int, delivery: Delivery, now: float, variant: int, state: State) -
         delivery.id,
         variant,
         delivery.event_name,
-        delivery.lane,
+        delivery.ordering_key,
         delivery.event_timestamp,
         now,
         state,
@@ -233,8 +233,9 @@ def _row(seq: int, delivery: Delivery, now: float, variant: int, state: State) -
 
 
 def _placed(seq: int, delivery: Delivery) -> Placed:
-    waits = delivery.state == "received"
-    return Placed(Stored.NEW, Queued(seq, delivery.lane, 0.0) if waits else None)
+    if delivery.state != "received":
+        return Placed(Stored.NEW)
+    return Placed(Stored.NEW, QueuedDelivery(seq, delivery.ordering_key, 0.0, delivery.event))
 
 
 def _put_one(connection: Connection, seq: int, delivery: Delivery, now: float) -> Placed:
@@ -250,7 +251,7 @@ def _put_one(connection: Connection, seq: int, delivery: Delivery, now: float) -
 
 def _lane_now(body: bytes, before: str) -> str:
     try:
-        return lane(read(body))
+        return ordering_key(read(body))
     except ValueError:
         return before
 
