@@ -1,4 +1,4 @@
-"""The endpoints: each reads its request, asks the book, and answers.
+"""Endpoints of the sandbox.
 
 Vendor page: "Workshop orders".
 """
@@ -11,17 +11,17 @@ from typing import Final
 
 from aiohttp import web
 
-from .orders.invoicing import invoice, read_wish
-from .orders.mutations import as_written, create, touched, update
+from .orders.invoicing import invoice, read_invoice_request
+from .orders.mutations import create, update, with_modification_time, write_response
 from .orders.query import next_url, read_cursor, read_filters
-from .orders.repository import Book
+from .orders.repository import OrderRepository
 from .orders.schema import Order
-from .responses import answer, not_found
+from .responses import json_response, not_found
 from .times import wall_text
 
 CREATE_INVOICES = "create-invoices"
-PAGES_IN_ONE: Final[ContextVar[int]] = ContextVar("PAGES_IN_ONE", default=1)
-"""How many pages of rows one page of the list has."""
+PAGE_SIZE_FACTOR: Final[ContextVar[int]] = ContextVar("PAGE_SIZE_FACTOR", default=1)
+"""Multiplies the rows of the list's pages; set by the fault HUGE_PAGE."""
 
 _ID = "[0-9]{1,18}"
 _ORDERS_OF_CUSTOMER = f"/api/v1/customers/{{customer_id:{_ID}}}/workshop-order"
@@ -29,21 +29,21 @@ _ORDER_OF_CUSTOMER = f"{_ORDERS_OF_CUSTOMER}/{{order_id:{_ID}}}.json"
 
 
 class Api:
-    """The workshop orders chapter.
+    """Endpoints of the vendor page "Workshop orders".
 
     Attributes:
-        messages_sent: Messages that real customers would have got.
+        messages_sent: Messages that real customers would have received.
     """
 
-    def __init__(self, book: Book, *, page_size: int, clock: Callable[[], float]) -> None:
+    def __init__(self, repository: OrderRepository, *, page_size: int, clock: Callable[[], float]) -> None:
         self.messages_sent = 0
-        self._book = book
+        self._repository = repository
         self._page_size = page_size
         self._clock = clock
-        self._told: set[int] = set()
+        self._messaged_orders: set[int] = set()
 
     def routes(self) -> list[web.RouteDef]:
-        """Return the paths served; a route has a name if it has a quota of its own."""
+        """Return the routes. A route with a rate limit of its own has a name."""
         return [
             web.get("/api/v1/workshop/orders.json", self.list),
             web.post(f"{_ORDERS_OF_CUSTOMER}.json", self.create),
@@ -57,10 +57,12 @@ class Api:
         ]
 
     async def list(self, request: web.Request) -> web.Response:
-        """List orders; a result of one order is that order itself, as in the vendor's example."""
-        query = dict(request.query.items())  # of a name given twice the last counts, as in PHP
+        """List orders. A result of one order is that order itself, as in the vendor's example."""
+        query = dict(request.query.items())  # the last value of a repeated name wins, as in PHP
         after = read_cursor(query)
-        orders, last = self._book.page(read_filters(query), after, self._page_size * PAGES_IN_ONE.get())
+        orders, last = self._repository.page(
+            read_filters(query), after, self._page_size * PAGE_SIZE_FACTOR.get()
+        )
         alone = after is None and len(orders) == 1 and last is None
         payload: dict[str, object] = {
             "error": False,
@@ -68,11 +70,11 @@ class Api:
             "data": orders[0] if alone else orders,
             "pagination": {"next_url": None if last is None else next_url(request.path, query, last)},
         }
-        return answer(request, payload)
+        return json_response(request, payload)
 
     async def get(self, request: web.Request) -> web.Response:
         """Get one order of a customer."""
-        return answer(request, self._order_of_customer(request))
+        return json_response(request, self._order_of_customer(request))
 
     async def create(self, request: web.Request) -> web.Response:
         """Create an order for the customer in the path."""
@@ -80,40 +82,42 @@ class Api:
         order = create(
             raw,
             customer_id=int(request.match_info["customer_id"]),
-            order_id=self._book.next_order_id(),
+            order_id=self._repository.next_order_id(),
             now=self._now(),
         )
-        self._book.keep(order)
-        return answer(request, as_written(order))
+        self._repository.save(order)
+        return json_response(request, write_response(order))
 
     async def update(self, request: web.Request) -> web.Response:
-        """Change an order; its customer is told of another status only if the query says `true`."""
+        """Update an order. Its customer gets a message about a new status only if the query says `true`."""
         raw = await request.read()
         before = self._order_of_customer(request)
         after = update(before, raw, now=self._now())
-        self._book.keep(after)
+        self._repository.save(after)
         if (
             request.query.get("send_customer_messages") == "true"
             and after["status_id"] != before["status_id"]
         ):
-            self._tell_customer(after)
-        return answer(request, as_written(after))
+            self._message_customer(after)
+        return json_response(request, write_response(after))
 
     async def create_invoices(self, request: web.Request) -> web.Response:
-        """Invoice what is not invoiced yet; when there is nothing, that is an error and not an empty list."""
-        wish = read_wish(request.content_type, await request.read())
+        """Invoice the order's open lines. Nothing left to invoice is an error, not an empty list."""
+        options = read_invoice_request(request.content_type, await request.read())
         order = self._order(request)
-        told = wish.customer_messages and (
-            wish.allow_resend_messages or order["workshop_order_id"] not in self._told
+        is_messaged = options.customer_messages and (
+            options.allow_resend_messages or order["workshop_order_id"] not in self._messaged_orders
         )
-        invoices = invoice(order, wish, told=told, next_number=self._book.next_invoice_number)
-        self._book.keep(touched(order, self._now()))
+        invoices = invoice(
+            order, options, is_messaged=is_messaged, next_number=self._repository.next_invoice_number
+        )
+        self._repository.save(with_modification_time(order, self._now()))
         if any(made["sent_messages"]["phone_message"] for made in invoices):
-            self._tell_customer(order)
-        return answer(request, {"error": False, "error_message": None, "invoices": invoices})
+            self._message_customer(order)
+        return json_response(request, {"error": False, "error_message": None, "invoices": invoices})
 
     def _order(self, request: web.Request) -> Order:
-        order = self._book.find(int(request.match_info["order_id"]))
+        order = self._repository.find(int(request.match_info["order_id"]))
         if order is None:
             raise not_found("Workshop order not found")
         return order
@@ -124,9 +128,9 @@ class Api:
             raise not_found("Workshop order not found")
         return order
 
-    def _tell_customer(self, order: Order) -> None:
+    def _message_customer(self, order: Order) -> None:
         self.messages_sent += 1
-        self._told.add(order["workshop_order_id"])
+        self._messaged_orders.add(order["workshop_order_id"])
 
     def _now(self) -> str:
         return wall_text(self._clock())

@@ -1,4 +1,4 @@
-"""How faults are carried out, on the connection and on the answer."""
+"""Fault injection: breaks connections and responses."""
 
 from __future__ import annotations
 
@@ -16,100 +16,104 @@ from weakref import WeakSet
 import msgspec
 from aiohttp import hdrs, web
 
-from .api import PAGES_IN_ONE
+from .api import PAGE_SIZE_FACTOR
 from .faults import Fault, Faults
-from .responses import answer, refusal
+from .responses import error_response, json_response
 
 Api: TypeAlias = Callable[[], Awaitable[web.StreamResponse]]
 
 _HTML: Final = "<html><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 _HUGE: Final = 50
 _SLICES: Final = 4
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER, for no time at all
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds
 
 
-class Saboteur:
-    """Carries out the faults of one sandbox.
+class FaultInjector:
+    """Injects the faults of one sandbox.
 
     Attributes:
-        drawn: How often each fault was chosen.
+        injected: How often each fault was chosen.
     """
 
     def __init__(self, faults: Faults) -> None:
-        self.drawn: Counter[Fault] = Counter()
+        self.injected: Counter[Fault] = Counter()
         self._faults = faults
         self._random = Random(faults.seed)
         self._arrived = 0
-        self._doomed: WeakSet[asyncio.Transport] = WeakSet()
+        self._connections_to_reset: WeakSet[asyncio.Transport] = WeakSet()
 
     def draw(self, request: web.Request) -> Fault | None:
-        """Choose the fault of the request that has just arrived; to be called once for each."""
+        """Choose the fault of a new request. Call it exactly once per request."""
         self._arrived += 1
         faults = self._faults
         chance = request.method in faults.methods and self._random.random() < faults.rate
-        drawn = self._random.choice(faults.among) if chance else None
-        fault = Fault.DROP_BEFORE if self._is_doomed(request) else faults.at.get(self._arrived, drawn)
+        injected = self._random.choice(faults.among) if chance else None
+        fault = (
+            Fault.DROP_BEFORE if self._resets_connection(request) else faults.at.get(self._arrived, injected)
+        )
         if fault is not None:
-            self.drawn[fault] += 1
+            self.injected[fault] += 1
         return fault
 
     def drop(self, request: web.Request) -> web.Response:
-        """Close the connection; the answer goes nowhere."""
-        _hang_up(request, reset=self._is_doomed(request))
+        """Close the connection; aiohttp discards the response."""
+        _close_connection(request, reset=self._resets_connection(request))
         return web.Response()
 
-    async def answer(self, request: web.Request, fault: Fault | None, api: Api) -> web.StreamResponse:
-        """Answer the request by `api`, or instead of it."""
+    async def respond(self, request: web.Request, fault: Fault | None, api: Api) -> web.StreamResponse:
+        """Respond with what `api` returns, broken by `fault`, or with the fault in its place."""
         match fault:
             case Fault.TOO_MANY_REQUESTS:
-                return self._again_later(refusal(request, 429, "Too many requests"))
+                return self._with_retry_after(error_response(request, 429, "Too many requests"))
             case Fault.SERVER_ERROR:
-                return refusal(request, 500, "Internal server error")
+                return error_response(request, 500, "Internal server error")
             case Fault.ERROR_UNDER_200:
-                return refusal(request, 200, "Something went wrong")
+                return error_response(request, 200, "Something went wrong")
             case Fault.HUGE_PAGE:
-                return await _huge(api)
+                return await _huge_page(api)
             case None:
                 return await api()
             case _:
-                return await self._spoiled(request, fault, cast("web.Response", await api()))
+                return await self._carry_out_and_break(request, fault, cast("web.Response", await api()))
 
-    async def _spoiled(
+    async def _carry_out_and_break(
         self, request: web.Request, fault: Fault, response: web.Response
     ) -> web.StreamResponse:
         if fault is Fault.RESET_KEEP_ALIVE and request.transport is not None:
-            self._doomed.add(request.transport)
+            self._connections_to_reset.add(request.transport)
         match fault:
             case Fault.DROP_AFTER:
                 return self.drop(request)
             case Fault.TRUNCATE:
-                return await _truncated(request, response)
+                return await _send_truncated(request, response)
             case Fault.SLOW_BODY:
-                return await self._slow(request, response)
+                return await self._send_slowly(request, response)
             case Fault.BAD_GATEWAY:
-                return self._again_later(web.Response(status=502, text=_HTML, content_type="text/html"))
+                return self._with_retry_after(web.Response(status=502, text=_HTML, content_type="text/html"))
             case Fault.GARBLED_GZIP:
-                return _garbled(response)
+                return _with_broken_gzip(response)
             case _:
-                return self._reworded(request, fault, response)
+                return self._with_changed_payload(request, fault, response)
 
-    def _is_doomed(self, request: web.Request) -> bool:
-        return request.transport in self._doomed
+    def _resets_connection(self, request: web.Request) -> bool:
+        return request.transport in self._connections_to_reset
 
-    def _again_later(self, response: web.Response) -> web.Response:
+    def _with_retry_after(self, response: web.Response) -> web.Response:
         if self._faults.retry_after is not None:
             response.headers[hdrs.RETRY_AFTER] = self._faults.retry_after
         return response
 
-    async def _slow(self, request: web.Request, response: web.Response) -> web.StreamResponse:
-        stream, body = await _begun(request, response)
+    async def _send_slowly(self, request: web.Request, response: web.Response) -> web.StreamResponse:
+        stream, body = await _send_headers(request, response)
         for slice_ in range(_SLICES):
             await asyncio.sleep(self._faults.slow / _SLICES)
             await stream.write(body[len(body) * slice_ // _SLICES : len(body) * (slice_ + 1) // _SLICES])
         return stream
 
-    def _reworded(self, request: web.Request, fault: Fault, response: web.Response) -> web.Response:
-        payload = cast("dict[str, object]", msgspec.json.decode(_body(response)))
+    def _with_changed_payload(
+        self, request: web.Request, fault: Fault, response: web.Response
+    ) -> web.Response:
+        payload = cast("dict[str, object]", msgspec.json.decode(_plain_body(response)))
         is_list = "pagination" in payload
         match fault:
             case _ if response.status != HTTPStatus.OK:
@@ -117,7 +121,7 @@ class Saboteur:
             case Fault.LIST_FOR_OBJECT:
                 return _with_body(request, response, [])
             case Fault.BAD_ROW:
-                _spoil_first_row(payload)
+                _break_first_row(payload)
             case Fault.EMPTY_PAGE if is_list:
                 elsewhere = request.rel_url.update_query(again=str(self._arrived))
                 payload |= {"data": [], "pagination": {"next_url": str(elsewhere)}}
@@ -128,25 +132,25 @@ class Saboteur:
         return _with_body(request, response, payload)
 
 
-async def _huge(api: Api) -> web.StreamResponse:
-    before = PAGES_IN_ONE.set(_HUGE)
+async def _huge_page(api: Api) -> web.StreamResponse:
+    before = PAGE_SIZE_FACTOR.set(_HUGE)
     try:
         return await api()
     finally:
-        PAGES_IN_ONE.reset(before)
+        PAGE_SIZE_FACTOR.reset(before)
 
 
-def _hang_up(request: web.Request, *, reset: bool = False) -> None:
+def _close_connection(request: web.Request, *, reset: bool = False) -> None:
     transport = request.transport
     if transport is None:
-        return  # the client was faster
+        return  # the client has closed it already
     if reset:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()
 
 
-async def _begun(request: web.Request, response: web.Response) -> tuple[web.StreamResponse, bytes]:
-    """Send the head of the response; its body, as it goes over the wire, is left to the caller."""
+async def _send_headers(request: web.Request, response: web.Response) -> tuple[web.StreamResponse, bytes]:
+    """Send the headers of the response, and return its encoded body for the caller to send."""
     body = cast("bytes", response.body)
     stream = web.StreamResponse(status=response.status, headers=response.headers)
     stream.content_length = len(body)
@@ -154,34 +158,34 @@ async def _begun(request: web.Request, response: web.Response) -> tuple[web.Stre
     return stream, body
 
 
-def _garbled(response: web.Response) -> web.Response:
-    response.body = b"garbled" + _body(response)
+def _with_broken_gzip(response: web.Response) -> web.Response:
+    response.body = b"garbled" + _plain_body(response)
     response.headers[hdrs.CONTENT_ENCODING] = "gzip"
     return response
 
 
-async def _truncated(request: web.Request, response: web.Response) -> web.StreamResponse:
-    stream, body = await _begun(request, response)
+async def _send_truncated(request: web.Request, response: web.Response) -> web.StreamResponse:
+    stream, body = await _send_headers(request, response)
     await stream.write(body[: len(body) // 2])
-    stream.force_close()  # the head is out and promises more
+    stream.force_close()  # its Content-Length announces more
     return stream
 
 
-def _body(response: web.Response) -> bytes:
+def _plain_body(response: web.Response) -> bytes:
     body = cast("bytes", response.body)
     return gzip.decompress(body) if response.headers.get(hdrs.CONTENT_ENCODING) == "gzip" else body
 
 
 def _with_body(request: web.Request, response: web.Response, payload: object) -> web.Response:
-    changed = answer(request, payload, status=response.status)
+    changed = json_response(request, payload, status=response.status)
     changed.headers.update(
         {name: v for name, v in response.headers.items() if name.startswith("X-RateLimit")}
     )
     return changed
 
 
-def _spoil_first_row(payload: dict[str, object]) -> None:
+def _break_first_row(payload: dict[str, object]) -> None:
     rows = payload.get("data", payload.get("invoices", payload))
     row = cast("dict[str, object]", rows[0] if isinstance(rows, list) and rows else rows)
     if row:
-        row[next(iter(row))] = ["nobody", "documented", "this"]
+        row[next(iter(row))] = ["an", "undocumented", "type"]

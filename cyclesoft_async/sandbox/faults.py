@@ -1,4 +1,4 @@
-"""What goes wrong between a client and a server, on order: by the number of a request, or by chance."""
+"""Faults that a sandbox injects, by the number of a request or by chance."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from msgspec import Struct
 
 
 class Fault(StrEnum):
-    """One thing that goes wrong with one request, or with its answer."""
+    """A fault of one request or of its response."""
 
     DROP_BEFORE = "drop before"
-    """The connection closes; the API never sees the request, which counts in `Sandbox.dropped` only."""
+    """The connection closes before the API sees the request, which counts in `Sandbox.dropped` only."""
     DROP_AFTER = "drop after"
-    """The API carries out the request, and the connection closes without an answer."""
+    """The API carries out the request, and the connection closes without a response."""
     RESET_KEEP_ALIVE = "reset keep-alive"
-    """The answer is whole; the next request over its connection is dropped before, with a reset."""
+    """The response is complete. The next request over its connection is dropped before, with a TCP reset."""
     TRUNCATE = "truncate"
-    """The connection closes in the middle of the answer's body."""
+    """The connection closes in the middle of the response body."""
     SLOW_BODY = "slow body"
-    """The answer's body takes `Faults.slow` seconds."""
+    """The response body takes `Faults.slow` seconds."""
     GARBLED_GZIP = "garbled gzip"
-    """The answer says that it is gzip, and it is not."""
+    """The response is labelled gzip and is not gzip."""
     TOO_MANY_REQUESTS = "429"
-    """Nothing is carried out; refused without the quota's headers, as if another integration had spent it."""
+    """A 429 without rate limit headers, as after foreign use of the quota. Nothing is carried out."""
     SERVER_ERROR = "500"
-    """Nothing is carried out; the API says `error: true`."""
+    """A 500 with `error: true`. Nothing is carried out."""
     BAD_GATEWAY = "502"
-    """The API carries out the request, and a proxy answers with a page of HTML."""
+    """The API carries out the request, and a proxy answers with an HTML page."""
     ERROR_UNDER_200 = "error under 200"
-    """Nothing is carried out; the API says `error: true` under a status of success."""
+    """A 200 with `error: true`. Nothing is carried out."""
     BAD_ROW = "bad row"
-    """The first property of the answer's first row has a type that nobody documented."""
+    """The first property of the response's first row has an undocumented type."""
     EMPTY_PAGE = "empty page"
-    """A list's page has no rows, and a cursor to the page that has them."""
+    """A page of a list has no rows, and a cursor to the page that has them."""
     REPEATED_CURSOR = "repeated cursor"
-    """A list's page gives the cursor that led to it."""
+    """A page of a list repeats the cursor that led to it."""
     HUGE_PAGE = "huge page"
-    """A list's page has the rows of fifty."""
+    """A page of a list has the rows of fifty pages."""
     LIST_FOR_OBJECT = "list for object"
-    """The answer is `[]`, as PHP writes an empty object."""
+    """The response is `[]`, PHP's form of an empty object."""
 
 
-PASSING: Final = (
+TRANSIENT: Final = (
     Fault.DROP_BEFORE,
     Fault.DROP_AFTER,
     Fault.RESET_KEEP_ALIVE,
@@ -57,11 +57,11 @@ PASSING: Final = (
     Fault.EMPTY_PAGE,
     Fault.HUGE_PAGE,
 )
-"""The faults that leave no trace in what a patient client reads."""
+"""Faults that leave no trace in the results of a client that retries."""
 
 
 class Faults(Struct, frozen=True, kw_only=True):
-    """Which requests go wrong, and how. A list's fault leaves other requests alone.
+    """Faults to inject, and their requests. Faults of lists leave other requests unchanged.
 
     ::
 
@@ -69,24 +69,24 @@ class Faults(Struct, frozen=True, kw_only=True):
         Sandbox(faults=Faults(rate=0.1, methods={"GET"}, seed=7))   # about every tenth read
 
     Raises:
-        ValueError: `rate` is no probability, or there is nothing to choose from.
+        ValueError: `rate` is not a probability, or `among` is empty.
     """
 
     at: Mapping[int, Fault] = {}
-    """Faults by the number of the request, from 1, dropped ones counted; they go before chance."""
+    """Faults by number of the request, from 1, dropped ones included. They take precedence over `rate`."""
     rate: float = 0.0
-    """The probability that any other request goes wrong."""
-    among: Sequence[Fault] = PASSING
-    """What chance chooses from."""
+    """Probability of a fault for each other request."""
+    among: Sequence[Fault] = TRANSIENT
+    """Faults to draw from."""
     methods: Collection[str] = ("GET", "POST", "PUT")
-    """The methods in which chance has a say."""
+    """HTTP methods that `rate` applies to."""
     seed: int = 1
-    """Another number gives other chances."""
+    """Seed of the random draws."""
     slow: float = 1.0
-    """Seconds that a slow body takes."""
+    """Duration of a slow body, in seconds."""
     retry_after: str | None = None
-    """The header Retry-After of 429 and 502; the vendor documents none."""
+    """The header Retry-After of 429 and 502. The vendor documents none."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1 or (self.rate and not self.among):
-            raise ValueError("rate is not from 0 to 1, or there is no fault to choose")
+            raise ValueError(f"rate must be from 0 to 1, with faults in among, got {self.rate}, {self.among}")

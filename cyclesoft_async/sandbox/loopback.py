@@ -1,4 +1,4 @@
-"""A port on loopback."""
+"""HTTP server on loopback."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from aiohttp import web
 
 _HOST: Final = "127.0.0.1"
 _SHUTDOWN_SECONDS: Final = 1.0
-_SILENCE: Final = logging.getLogger(__name__)
-_SILENCE.disabled = True  # callers learn by the answer; a terminal with progress bars has no room for more
+_DISABLED_LOGGER: Final = logging.getLogger(__name__)
+_DISABLED_LOGGER.disabled = True  # errors are in the responses; log lines would break progress bars
 
 
 class Loopback:
-    """Serves an application on 127.0.0.1; port 0 takes a free one."""
+    """Serves an application on 127.0.0.1. Port 0 takes a free one."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -22,19 +22,19 @@ class Loopback:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:PORT`, while it is open."""
+        """The base URL `http://127.0.0.1:PORT`, while it is open."""
         if self._runner is None or not self._runner.addresses:
             raise RuntimeError("the sandbox is not running; use it in an `async with` block")
         return f"http://{_HOST}:{self._runner.addresses[0][1]}"
 
     async def open(self, app: web.Application) -> None:
-        """Begin to serve.
+        """Start serving.
 
         Raises:
             OSError: The port is taken.
         """
         self._runner = web.AppRunner(
-            app, access_log=None, logger=_SILENCE, shutdown_timeout=_SHUTDOWN_SECONDS
+            app, access_log=None, logger=_DISABLED_LOGGER, shutdown_timeout=_SHUTDOWN_SECONDS
         )
         await self._runner.setup()
         try:

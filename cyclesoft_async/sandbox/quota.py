@@ -1,6 +1,6 @@
-"""The account's quotas, counted exactly: a moving minute, and a day that begins at Dutch midnight.
+"""Quota of an account: an exact moving minute, and a day from Dutch midnight to midnight.
 
-Pure over `now` (unix seconds, never going back). Vendor page: "API limits" (Introduction).
+Pure over `now` (unix seconds, monotonic). Vendor page: "API limits" (Introduction).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _WINDOW = 60.0
 
 
 class MovingMinute:
-    """Grants `limit` requests in any 60 seconds."""
+    """Grants `limit` requests in every span of 60 seconds."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._granted: deque[float] = deque()
 
     def remaining(self, now: float) -> int:
-        """Return how many requests have room now."""
+        """Return the number of requests that can be granted now."""
         while self._granted and self._granted[0] <= now - _WINDOW:
             self._granted.popleft()
         return self.limit - len(self._granted)
@@ -41,7 +41,7 @@ class DutchDay:
         self._used = 0
 
     def remaining(self, now: float) -> int:
-        """Return how many requests have room today."""
+        """Return the number of requests that can be granted today."""
         if now >= self.resets_at:
             self.resets_at, self._used = next_midnight(now), 0
         return self.limit - self._used
@@ -51,17 +51,17 @@ class DutchDay:
         self._used += 1
 
 
-class Verdict(NamedTuple):
-    """Whether a request may go on, and the headers that its answer carries either way."""
+class Decision(NamedTuple):
+    """Decision on a request, and the rate limit headers of its response."""
 
     granted: bool
     headers: dict[str, str]
 
 
 class Quota:
-    """What one account may spend; an endpoint's own limit counts on top of the account's.
+    """Quota of one account. An endpoint's own limit applies on top of the account's.
 
-    The minutely headers of an endpoint with a limit of its own show that limit.
+    The minutely headers of an endpoint with its own limit show that limit.
     """
 
     def __init__(self, *, minutely_limit: int, daily_limit: int, own_limits: Mapping[str, int]) -> None:
@@ -69,8 +69,8 @@ class Quota:
         self._day = DutchDay(daily_limit)
         self._own = {endpoint: MovingMinute(limit) for endpoint, limit in own_limits.items()}
 
-    def spend(self, now: float, endpoint: str | None = None) -> Verdict:
-        """Count one request if every limit has room; a refused one counts nowhere."""
+    def spend(self, now: float, endpoint: str | None = None) -> Decision:
+        """Count one request if every limit grants it. A refused request is not counted."""
         own = self._own.get(endpoint or "", self._minute)
         minutely = min(self._minute.remaining(now), own.remaining(now))
         daily = self._day.remaining(now)
@@ -86,4 +86,4 @@ class Quota:
             "X-RateLimit-Daily-Remaining": str(daily - granted),
             "X-RateLimit-Daily-Reset": str(int(self._day.resets_at)),
         }
-        return Verdict(granted, headers)
+        return Decision(granted, headers)

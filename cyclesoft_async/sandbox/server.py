@@ -1,4 +1,4 @@
-"""The sandbox itself: opens the port, knows the caller, charges the quota, keeps the latency."""
+"""Sandbox server: port, authentication, quota, latency and faults."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from .api import CREATE_INVOICES, Api
-from .fault_injection import Saboteur
+from .fault_injection import FaultInjector
 from .faults import Fault, Faults
 from .loopback import Loopback
-from .orders.repository import Book, Watcher
+from .orders.repository import ChangeListener, OrderRepository
 from .orders.seeded import SeededOrders
 from .quota import Quota
-from .responses import RefusedError, refusal
+from .responses import ApiError, error_response
 
 _OWN_LIMITS: Final = {CREATE_INVOICES: 15}
 
 
 class Sandbox:
-    """A CycleSoftware stand-in on loopback, for as long as the `async with` block runs.
+    """A CycleSoftware server on loopback, open during its `async with` block.
 
     ::
 
@@ -36,32 +36,32 @@ class Sandbox:
             CycleSoftSession("user", "pass", base_url=sandbox.url)
 
     It begins with `orders` seeded orders, scheduled from `first_day` to `last_day` (Dutch days, both
-    inclusive); the same seed gives the same orders. What is created and changed lasts as long as the object.
+    inclusive). The same seed gives the same orders. Created and changed orders live as long as the object.
 
     Args:
-        orders: How many orders there are at the start.
-        seed: Another number gives other orders.
-        minutely_limit: Requests that the account may spend in any 60 seconds.
-        daily_limit: Requests that the account may spend between two Dutch midnights.
-        latency: Seconds that an answer takes, half of them before the request counts; or two numbers to draw
-            from between them.
-        page_size: Orders in a page of the list.
-        username: Who may call.
-        password: Their password.
+        orders: Number of seeded orders.
+        seed: Seed of the orders and of the latency.
+        minutely_limit: Requests granted in every span of 60 seconds.
+        daily_limit: Requests granted between two Dutch midnights.
+        latency: Duration of a response in seconds, half of it before the request is counted. A pair is a
+            range to draw from.
+        page_size: Orders per page of the list.
+        username: The expected username.
+        password: The expected password.
         port: The port on 127.0.0.1; 0 takes a free one.
-        first_day: The first seeded orders are scheduled on this day.
-        last_day: The last seeded orders are scheduled on this day.
-        clock: Unix seconds that never go back; tests pass their own, and need not wait for midnight.
-        faults: What goes wrong; nothing by default.
+        first_day: Day of the first seeded orders.
+        last_day: Day of the last seeded orders.
+        clock: Returns monotonic unix seconds. Tests pass their own, and need not wait for midnight.
+        faults: Faults to inject; none by default.
 
     Attributes:
-        requests: Requests that reached the API, whatever the answer.
-        refused: Those of them that were answered 429.
-        dropped: Requests that arrived and, by a fault, never reached the API.
+        requests: Number of requests that reached the API, with any response.
+        refused: Number of requests answered 429.
+        dropped: Number of requests that a fault dropped before the API.
 
     Raises:
-        ValueError: The numbers make no sandbox.
-        OSError: On entering, when the port is taken.
+        ValueError: `orders` is negative, `page_size` is below 1, or `last_day` precedes `first_day`.
+        OSError: On entering, if the port is taken.
 
     Vendor pages: "Introduction", "Workshop orders".
     """
@@ -76,7 +76,7 @@ class Sandbox:
         latency: tuple[float, float] | float = 0.0,
         page_size: int = 100,
         username: str = "user",
-        password: str = "pass",  # noqa: S107 - opens nothing but made-up orders
+        password: str = "pass",  # noqa: S107 - protects nothing but invented orders
         port: int = 0,
         first_day: date = date(2025, 1, 1),
         last_day: date = date(2025, 12, 31),
@@ -84,20 +84,25 @@ class Sandbox:
         faults: Faults | None = None,
     ) -> None:
         if orders < 0 or page_size < 1 or last_day < first_day:
-            raise ValueError("orders is negative, page_size is below 1, or last_day lies before first_day")
+            raise ValueError(
+                "orders must be >= 0, page_size must be >= 1 and first_day must not be after last_day,"
+                f" got {orders}, {page_size} and {first_day} to {last_day}"
+            )
         self.first_day = first_day
         self.last_day = last_day
         self.requests = 0
         self.refused = 0
         self.dropped = 0
-        self._book = Book(SeededOrders(count=orders, seed=seed, first_day=first_day, last_day=last_day))
+        self._repository = OrderRepository(
+            SeededOrders(count=orders, seed=seed, first_day=first_day, last_day=last_day)
+        )
         self._quota = Quota(minutely_limit=minutely_limit, daily_limit=daily_limit, own_limits=_OWN_LIMITS)
         self._credentials = f"{username}:{password}".encode()
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
         self._random = Random(seed)
         self._clock = clock or _steady_clock()
-        self._api = Api(self._book, page_size=page_size, clock=self._clock)
-        self._saboteur = Saboteur(faults or Faults())
+        self._api = Api(self._repository, page_size=page_size, clock=self._clock)
+        self._fault_injector = FaultInjector(faults or Faults())
         self._loopback = Loopback(port)
 
     @property
@@ -107,26 +112,26 @@ class Sandbox:
 
     @property
     def orders(self) -> int:
-        """How many orders there are now, created and deleted ones included: what a full sync finds."""
-        return len(self._book)
+        """Number of orders now, created and deleted ones included. A full sync finds all of them."""
+        return len(self._repository)
 
     @property
     def faults(self) -> Mapping[Fault, int]:
-        """How often each fault has struck so far."""
-        return self._saboteur.drawn
+        """Number of injections of each fault so far."""
+        return self._fault_injector.injected
 
     @property
     def messages_sent(self) -> int:
-        """How many messages real customers would have got so far."""
+        """Number of messages that real customers would have received so far."""
         return self._api.messages_sent
 
-    def watch(self, watcher: Watcher) -> None:
-        """Call this with every order that changes, as it was (None if it is new) and as it is."""
-        self._book.watchers.append(watcher)
+    def watch(self, listener: ChangeListener) -> None:
+        """Call the listener with every changed order, before (None if it is new) and after the change."""
+        self._repository.listeners.append(listener)
 
-    def unwatch(self, watcher: Watcher) -> None:
-        """Stop calling it."""
-        self._book.watchers.remove(watcher)
+    def unwatch(self, listener: ChangeListener) -> None:
+        """Remove the listener."""
+        self._repository.listeners.remove(listener)
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._serve])
@@ -139,16 +144,16 @@ class Sandbox:
 
     @web.middleware
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        one_way = self._random.uniform(*self._latency) / 2
-        await _travel(one_way)
-        fault = self._saboteur.draw(request)
+        one_way_delay = self._random.uniform(*self._latency) / 2
+        await _delay(one_way_delay)
+        fault = self._fault_injector.draw(request)
         if fault is Fault.DROP_BEFORE:
             self.dropped += 1
-            return self._saboteur.drop(request)
+            return self._fault_injector.drop(request)
         self.requests += 1
         self.refused += fault is Fault.TOO_MANY_REQUESTS
-        response = await self._saboteur.answer(request, fault, partial(self._answer, request, handler))
-        await _travel(one_way)
+        response = await self._fault_injector.respond(request, fault, partial(self._answer, request, handler))
+        await _delay(one_way_delay)
         return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -158,15 +163,17 @@ class Sandbox:
             self._authenticate(request)
             granted, headers = self._quota.spend(self._clock(), request.match_info.route.name)
             self.refused += not granted
-            response = await handler(request) if granted else refusal(request, 429, "Too many requests")
-        except RefusedError as error:
-            response = refusal(request, error.status, error.message)
+            response = (
+                await handler(request) if granted else error_response(request, 429, "Too many requests")
+            )
+        except ApiError as error:
+            response = error_response(request, error.status, error.message)
         except web.RequestPayloadError:
-            response = refusal(request, 400, "The body can't be read")
+            response = error_response(request, 400, "The body can't be read")
         except web.HTTPException as error:
-            response = refusal(request, error.status, error.reason)
-        except Exception:  # noqa: BLE001 - a fault of the sandbox must reach the caller as the API's own 500
-            response = refusal(request, 500, "Internal server error")
+            response = error_response(request, error.status, error.reason)
+        except Exception:  # noqa: BLE001 - a bug of the sandbox must reach the client as the API's own 500
+            response = error_response(request, 500, "Internal server error")
         response.headers.update(headers)
         return response
 
@@ -177,15 +184,15 @@ class Sandbox:
         except ValueError:
             given = b""
         if scheme.lower() != "basic" or not compare_digest(given, self._credentials):
-            raise RefusedError(401, "Unauthorized")
+            raise ApiError(401, "Unauthorized")
 
 
-async def _travel(seconds: float) -> None:
+async def _delay(seconds: float) -> None:
     if seconds:
         await asyncio.sleep(seconds)
 
 
 def _steady_clock() -> Callable[[], float]:
-    """Return the time since 1970 by a clock that nobody sets back while the sandbox runs."""
+    """Return a clock of unix seconds that changes of the system clock do not affect."""
     since_1970 = time.time() - time.monotonic()
     return lambda: since_1970 + time.monotonic()

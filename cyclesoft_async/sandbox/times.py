@@ -1,4 +1,4 @@
-"""Dutch wall time: what the vendor's naive datetimes mean, and when its day begins."""
+"""Dutch wall time: the vendor's naive datetimes, and the start of its day."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_wall(text: str) -> datetime:
     """Read `2023-03-07 16:56:32` or `2023-03-07T16:56:32+01:00` as naive Dutch wall time.
 
     Raises:
-        ValueError: It is neither, or no such moment exists.
+        ValueError: The text has another format, or the time does not exist.
     """
     if not _MOMENT.fullmatch(text):
         raise ValueError(f"{text!r} is not a datetime")

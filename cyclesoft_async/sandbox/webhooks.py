@@ -1,6 +1,6 @@
-"""Webhooks: tells a receiver, signed and over HTTP, what changes in a sandbox; unreliably, if asked to.
+"""Webhook deliveries of a sandbox: signed events over HTTP, optionally dropped, duplicated or reordered.
 
-Vendor page: "Webhooks". How often the vendor tries again is not documented; here it is up to ten times.
+Vendor page: "Webhooks". The vendor does not document its retries. The sandbox makes up to ten attempts.
 """
 
 from __future__ import annotations
@@ -38,26 +38,27 @@ class Deliveries:
         async with Sandbox() as sandbox, Deliveries(sandbox, "http://127.0.0.1:8080/cyclesoft", "secret"):
             ...
 
-    Events go out one after the other; what is not answered 2xx is sent again later, so others pass it.
+    Events are sent one at a time. A delivery without a 2xx response is redelivered later, so that later
+    events overtake it.
 
     Args:
-        sandbox: Whose changes to tell.
-        url: The receiver's.
-        secret: What to sign with.
-        account_id: The account that events name.
-        drop: Share of events that are never sent, from 0 to 1.
-        duplicate: Share of events that are sent twice.
-        reorder: Share of events that are held back until the next one was sent.
-        delay: Seconds to wait before each event.
-        retry_after: Seconds before the second attempt; doubled each time, up to a minute.
-        seed: Another number draws other events.
+        sandbox: The sandbox whose changes become events.
+        url: URL of the receiver.
+        secret: Secret of the signatures.
+        account_id: Account id in the events.
+        drop: Share of events never sent, from 0 to 1.
+        duplicate: Share of events sent twice.
+        reorder: Share of events held back until the next one is sent.
+        delay: Seconds before each event.
+        retry_after: Seconds before the second attempt. They double with each attempt, up to 60.
+        seed: Seed of the random draws.
 
     Attributes:
-        made: Events that there were.
-        delivered: Deliveries that were answered 2xx.
-        refused: Attempts that were not.
-        dropped: Events that were never sent.
-        given_up: Deliveries that were refused ten times.
+        made: Number of events.
+        delivered: Number of deliveries answered 2xx.
+        refused: Number of failed attempts.
+        dropped: Number of events never sent.
+        given_up: Number of deliveries that failed ten times.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Deliveries:
         await self._http.close()
 
     async def settled(self) -> None:
-        """Wait until every event was delivered, dropped or given up."""
+        """Wait until every event is delivered, dropped or given up."""
         await self._queue.join()
 
     def _start(self, work: Coroutine[None, None, None]) -> None:

@@ -1,1 +1,1 @@
-"""The sandbox's workshop orders: seeded, stored, queried and changed."""
+"""Workshop orders of the sandbox: seeded, changed, queried and invoiced."""

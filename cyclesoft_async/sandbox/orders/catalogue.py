@@ -1,4 +1,4 @@
-"""What the shops repair, sell and say: repair codes, parts, jobs, bikes, VAT and the Dutch status texts."""
+"""Catalogue of the shops: repair codes, parts, jobs, bikes, VAT rates and the Dutch status texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CANCELLED_LINE: Final = 5
 
 VAT_PERCENTAGES: Final = {0: 0, 1: 9, 2: 21}
 
-# The vendor documents only the text of 7; the others translate the constants of its deprecated client.
+# The vendor documents only the text of 7. The others translate the constants of its deprecated client.
 ORDER_STATUSES: Final = {
     1: "Wachten op fiets",
     2: "Wachten op reparatie",
@@ -43,7 +43,7 @@ LINE_STATUSES: Final = {
 
 
 class Bike(NamedTuple):
-    """A model of bike; a repair object is one of these with a frame number."""
+    """A model of bike. A repair object is one of these with a frame number."""
 
     brand: str
     model: str
@@ -132,7 +132,7 @@ PARTS: Final = {
 
 
 class Job(NamedTuple):
-    """What a customer asks for: repair codes, and parts with their quantity and discount in percent."""
+    """A typical repair: repair codes, and parts with their quantity and discount in percent."""
 
     description: str
     codes: tuple[str, ...]
@@ -163,7 +163,7 @@ JOBS: Final = (
 
 
 def priced(line: Line) -> Line:
-    """Fill in what follows from the rest of the line: its price, its VAT and the text of its status."""
+    """Compute the line's derived fields: price, VAT and status text."""
     price = line["unit_price_in_vat_cents"] - line["unit_discount_amount_in_vat_cents"]
     price *= line["quantity"]
     percentage = VAT_PERCENTAGES[line["vat_code"]]
@@ -175,7 +175,7 @@ def priced(line: Line) -> Line:
 
 
 def blank_line(item_id: int) -> Line:
-    """Return a line in which nothing is said yet, with the keys in the order of the documents."""
+    """Return a line with default values, keys in the order of the documents."""
     return {
         "item_id": item_id,
         "item_type_id": ARTICLE,
@@ -198,7 +198,7 @@ def blank_line(item_id: int) -> Line:
 
 
 def repair_line(item_id: int, code: str) -> Line:
-    """Return the line that a repair code adds to an order; labour on bikes has the low VAT rate."""
+    """Return the line of a repair code. Labour on bikes has the low VAT rate."""
     repair = REPAIRS[code]
     line = blank_line(item_id)
     line["item_type_id"] = REPAIR_CODE
@@ -226,7 +226,7 @@ def part_line(item_id: int, barcode: str, quantity: int, discount: int) -> Line:
 
 
 def work_minutes(lines: list[Line]) -> int:
-    """Return the minutes of work in these lines; a cancelled line takes none."""
+    """Return the minutes of work in these lines. A cancelled line takes none."""
     return sum(
         line["unit_work_time_minutes"] * line["quantity"]
         for line in lines

@@ -1,4 +1,4 @@
-"""Create-invoices: a form with PHP's booleans, one invoice for each payer, a PDF for each invoice.
+"""Invoicing: one invoice per payer, each with a PDF.
 
 Vendor page: "Workshop orders", Create invoice(s).
 """
@@ -15,15 +15,15 @@ from cyclesoft_async.sandbox.responses import bad_request
 
 from .catalogue import CANCELLED_LINE
 from .mutations import set_status
-from .pdf import one_page
+from .pdf import render_page
 from .schema import Line, Order
 
 _INTEGER = re.compile(r"\d{1,9}", re.ASCII)
 _FORM = "application/x-www-form-urlencoded"
 
 
-class Wish(NamedTuple):
-    """What the form asks for, with the documented defaults: customers are told unless it says no."""
+class InvoiceRequest(NamedTuple):
+    """The form of create-invoices with its documented defaults. Customer messages are on by default."""
 
     employee_id: int | None
     workshop_order_status_id: int | None
@@ -34,21 +34,21 @@ class Wish(NamedTuple):
 
 
 class SentMessages(TypedDict):
-    """Whether the customer was told."""
+    """Messages sent to the customer."""
 
     phone_message: bool
     email_message: bool
 
 
 class Document(TypedDict):
-    """A file that goes with an invoice."""
+    """A file that belongs to an invoice."""
 
     document_mime_type: str
     document_base64: str
 
 
 class Invoice(TypedDict):
-    """An invoice as it is answered."""
+    """An invoice in the response."""
 
     invoice_number: int
     customer_id: int
@@ -56,16 +56,16 @@ class Invoice(TypedDict):
     documents: list[Document]
 
 
-def read_wish(content_type: str, raw: bytes) -> Wish:
-    """Read the form; every field is optional, and so is the form.
+def read_invoice_request(content_type: str, raw: bytes) -> InvoiceRequest:
+    """Read the form. Every field is optional, and so is the body.
 
     Raises:
-        RefusedError: The body is no form, or a number is none.
+        ApiError: The body is not a form, or a field is not a number.
     """
     if raw and content_type != _FORM:
         raise bad_request(f"The body must be {_FORM}")
     form = dict(parse_qsl(raw.decode(errors="replace"), keep_blank_values=True))
-    return Wish(
+    return InvoiceRequest(
         employee_id=_number(form, "employee_id"),
         workshop_order_status_id=_number(form, "workshop_order_status_id"),
         book=_truth(form, "book", default=False),
@@ -75,19 +75,27 @@ def read_wish(content_type: str, raw: bytes) -> Wish:
     )
 
 
-def invoice(order: Order, wish: Wish, *, told: bool, next_number: Callable[[], int]) -> list[Invoice]:
-    """Invoice the order's open lines, one invoice for each payer, the order's own customer first.
+def invoice(
+    order: Order, options: InvoiceRequest, *, is_messaged: bool, next_number: Callable[[], int]
+) -> list[Invoice]:
+    """Invoice the order's open lines, one invoice per payer, the order's own customer first.
 
-    The numbers go onto the order and its lines, those of pro-forma invoices too: what has a number is not
-    invoiced again. `told` says whether the customer gets a message.
+    Invoice numbers, pro-forma ones included, are written to the order and its lines. A line with a number is
+    not invoiced again.
+
+    Args:
+        order: The order, changed in place.
+        options: The form of the request.
+        is_messaged: Report a message to the customer.
+        next_number: Returns an unused invoice number.
 
     Raises:
-        RefusedError: The order is deleted, its lines are invoiced or cancelled, or there is no such status.
+        ApiError: The order is deleted, it has no open lines, or the status does not exist.
     """
-    if wish.workshop_order_status_id is not None:
-        set_status(order, wish.workshop_order_status_id)
-    if wish.employee_id is not None:
-        order["last_update_employee_id"] = wish.employee_id
+    if options.workshop_order_status_id is not None:
+        set_status(order, options.workshop_order_status_id)
+    if options.employee_id is not None:
+        order["last_update_employee_id"] = options.employee_id
     payers = _open_lines(order)
     invoices: list[Invoice] = []
     for payer, lines in payers.items():
@@ -95,16 +103,16 @@ def invoice(order: Order, wish: Wish, *, told: bool, next_number: Callable[[], i
         for line in lines:
             line["invoice_number"] = number
         order["invoice_number"] = order["invoice_number"] or number
-        text = _text(order, number, payer, payers, wish)
+        text = _text(order, number, payer, payers, options)
         document: Document = {
             "document_mime_type": "application/pdf",
-            "document_base64": b64encode(one_page(text)).decode(),
+            "document_base64": b64encode(render_page(text)).decode(),
         }
         made: Invoice = {
             "invoice_number": number,
             "customer_id": payer,
             "sent_messages": {
-                "phone_message": told and payer == order["customer_id"],
+                "phone_message": is_messaged and payer == order["customer_id"],
                 "email_message": False,
             },
             "documents": [document],
@@ -114,7 +122,7 @@ def invoice(order: Order, wish: Wish, *, told: bool, next_number: Callable[[], i
 
 
 def _open_lines(order: Order) -> dict[int, list[Line]]:
-    """Return the lines to invoice, by payer."""
+    """Return the lines to invoice by payer."""
     order_id, customer = order["workshop_order_id"], order["customer_id"]
     if not order["is_active"]:
         raise bad_request(f"Workshop order {order_id} is deleted")
@@ -130,14 +138,16 @@ def _open_lines(order: Order) -> dict[int, list[Line]]:
     return payers
 
 
-def _text(order: Order, number: int, payer: int, payers: Mapping[int, list[Line]], wish: Wish) -> list[str]:
+def _text(
+    order: Order, number: int, payer: int, payers: Mapping[int, list[Line]], options: InvoiceRequest
+) -> list[str]:
     shown = [f"{line['quantity']} x {line['description']}   {_euros(line)}" for line in payers[payer]]
-    if wish.split_items_as_text and payer == order["customer_id"]:
+    if options.split_items_as_text and payer == order["customer_id"]:
         others = (lines for other, lines in payers.items() if other != payer)
         shown += [f"{line['description']}   (op andere factuur)" for lines in others for line in lines]
     total = sum(line["price_in_vat_cents"] for line in payers[payer])
     return [
-        f"{'Factuur' if wish.book else 'Pro-forma factuur'} {number}",
+        f"{'Factuur' if options.book else 'Pro-forma factuur'} {number}",
         f"Klant {payer}   Werkorder {order['workshop_order_id']}",
         "",
         *shown,
@@ -158,5 +168,5 @@ def _number(form: Mapping[str, str], name: str) -> int | None:
 
 
 def _truth(form: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Read a boolean as PHP does: every text but "" and "0" is true, "false" included."""
+    """Read a boolean as PHP's cast does: every text but "" and "0" is true, "false" included."""
     return form[name] not in {"", "0"} if name in form else default

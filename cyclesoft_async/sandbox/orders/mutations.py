@@ -1,4 +1,4 @@
-"""Create and update: reads a body strictly, ignores readonly fields, and computes what follows from the rest.
+"""Creation and updates of orders: strict bodies, read-only fields ignored, derived fields computed.
 
 Vendor page: "Workshop orders", Create workshop order, Update workshop order.
 """
@@ -50,7 +50,7 @@ class _LineBody(Struct, omit_defaults=True):
 
 
 class _UpdateBody(Struct, omit_defaults=True):
-    """The fields that the vendor's table marks PUT; null leaves a field as it is."""
+    """Fields marked PUT in the vendor's table. null leaves a field unchanged."""
 
     is_active: bool | None = None
     datetime_scheduled_start: str | None = None
@@ -63,7 +63,7 @@ class _UpdateBody(Struct, omit_defaults=True):
 
 
 class _CreateBody(_UpdateBody, omit_defaults=True):
-    """The fields that the vendor's table marks POST; null takes the default."""
+    """Fields marked POST in the vendor's table. null takes the default."""
 
     customer_id: _Integer | None = None
     store_id: _Integer | None = None
@@ -78,16 +78,16 @@ class _CreateBody(_UpdateBody, omit_defaults=True):
 
 
 def create(raw: bytes, *, customer_id: int, order_id: int, now: str) -> Order:
-    """Return the order that this body makes, with the lines that its repair codes add.
+    """Return the order that the body describes, with the lines of its repair codes.
 
     Raises:
-        RefusedError: The body is not JSON, has a wrong type, or names what does not exist.
+        ApiError: The body is not JSON, a field has a wrong type, or a code or status does not exist.
     """
     body = _read(raw, _CreateBody)
     if body.customer_id not in {None, customer_id}:
         raise bad_request("customer_id is not the customer in the path")
     for code in body.service_card_codes or ():
-        raise bad_request(f"Unknown service card code: {code}")  # the sandbox knows no service items
+        raise bad_request(f"Unknown service card code: {code}")  # the sandbox has no service items
     lines = [_changed(blank_line(number), item) for number, item in enumerate(body.order_items or (), 1)]
     for code in body.repair_codes or ():
         if code not in REPAIRS:
@@ -111,7 +111,7 @@ def create(raw: bytes, *, customer_id: int, order_id: int, now: str) -> Order:
         "last_update_employee_id": creator,
         "phone_number_id": "tel",
         "repair_description": "",
-        "status_id": 10,  # what the vendor's own client gives to orders made online
+        "status_id": 10,  # the vendor's own client gives it to orders made online
         "status_text": "",
         "invoice_number": 0,
         "borrowed_object_reference": "",
@@ -125,12 +125,12 @@ def create(raw: bytes, *, customer_id: int, order_id: int, now: str) -> Order:
 
 
 def update(order: Order, raw: bytes, *, now: str) -> Order:
-    """Return the order with this body's changes.
+    """Return the order with the body's changes.
 
-    A line is found by its `item_id`; one without is added, those left out stay as they are.
+    Lines are matched by `item_id`. A line without one is added, omitted lines stay unchanged.
 
     Raises:
-        RefusedError: The body is not JSON, has a wrong type, or names what does not exist.
+        ApiError: The body is not JSON, a field has a wrong type, or a line or status does not exist.
     """
     body = _read(raw, _UpdateBody)
     lines = {line["item_id"]: line for line in order["order_items"]}
@@ -143,28 +143,28 @@ def update(order: Order, raw: bytes, *, now: str) -> Order:
         else:
             raise bad_request(f"Unknown item_id: {item.item_id}")
     changed = _merged(order, body, list(lines.values()))
-    return touched(changed, now)
+    return with_modification_time(changed, now)
 
 
-def touched(order: Order, now: str) -> Order:
-    """Mark the order as modified; a seeded one may be planned later than now, and time does not go back."""
+def with_modification_time(order: Order, now: str) -> Order:
+    """Set the time of modification. It never goes back: a seeded order may be planned later than now."""
     order["datetime_modified"] = max(now, order["datetime_modified"])
     return order
 
 
 def set_status(order: Order, status_id: int) -> None:
-    """Give the order another status.
+    """Set the order's status.
 
     Raises:
-        RefusedError: There is no such status.
+        ApiError: The status does not exist.
     """
     if status_id not in ORDER_STATUSES:
         raise bad_request(f"Unknown workshop order status: {status_id}")
     order["status_id"], order["status_text"] = status_id, ORDER_STATUSES[status_id]
 
 
-def as_written(order: Order) -> Order:
-    """Return the order as create and update answer it: lines name a payer only if it is another customer."""
+def write_response(order: Order) -> Order:
+    """Return the response of create and update: lines name a payer only if it is another customer."""
     lines = [line.copy() for line in order["order_items"]]
     for line in lines:
         if line.get("assigned_to_customer_id") == order["customer_id"]:
@@ -186,7 +186,7 @@ def _given(body: Struct) -> dict[str, object]:
 
 
 def _merged(order: Order, body: _UpdateBody, lines: list[Line]) -> Order:
-    """Return the order with the body's own fields, these lines, and everything that follows from them."""
+    """Return the order with the body's fields, these lines, and the fields derived from them."""
     given = _given(body)
     merged = cast("Order", {name: given.get(name, value) for name, value in order.items()})
     set_status(merged, merged["status_id"])
@@ -205,14 +205,14 @@ def _merged(order: Order, body: _UpdateBody, lines: list[Line]) -> Order:
 
 
 def _changed(line: Line, item: _LineBody) -> Line:
-    """Return the line with the body's fields, priced anew; percentages and prices sent along do not count."""
+    """Return the line with the body's fields and a recomputed price. Prices in the body are ignored."""
     if item.vat_code is not None and item.vat_code not in VAT_PERCENTAGES:
         raise bad_request(f"Unknown vat_code: {item.vat_code}")
     if item.item_status_id is not None and item.item_status_id not in LINE_STATUSES:
         raise bad_request(f"Unknown item_status_id: {item.item_status_id}")
     changed = cast("Line", {**line, **_given(item), "item_id": line["item_id"]})
     if not changed.get("assigned_to_customer_id", 1):
-        del changed["assigned_to_customer_id"]  # 0 is nobody: the order's own customer pays
+        del changed["assigned_to_customer_id"]  # 0: the order's own customer pays
     if item.discount_percentage is not None and item.unit_discount_amount_in_vat_cents is None:
         discount = round(changed["unit_price_in_vat_cents"] * item.discount_percentage / 100)
         changed["unit_discount_amount_in_vat_cents"] = discount

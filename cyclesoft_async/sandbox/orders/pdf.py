@@ -1,11 +1,11 @@
-"""A one-page PDF, written by hand: enough for a reader to open it and for a test to find its text."""
+"""Minimal one-page PDF: opens in a reader, and tests find its text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def one_page(lines: Sequence[str]) -> bytes:
+def render_page(lines: Sequence[str]) -> bytes:
     """Return an A4 page with these lines of text."""
     shown = "".join(f"({_escaped(line)}) Tj T*\n" for line in lines)
     content = f"BT\n/F1 11 Tf\n16 TL\n56 780 Td\n{shown}ET\n".encode("cp1252", "replace")

@@ -1,4 +1,4 @@
-"""What the list endpoint's query asks for: its filters, and the cursor of the page.
+"""Query of the list endpoint: filters and cursor.
 
 Vendor page: "Workshop orders", List workshop orders.
 """
@@ -15,16 +15,16 @@ from urllib.parse import urlencode
 from cyclesoft_async.sandbox.responses import bad_request
 
 Key: TypeAlias = tuple[str, int]
-"""The place of an order in every list: scheduled start, then id."""
+"""Sort key of an order in every list: scheduled start, then id."""
 
-# Real next_urls name another host than the one that was called, whatever the account's host is.
+# Real next_urls name this host for every account, also when another host was called.
 _NEXT_HOST = "https://s01.cyclesoftware.nl"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Filters(NamedTuple):
-    """The query's filters; None does not filter. Both dates are inclusive, as `2025-01-20`."""
+    """Filters of the query; None does not filter. Both dates are inclusive, as `2025-01-20`."""
 
     object_query: str | None
     store_id: int | None
@@ -36,10 +36,10 @@ class Filters(NamedTuple):
 
 
 def read_filters(query: Mapping[str, str]) -> Filters:
-    """Read the query; an empty value is no filter, as in the vendor's template of the address.
+    """Read the query. An empty value is no filter, as in the vendor's URL template.
 
     Raises:
-        RefusedError: A value has the wrong form, or filters exclude each other.
+        ApiError: A value has the wrong form, or filters exclude each other.
     """
     given = {name: value for name, value in query.items() if value}
     filters = Filters(
@@ -58,10 +58,10 @@ def read_filters(query: Mapping[str, str]) -> Filters:
 
 
 def read_cursor(query: Mapping[str, str]) -> Key | None:
-    """Return the place after which the page begins; None for the first page.
+    """Return the sort key after which the page begins; None for the first page.
 
     Raises:
-        RefusedError: The token is none of ours.
+        ApiError: The token is not one of the sandbox's.
     """
     token = query.get("token")
     if not token:
@@ -74,7 +74,7 @@ def read_cursor(query: Mapping[str, str]) -> Key | None:
 
 
 def next_url(path: str, query: Mapping[str, str], last: Key) -> str:
-    """Return the address of the page after the order at `last`, with the same filters."""
+    """Return the URL of the page after `last`, with the same filters."""
     token = urlsafe_b64encode(f"{last[0]}|{last[1]}".encode()).decode().rstrip("=")
     return f"{_NEXT_HOST}{path}?{urlencode({**query, 'token': token})}"
 

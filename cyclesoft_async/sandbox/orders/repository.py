@@ -1,4 +1,4 @@
-"""All orders: the seeded ones, and over them what was created and changed since."""
+"""Order repository: seeded orders, overlaid with created and changed ones."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .query import Filters, Key
 from .schema import Order
 from .seeded import SeededOrders
 
-Watcher: TypeAlias = Callable[[Order | None, Order], None]
-"""Called with an order before a change, None if it is new, and after it."""
+ChangeListener: TypeAlias = Callable[[Order | None, Order], None]
+"""Called with the order before a change (None if it is new) and after it."""
 
 
-class Book:
-    """Finds, lists and keeps orders. Deleted ones stay, as `is_active: false`.
+class OrderRepository:
+    """Finds, lists and saves orders. Deleted orders remain with `is_active: false`.
 
     Attributes:
-        watchers: Called after every change.
+        listeners: Called after every change.
     """
 
     def __init__(self, seeded: SeededOrders) -> None:
-        self.watchers: list[Watcher] = []
+        self.listeners: list[ChangeListener] = []
         self._seeded = seeded
-        self._kept: dict[int, Order] = {}
-        self._keys: list[Key] = []  # of what is kept, sorted
+        self._changed_orders: dict[int, Order] = {}
+        self._keys: list[Key] = []  # of _changed_orders, sorted
         self._created = 0
         self._ids = count(seeded.next_id)
         self._invoices = count(seeded.next_invoice)
@@ -37,44 +37,46 @@ class Book:
         return self._seeded.count + self._created
 
     def find(self, order_id: int) -> Order | None:
-        """Return a copy of the order, the caller's to change and `keep`."""
-        kept = self._kept.get(order_id)
-        if kept is not None:
-            return copy.deepcopy(kept)
+        """Return a copy of the order, or None. `save` stores a changed copy."""
+        changed = self._changed_orders.get(order_id)
+        if changed is not None:
+            return copy.deepcopy(changed)
         index = self._seeded.index_of(order_id)
         return None if index is None else self._seeded.order(index)
 
-    def keep(self, order: Order) -> None:
-        """Make this the order's state from now on."""
+    def save(self, order: Order) -> None:
+        """Store the order and notify the listeners."""
         order_id = order["workshop_order_id"]
-        known = self.find(order_id) if self.watchers else None
-        before = self._kept.get(order_id)
+        before_change = self.find(order_id) if self.listeners else None
+        before = self._changed_orders.get(order_id)
         if before is not None:
             self._keys.remove(_key(before))
         elif self._seeded.index_of(order_id) is None:
             self._created += 1
-        self._kept[order_id] = order
+        self._changed_orders[order_id] = order
         insort(self._keys, _key(order))
-        for watcher in self.watchers:
-            watcher(known, order)
+        for listener in self.listeners:
+            listener(before_change, order)
 
     def next_order_id(self) -> int:
-        """Return an id that no order has."""
+        """Return an unused order id."""
         return next(self._ids)
 
     def next_invoice_number(self) -> int:
-        """Return a number that no invoice has."""
+        """Return an unused invoice number."""
         return next(self._invoices)
 
     def page(self, filters: Filters, after: Key | None, size: int) -> tuple[list[Order], Key | None]:
         """Return the orders after the cursor, and the cursor of the next page if there is one.
 
-        The cursor is a place among the keys, not a number of rows: creating and changing other orders
-        between two pages neither skips nor repeats one.
+        The cursor is a sort key, not a number of rows. So creating and changing other orders between two
+        pages neither skips nor repeats an order.
         """
         objects = self._objects(filters)
         both = merge(
-            self._among_seeded(filters, objects, after), self._among_kept(filters, objects, after), key=_key
+            self._search_seeded(filters, objects, after),
+            self._search_changed(filters, objects, after),
+            key=_key,
         )
         found = list(islice(both, size + 1))
         page = found[:size]
@@ -85,20 +87,20 @@ class Book:
             return self._seeded.objects_matching(filters.object_query)
         return None if filters.repair_object_id is None else frozenset({filters.repair_object_id})
 
-    def _among_seeded(
+    def _search_seeded(
         self, filters: Filters, objects: frozenset[int] | None, after: Key | None
     ) -> Iterator[Order]:
         for index in self._seeded.search(filters, objects, after):
-            if self._seeded.order_id(index) not in self._kept:
+            if self._seeded.order_id(index) not in self._changed_orders:
                 yield self._seeded.order(index)
 
-    def _among_kept(
+    def _search_changed(
         self, filters: Filters, objects: frozenset[int] | None, after: Key | None
     ) -> Iterator[Order]:
         first = 0 if after is None else bisect_right(self._keys, after)
         for _, order_id in self._keys[first:]:
-            order = self._kept[order_id]
-            if _passes(order, filters, objects):
+            order = self._changed_orders[order_id]
+            if _matches(order, filters, objects):
                 yield order
 
 
@@ -106,7 +108,7 @@ def _key(order: Order) -> Key:
     return order["datetime_scheduled_start"], order["workshop_order_id"]
 
 
-def _passes(order: Order, filters: Filters, objects: frozenset[int] | None) -> bool:
+def _matches(order: Order, filters: Filters, objects: frozenset[int] | None) -> bool:
     day = order["datetime_scheduled_start"][:10]
     return (
         (filters.store_id is None or order["store_id"] == filters.store_id)

@@ -1,4 +1,4 @@
-"""The shape of a workshop order in JSON, key by key in the order of the vendor's examples.
+"""JSON schema of a workshop order, keys in the order of the vendor's examples.
 
 Vendor page: "Workshop orders".
 """
@@ -33,7 +33,7 @@ class Line(TypedDict):
 
 
 class Order(TypedDict):
-    """A workshop order; its times are Dutch wall times without a zone, `2023-03-07 12:13:47`."""
+    """A workshop order. Its times are Dutch wall times without a zone, `2023-03-07 12:13:47`."""
 
     workshop_order_id: int
     sales_order_id: int

@@ -1,12 +1,12 @@
-"""The orders that are there from the start; each is a pure function of (seed, index), made when asked for.
+"""Seeded orders: each a pure function of (seed, index), computed on demand.
 
-Nothing is stored, so that a million orders cost no memory, and a page costs the same wherever it lies:
+Nothing is stored. A million orders cost no memory, and every page costs the same:
 
 - The scheduled start never falls as the index rises, so a date range is a range of indices.
-- The index is scattered over customers and bikes by an invertible map, so the orders of a customer or of a
-  bike are computed, not searched.
-- The older an order, the further it is: done, then at work, then planned. A status is looked for only where
-  it can occur.
+- An invertible map scatters the index over customers and bikes. The orders of a customer or bike are
+  computed, not searched.
+- Orders are done, at work or planned, from the oldest to the newest. A search for a status reads only the
+  range where it can occur.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _FIRST_OBJECT: Final = 10_001
 _FIRST_INVOICE: Final = 20_000_000
 _LEASE_COMPANY: Final = 501
 _STORES: Final = 3
-_MOST_OBJECTS: Final = 1_000  # so many repair objects an object_query selects, says the vendor
+_MOST_OBJECTS: Final = 1_000  # the vendor's documented maximum for an object_query
 
 # Twelve orders belong to five customers with seven bikes: some come once, some keep coming.
 _CUSTOMER_OF: Final = (0, 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4)
 _OBJECT_OF: Final = (0, 1, 2, 2, 3, 3, 4, 5, 5, 5, 6, 6)
 _GROUP, _CUSTOMERS, _OBJECTS = 12, 5, 7
 
-_OPENING, _SLOT, _SLOTS = 8 * 60 + 30, 15, 34  # minutes; the last bike comes in at 16:45
+_OPENING, _SLOT, _SLOTS = 8 * 60 + 30, 15, 34  # minutes; the last slot is 16:45
 _CLOCK: Final = tuple(f" {minute // 60:02}:{minute % 60:02}:00" for minute in range(24 * 60))
 _LONGEST_LEAD: Final = 10  # working days between the call and the repair
 _SUNDAY: Final = 6
@@ -64,7 +64,7 @@ _BITS_64: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class _Work(NamedTuple):
-    """One or two jobs, ready to be put on an order."""
+    """One or two jobs with their order lines."""
 
     description: str
     minutes: int
@@ -92,7 +92,7 @@ class SeededOrders:
         )
 
     def index_of(self, order_id: int) -> int | None:
-        """Return the index of the order with this id; None if it is not one of these."""
+        """Return the index of the order with this id; None if it is not seeded."""
         index = order_id - _FIRST_ORDER
         return index if 0 <= index < self.count else None
 
@@ -107,9 +107,9 @@ class SeededOrders:
         return _FIRST_INVOICE + 2 * self.count
 
     def search(self, filters: Filters, objects: frozenset[int] | None, after: Key | None) -> Iterator[int]:
-        """Yield, in order, the indices that pass the filters and lie after the cursor.
+        """Yield, in order, the indices that match the filters and lie after the cursor.
 
-        `objects` are the repair objects to look for; None for all.
+        `objects` are ids of repair objects; None for all.
         """
         found = self._candidates(filters, objects)
         low, high = self._between(found, filters, after)
@@ -148,12 +148,12 @@ class SeededOrders:
         return _FIRST_ORDER + index
 
     def key(self, index: int) -> Key:
-        """Return the order's place in every list."""
+        """Return the order's sort key."""
         day, minute = self._moment(index)
         return self._days[day] + _CLOCK[minute], _FIRST_ORDER + index
 
     def order(self, index: int) -> Order:
-        """Return the order at this index, as it was at the start."""
+        """Return the order at this index in its initial state."""
         dice = self._dice(index)
         place = self._place(index)
         customer, store = self._customer(place), self._store(place)
@@ -164,7 +164,7 @@ class SeededOrders:
         created = self._days[day - 1 - (dice >> 16) % _LONGEST_LEAD] + _CLOCK[_OPENING + (dice >> 20) % 480]
         finished = self._days[day] + _CLOCK[minute + work.minutes + extra]
         mechanic = 10 * store + (dice >> 30) % 3
-        touched = index < self._planned and status != _CANCELLED
+        is_modified = index < self._planned and status != _CANCELLED
         payer = _LEASE_COMPANY + (dice >> 33) % 4 if (dice >> 36) % 16 == 0 else customer
         invoice = _FIRST_INVOICE + 2 * index if status == _DONE else 0
         return {
@@ -178,10 +178,10 @@ class SeededOrders:
             "datetime_scheduled_start": self._days[day] + _CLOCK[minute],
             "datetime_scheduled_finished": finished,
             "datetime_created": created,
-            "datetime_modified": finished if touched else created,
+            "datetime_modified": finished if is_modified else created,
             "mechanic_employee_id": mechanic,
             "created_by_employee_id": store,
-            "last_update_employee_id": mechanic if touched else store,
+            "last_update_employee_id": mechanic if is_modified else store,
             "phone_number_id": _PHONES[(dice >> 43) % len(_PHONES)],
             "repair_description": work.description,
             "status_id": status,
@@ -271,7 +271,7 @@ def frame_number(object_id: int) -> str:
 
 
 def _order_lines(lines: list[Line], customer: int, payer: int, invoice: int, status: int) -> list[Line]:
-    """Put the lines on an order; a payer other than the customer pays for the parts, on a second invoice."""
+    """Return copies of the lines for an order. Another payer pays the parts, on a second invoice."""
     items: list[Line] = []
     for template in lines:
         line = template.copy()
@@ -286,7 +286,7 @@ def _order_lines(lines: list[Line], customer: int, payer: int, invoice: int, sta
 
 
 def _working_days(first_day: date, last_day: date) -> list[str]:
-    """Return the days on which the shops are open, and before them those on which orders were called in."""
+    """Return the shops' working days, preceded by the days on which the first orders were placed."""
     span = [first_day + timedelta(days=day) for day in range((last_day - first_day).days + 1)]
     working = [day for day in span if day.weekday() != _SUNDAY] or span
     earlier = [first_day - timedelta(days=day) for day in range(_LONGEST_LEAD, 0, -1)]
@@ -294,7 +294,7 @@ def _working_days(first_day: date, last_day: date) -> list[str]:
 
 
 def _works() -> list[_Work]:
-    """Return every job three times alone, and once together with another."""
+    """Return every job three times alone, and once combined with another."""
     works = [_work(job) for job in JOBS for _ in range(3)]
     return works + [_work(job, other) for job, other in zip(JOBS, JOBS[7:] + JOBS[:7], strict=True)]
 
@@ -308,7 +308,7 @@ def _work(*jobs: Job) -> _Work:
 
 
 def _coprime(count: int) -> int:
-    """Return a stride that visits all of `count` places, far from its neighbours at every step."""
+    """Return a stride coprime with `count`, so that it visits all places, neighbours far apart."""
     stride = int(count * 0.618) or 1
     while gcd(stride, count) != 1:
         stride += 1

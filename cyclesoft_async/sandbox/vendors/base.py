@@ -1,4 +1,4 @@
-"""What the stand-ins of other vendors share: a port on loopback, faults, and refusals on order."""
+"""Base class of the vendors' sandboxes: a server on loopback, faults and queued errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from cyclesoft_async.sandbox.fault_injection import Saboteur
+from cyclesoft_async.sandbox.fault_injection import FaultInjector
 from cyclesoft_async.sandbox.faults import Fault, Faults
 from cyclesoft_async.sandbox.loopback import Loopback
 
@@ -21,7 +21,7 @@ _STATUSES: Final = {
     Fault.TOO_MANY_REQUESTS: HTTPStatus.TOO_MANY_REQUESTS,
     Fault.SERVER_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-_ON_THE_WIRE: Final = {
+_CONNECTION_FAULTS: Final = {
     Fault.DROP_AFTER,
     Fault.RESET_KEEP_ALIVE,
     Fault.TRUNCATE,
@@ -32,27 +32,27 @@ _ON_THE_WIRE: Final = {
 
 
 class Reply(NamedTuple):
-    """What a vendor answers."""
+    """A response of a vendor."""
 
     status: int
     payload: object
     headers: Mapping[str, str] = {}
 
 
-class RefusalError(Exception):
-    """The vendor says no."""
+class VendorApiError(Exception):
+    """An error response of a vendor."""
 
-    def __init__(self, refusal: Reply) -> None:
-        super().__init__(refusal)
-        self.refusal = refusal
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply)
+        self.reply = reply
 
 
 class VendorSandbox(ABC):
-    """A vendor's stand-in on loopback, for as long as the `async with` block runs.
+    """A vendor's server on loopback, open during its `async with` block.
 
     Attributes:
-        requests: Requests that reached the API, whatever the answer.
-        dropped: Requests that arrived and, by a fault, never reached the API.
+        requests: Number of requests that reached the API, with any response.
+        dropped: Number of requests that a fault dropped before the API.
     """
 
     def __init__(self, *, base_path: str, port: int, faults: Faults | None) -> None:
@@ -61,8 +61,8 @@ class VendorSandbox(ABC):
         self._base_path = base_path
         self._loopback = Loopback(port)
         self._faults = faults or Faults()
-        self._saboteur = Saboteur(self._faults)
-        self._ordered: deque[Reply] = deque()
+        self._fault_injector = FaultInjector(self._faults)
+        self._queued_replies: deque[Reply] = deque()
 
     @property
     def url(self) -> str:
@@ -82,48 +82,48 @@ class VendorSandbox(ABC):
     def _routes(self) -> list[web.RouteDef]: ...
 
     @abstractmethod
-    def _refusal(self, status: int) -> Reply:
-        """Return what the vendor says under a status that says no."""
+    def _error_reply(self, status: int) -> Reply:
+        """Return the vendor's error response with this status."""
         ...
 
     @web.middleware
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        fault = self._saboteur.draw(request)
+        fault = self._fault_injector.draw(request)
         if fault is Fault.DROP_BEFORE:
             self.dropped += 1
-            return self._saboteur.drop(request)
+            return self._fault_injector.drop(request)
         self.requests += 1
         if fault is not None and fault in _STATUSES:
-            return self._later(as_json(self._refusal(_STATUSES[fault])))
-        fault = fault if fault in _ON_THE_WIRE else None  # the others are CycleSoftware's own
-        return await self._saboteur.answer(request, fault, partial(self._answer, request, handler))
+            return self._with_retry_after(json_response(self._error_reply(_STATUSES[fault])))
+        fault = fault if fault in _CONNECTION_FAULTS else None  # the others are CycleSoftware's own
+        return await self._fault_injector.respond(request, fault, partial(self._answer, request, handler))
 
-    def _later(self, response: web.Response) -> web.Response:
+    def _with_retry_after(self, response: web.Response) -> web.Response:
         if self._faults.retry_after is not None:
             response.headers[hdrs.RETRY_AFTER] = self._faults.retry_after
         return response
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if self._ordered:
-            return as_json(self._ordered.popleft())
+        if self._queued_replies:
+            return json_response(self._queued_replies.popleft())
         try:
             return await handler(request)
-        except RefusalError as error:
-            return as_json(error.refusal)
+        except VendorApiError as error:
+            return json_response(error.reply)
         except web.HTTPException as error:
-            return as_json(self._refusal(error.status))
+            return json_response(self._error_reply(error.status))
 
 
-def as_json(reply: Reply) -> web.Response:
-    """Return the reply as the vendor sends it."""
+def json_response(reply: Reply) -> web.Response:
+    """Return the reply as a JSON response."""
     body = msgspec.json.encode(reply.payload)
     return web.Response(
         status=reply.status, body=body, headers=reply.headers, content_type="application/json"
     )
 
 
-async def read_object(request: web.Request) -> dict[str, object] | None:
-    """Return the request's JSON object; None if it is none."""
+async def read_json_object(request: web.Request) -> dict[str, object] | None:
+    """Return the request's JSON object; None if the body is not one."""
     try:
         payload: object = msgspec.json.decode(await request.read())
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""A Fleetio stand-in: create a work order, version 1.
+"""Sandbox of Fleetio: creation of a work order, version 1.
 
 Vendor page: "Create Work Order".
 """
@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from cyclesoft_async.sandbox.faults import Faults
 
-from .base import RefusalError, Reply, VendorSandbox, as_json, read_object
+from .base import Reply, VendorApiError, VendorSandbox, json_response, read_json_object
 
 _ACCOUNT: Final = 1
 _RETRY_AFTER: Final = "30"
@@ -66,30 +66,30 @@ _AS_GIVEN: Final = (
 
 
 class FleetioSandbox(VendorSandbox):
-    """A Fleetio stand-in on loopback, for as long as the `async with` block runs.
+    """A Fleetio server on loopback, open during its `async with` block.
 
     ::
 
         async with FleetioSandbox() as sandbox:
             Fleetio("key", "account", base_url=sandbox.url)
 
-    A work order's number is unique, as documented; the vendor's words for one that is taken are not.
+    A work order's number is unique, as documented. The vendor's message for a taken number is a guess.
 
     Args:
-        api_key: Who may call.
-        account_token: For which account.
+        api_key: The expected API key.
+        account_token: The expected account token.
         port: The port on 127.0.0.1; 0 takes a free one.
-        faults: What goes wrong on the wire; nothing by default. CycleSoftware's own faults do nothing here.
+        faults: Faults to inject; none by default. Faults of CycleSoftware's payloads have no effect.
 
     Attributes:
-        work_orders: The answers of the requests that made a work order, oldest first.
+        work_orders: Responses of the requests that created a work order, oldest first.
     """
 
     def __init__(
         self,
         *,
         api_key: str = "key",
-        account_token: str = "account",  # noqa: S107 - opens nothing
+        account_token: str = "account",  # noqa: S107 - protects nothing
         port: int = 0,
         faults: Faults | None = None,
     ) -> None:
@@ -98,14 +98,14 @@ class FleetioSandbox(VendorSandbox):
         self._credentials = f"Token {api_key}\n{account_token}".encode()
 
     def refuse(self, status: int, fields: Mapping[str, list[str]] | None = None) -> None:
-        """Answer the next request by this status, and a 422 by these faults of its fields."""
-        refusal = self._refusal(status) if fields is None else _unprocessable(fields)
-        self._ordered.append(refusal)
+        """Queue an error for the next request: a status, for 422 with the errors of its fields."""
+        reply = self._error_reply(status) if fields is None else _validation_error_reply(fields)
+        self._queued_replies.append(reply)
 
     def _routes(self) -> list[web.RouteDef]:
         return [web.post("/api/v1/work_orders", self._create)]
 
-    def _refusal(self, status: int) -> Reply:
+    def _error_reply(self, status: int) -> Reply:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             payload = {"error": "Too many requests detected from your account token."}
             return Reply(status, payload, {"Retry-After": _RETRY_AFTER})
@@ -115,25 +115,25 @@ class FleetioSandbox(VendorSandbox):
     async def _create(self, request: web.Request) -> web.Response:
         given = "\n".join(request.headers.get(name, "") for name in ("Authorization", "Account-Token"))
         if not compare_digest(given.encode(), self._credentials):
-            raise RefusalError(self._refusal(HTTPStatus.UNAUTHORIZED))
-        order = await read_object(request)
+            raise VendorApiError(self._error_reply(HTTPStatus.UNAUTHORIZED))
+        order = await read_json_object(request)
         if order is None:
-            raise RefusalError(self._refusal(HTTPStatus.BAD_REQUEST))
-        faults = _faults(order)
-        if any(made["number"] == order.get("number") for made in self.work_orders):
+            raise VendorApiError(self._error_reply(HTTPStatus.BAD_REQUEST))
+        faults = _field_errors(order)
+        if any(created["number"] == order.get("number") for created in self.work_orders):
             faults["number"] = ["has already been taken"]
         if faults:
-            raise RefusalError(_unprocessable(faults))
-        made = _made(order, len(self.work_orders) + 1)
-        self.work_orders.append(made)
-        return as_json(Reply(HTTPStatus.CREATED, made))
+            raise VendorApiError(_validation_error_reply(faults))
+        created = _work_order(order, len(self.work_orders) + 1)
+        self.work_orders.append(created)
+        return json_response(Reply(HTTPStatus.CREATED, created))
 
 
-def _unprocessable(fields: Mapping[str, list[str]]) -> Reply:
+def _validation_error_reply(fields: Mapping[str, list[str]]) -> Reply:
     return Reply(HTTPStatus.UNPROCESSABLE_ENTITY, {"errors": fields})
 
 
-def _faults(order: Mapping[str, object]) -> dict[str, list[str]]:
+def _field_errors(order: Mapping[str, object]) -> dict[str, list[str]]:
     faults = {name: ["can't be blank"] for name in _REQUIRED if name not in order}
     for name, value in order.items():
         try:
@@ -143,10 +143,10 @@ def _faults(order: Mapping[str, object]) -> dict[str, list[str]]:
     return faults
 
 
-def _made(order: Mapping[str, object], number: int) -> dict[str, object]:
+def _work_order(order: Mapping[str, object], number: int) -> dict[str, object]:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    made: dict[str, object] = {name: order.get(name) for name in _AS_GIVEN}
-    made |= {
+    created: dict[str, object] = {name: order.get(name) for name in _AS_GIVEN}
+    created |= {
         "id": number,
         "account_id": _ACCOUNT,
         "number": order.get("number", number),
@@ -159,7 +159,7 @@ def _made(order: Mapping[str, object], number: int) -> dict[str, object]:
     for name in ("tax_1", "tax_2", "discount"):
         percentage, amount = order.get(f"{name}_percentage"), order.get(name)
         is_fixed = order.get(f"{name}_type") in {"fixed", "amount"}
-        made[f"{name}_type"] = "fixed" if is_fixed else "percentage"
-        made[f"{name}_percentage"] = None if percentage is None else str(percentage)
-        made[f"{name}_cents"] = int(Decimal(str(amount or 0)) * 100) if is_fixed else 0
-    return made
+        created[f"{name}_type"] = "fixed" if is_fixed else "percentage"
+        created[f"{name}_percentage"] = None if percentage is None else str(percentage)
+        created[f"{name}_cents"] = int(Decimal(str(amount or 0)) * 100) if is_fixed else 0
+    return created

@@ -1,4 +1,4 @@
-"""A Property Pres Wizard stand-in: `/invoice/create`, and its error types.
+"""Sandbox of Property Pres Wizard: `/invoice/create` and its error types.
 
 Vendor pages: "/invoice/create", "PPW API Services".
 """
@@ -13,7 +13,7 @@ from aiohttp import web
 
 from cyclesoft_async.sandbox.faults import Faults
 
-from .base import RefusalError, Reply, VendorSandbox, as_json, read_object
+from .base import Reply, VendorApiError, VendorSandbox, json_response, read_json_object
 
 _FIRST_INVOICE: Final = 427
 _ERRORS: Final = {
@@ -41,32 +41,32 @@ _OF_A_CONTRACTOR: Final = _OF_A_CLIENT | {"price_sub_adj", "adj_comment"}
 
 
 class PpwSandbox(VendorSandbox):
-    """A Property Pres Wizard stand-in on loopback, for as long as the `async with` block runs.
+    """A Property Pres Wizard server on loopback, open during its `async with` block.
 
     ::
 
         async with PpwSandbox() as sandbox:
             Ppw("token", base_url=sandbox.url)
 
-    It makes one invoice for each work order. `uom_not_allowed` and `scope_invalid`, of which the vendor does
-    not say when they come, come by `refuse` only.
+    It creates one invoice per work order. The vendor does not document the cause of `uom_not_allowed` and
+    `scope_invalid`: only `refuse` produces them.
 
     Args:
-        access_token: Who may call.
-        work_orders: The work orders that there are; any by default.
-        invoice_items: The invoice items that there are; any by default.
-        uoms: The units of measure that there are; any by default.
+        access_token: The expected access token.
+        work_orders: Ids of existing work orders; any by default.
+        invoice_items: Ids of existing invoice items; any by default.
+        uoms: Ids of existing units of measure; any by default.
         port: The port on 127.0.0.1; 0 takes a free one.
-        faults: What goes wrong on the wire; nothing by default. CycleSoftware's own faults do nothing here.
+        faults: Faults to inject; none by default. Faults of CycleSoftware's payloads have no effect.
 
     Attributes:
-        invoices: The bodies of the requests that made an invoice, by their work order.
+        invoices: Bodies of the requests that created an invoice, by work order.
     """
 
     def __init__(
         self,
         *,
-        access_token: str = "token",  # noqa: S107 - opens nothing
+        access_token: str = "token",  # noqa: S107 - protects nothing
         work_orders: Collection[int] | None = None,
         invoice_items: Collection[int] | None = None,
         uoms: Collection[int] | None = None,
@@ -81,40 +81,40 @@ class PpwSandbox(VendorSandbox):
         self._uoms = uoms
 
     def refuse(self, error_type: str) -> None:
-        """Answer the next request by this error, whatever it is; call it again for the one after."""
-        self._ordered.append(_error(error_type))
+        """Queue an error for the next request."""
+        self._queued_replies.append(_error_reply(error_type))
 
     def _routes(self) -> list[web.RouteDef]:
         return [web.post("/svc/invoice/create", self._create)]
 
-    def _refusal(self, status: int) -> Reply:
+    def _error_reply(self, status: int) -> Reply:
         return Reply(status, {"error": "", "error_description": f"HTTP {status}"})
 
     async def _create(self, request: web.Request) -> web.Response:
         given = request.headers.get("Authorization", "").encode()
         if not compare_digest(given, self._authorization):
-            raise _no("access_denied")
-        invoice = await read_object(request)
+            raise _api_error("access_denied")
+        invoice = await read_json_object(request)
         if invoice is None or not set(invoice) <= {"report_id", *_LISTS}:
-            raise _no("invalid_fields")
+            raise _api_error("invalid_fields")
         report_id = invoice.get("report_id")
         if not _is_one_of(report_id, self._work_orders):
-            raise _no("wo_invalid")
+            raise _api_error("wo_invalid")
         for name in _LISTS:
             self._check_items(name, invoice.get(name, []))
         number = cast("int", report_id)
         if number in self.invoices:
-            raise _no("invoice_exists")
+            raise _api_error("invoice_exists")
         self.invoices[number] = invoice
-        return as_json(Reply(200, {"invoice_id": _FIRST_INVOICE + len(self.invoices) - 1}))
+        return json_response(Reply(200, {"invoice_id": _FIRST_INVOICE + len(self.invoices) - 1}))
 
     def _check_items(self, name: str, items: object) -> None:
         known = _OF_A_CONTRACTOR if name == "contractor_items" else _OF_A_CLIENT
         if not isinstance(items, list):
-            raise _no("invalid_fields")
+            raise _api_error("invalid_fields")
         for item in cast("list[object]", items):
             if not isinstance(item, dict) or not set(cast("dict[str, object]", item)) <= known:
-                raise _no("invalid_fields")
+                raise _api_error("invalid_fields")
             self._check_item(cast("dict[str, object]", item))
 
     def _check_item(self, item: dict[str, object]) -> None:
@@ -133,18 +133,18 @@ class PpwSandbox(VendorSandbox):
             or not isinstance(item.get("adj_comment", ""), str)
             or not isinstance(item.get("invoice_item_other", ""), str),
         }
-        for error_type, is_so in faults.items():
-            if is_so:
-                raise _no(error_type)
+        for error_type, applies in faults.items():
+            if applies:
+                raise _api_error(error_type)
 
 
-def _error(error_type: str) -> Reply:
+def _error_reply(error_type: str) -> Reply:
     status, description = _ERRORS[error_type]
     return Reply(status, {"error": error_type, "error_description": description})
 
 
-def _no(error_type: str) -> RefusalError:
-    return RefusalError(_error(error_type))
+def _api_error(error_type: str) -> VendorApiError:
+    return VendorApiError(_error_reply(error_type))
 
 
 def _is_number(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""A ShopCtrl stand-in: the invoice of an order, as JSON or XML.
+"""Sandbox of ShopCtrl: the invoice of an order, as JSON or XML.
 
 Vendor page: "POST v1/Orders/{orderId}/Invoices".
 """
@@ -18,7 +18,7 @@ from aiohttp import web
 
 from cyclesoft_async.sandbox.faults import Faults
 
-from .base import RefusalError, Reply, VendorSandbox, as_json
+from .base import Reply, VendorApiError, VendorSandbox, json_response
 
 _VAT: Final = Decimal("1.21")
 _CENT: Final = Decimal("0.01")
@@ -26,27 +26,27 @@ _EURO: Final = 1
 
 
 class ShopCtrlSandbox(VendorSandbox):
-    """A ShopCtrl stand-in on loopback, for as long as the `async with` block runs.
+    """A ShopCtrl server on loopback, open during its `async with` block.
 
     ::
 
         async with ShopCtrlSandbox({12122: Decimal("44.95")}) as sandbox:
             ShopCtrl(BasicAuth("user", "pass"), base_url=sandbox.url)
 
-    What there is of an order to invoice is invoiced once; after that the answer is null. The vendor documents
-    no errors: here they are 401, and 404 for an order that does not exist.
+    The open amount of an order is invoiced once. After that the response is null. The vendor documents no
+    errors: the sandbox answers 401, and 404 for an order that does not exist.
 
     Args:
-        orders: What is not invoiced yet of each order, in euros, VAT included.
-        username: Who may call.
-        password: Their password.
-        only_xml: Answer XML, whatever the caller accepts.
+        orders: Open amount of each order, in euros, VAT included.
+        username: The expected username.
+        password: The expected password.
+        only_xml: Respond in XML, also to clients that accept JSON.
         port: The port on 127.0.0.1; 0 takes a free one.
-        faults: What goes wrong on the wire; nothing by default. CycleSoftware's own faults do nothing here.
+        faults: Faults to inject; none by default. Faults of CycleSoftware's payloads have no effect.
 
     Attributes:
-        orders: As given; invoicing takes it down to 0, and a test may add to it.
-        invoices: The order of each invoice that was made, oldest first.
+        orders: Open amount of each order. Invoicing sets it to 0, and a test may add to it.
+        invoices: Order ids of the created invoices, oldest first.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ShopCtrlSandbox(VendorSandbox):
         orders: Mapping[int, Decimal],
         *,
         username: str = "user",
-        password: str = "pass",  # noqa: S107 - opens nothing
+        password: str = "pass",  # noqa: S107 - protects nothing
         only_xml: bool = False,
         port: int = 0,
         faults: Faults | None = None,
@@ -66,25 +66,25 @@ class ShopCtrlSandbox(VendorSandbox):
         self._only_xml = only_xml
 
     def refuse(self, status: int) -> None:
-        """Answer the next request by this status, whatever it is; call it again for the one after."""
-        self._ordered.append(self._refusal(status))
+        """Queue an error with this status for the next request."""
+        self._queued_replies.append(self._error_reply(status))
 
     def _routes(self) -> list[web.RouteDef]:
         return [web.post("/v1/Orders/{order_id:[0-9]{1,18}}/Invoices", self._create)]
 
-    def _refusal(self, status: int) -> Reply:
+    def _error_reply(self, status: int) -> Reply:
         return Reply(status, {"Message": f"HTTP {status}"})
 
     async def _create(self, request: web.Request) -> web.Response:
         if not compare_digest(request.headers.get("Authorization", "").encode(), self._authorization):
-            raise RefusalError(self._refusal(HTTPStatus.UNAUTHORIZED))
+            raise VendorApiError(self._error_reply(HTTPStatus.UNAUTHORIZED))
         order_id = int(request.match_info["order_id"])
         if order_id not in self.orders:
-            raise RefusalError(self._refusal(HTTPStatus.NOT_FOUND))
+            raise VendorApiError(self._error_reply(HTTPStatus.NOT_FOUND))
         invoice = self._invoice(order_id, self.orders[order_id])
         if self._only_xml or "json" not in request.headers.get("Accept", ""):
             return web.Response(body=_xml(invoice), content_type="application/xml")
-        return as_json(Reply(HTTPStatus.OK, invoice))
+        return json_response(Reply(HTTPStatus.OK, invoice))
 
     def _invoice(self, order_id: int, total: Decimal) -> dict[str, object] | None:
         if not total:

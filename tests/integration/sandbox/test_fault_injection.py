@@ -1,4 +1,4 @@
-"""The sandbox's faults as a client without any patience meets them, and its counts, which stay exact."""
+"""Injected faults as a client without retries meets them, and the sandbox's exact counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from cyclesoft_async.sandbox import PASSING, Fault, Faults, Sandbox
+from cyclesoft_async.sandbox import TRANSIENT, Fault, Faults, Sandbox
 
 AUTH = {"Authorization": "Basic dXNlcjpwYXNz"}
 ORDERS = "/api/v1/workshop/orders.json"
@@ -18,7 +18,7 @@ CREATE = "/api/v1/customers/1001/workshop-order.json"
 
 
 def http(sandbox: Sandbox) -> aiohttp.ClientSession:
-    """A client that sends nothing twice, as aiohttp by itself would when a connection breaks."""
+    """A client that retries nothing. By default aiohttp resends when a connection breaks."""
     client = aiohttp.ClientSession(sandbox.url, headers=AUTH)
     client._retry_connection = False
     return client
@@ -40,7 +40,7 @@ async def asked(client: aiohttp.ClientSession, method: str = "GET", path: str = 
     ],
 )
 @pytest.mark.parametrize(("path", "orders"), [(ORDERS, 300), (ONE_ORDER, 1)])
-async def test_answers_that_do_not_arrive(
+async def test_responses_that_do_not_arrive(
     fault: Fault, error: type[Exception], path: str, orders: int
 ) -> None:
     async with Sandbox(orders=orders, faults=Faults(at={2: fault})) as sandbox, http(sandbox) as client:
@@ -86,7 +86,7 @@ async def test_a_write_is_carried_out_or_not(fault: Fault, *, carried_out: bool)
         (Fault.ERROR_UNDER_200, 200, "Something went wrong"),
     ],
 )
-async def test_refusals(fault: Fault, status: int, said: str) -> None:
+async def test_error_responses(fault: Fault, status: int, said: str) -> None:
     faults = Faults(at={1: fault}, retry_after="7")
     async with (
         Sandbox(orders=1, faults=faults) as sandbox,
@@ -110,7 +110,7 @@ async def test_a_proxy_answers_in_html() -> None:
         assert "Bad Gateway" in await got.text()
 
 
-async def test_a_slow_body_is_whole_in_the_end() -> None:
+async def test_a_slow_body_is_complete_in_the_end() -> None:
     faults = Faults(at={2: Fault.SLOW_BODY}, slow=0.1)
     clock = asyncio.get_running_loop().time
     async with Sandbox(orders=10, faults=faults) as sandbox, http(sandbox) as client:
@@ -163,7 +163,7 @@ async def test_a_bad_invoice() -> None:
             assert response.headers["X-RateLimit-Minutely-Limit"] == "15"
 
 
-async def test_an_empty_answer_has_no_row_to_spoil() -> None:
+async def test_bad_row_leaves_an_empty_response_unchanged() -> None:
     faults = Faults(at={1: Fault.BAD_ROW, 2: Fault.BAD_ROW})
     async with Sandbox(orders=0, faults=faults) as sandbox, http(sandbox) as client:
         status, answer = await asked(client)
@@ -200,7 +200,7 @@ async def test_a_huge_page_and_a_list_for_an_object() -> None:
         assert len((await asked(client))[1]["data"]) == 10
 
 
-async def test_a_client_that_is_gone_first_changes_no_count() -> None:
+async def test_a_disconnected_client_changes_no_count() -> None:
     faults = Faults(at={1: Fault.DROP_BEFORE, 2: Fault.RESET_KEEP_ALIVE, 3: Fault.TRUNCATE})
     request = f"GET {ORDERS} HTTP/1.1\r\nHost: a\r\nAuthorization: {AUTH['Authorization']}\r\n\r\n"
     async with Sandbox(orders=1, latency=0.2, faults=faults) as sandbox:
@@ -228,7 +228,7 @@ async def outcomes(faults: Faults, method: str, path: str) -> list[str]:
         return seen
 
 
-async def test_chance_follows_its_seed_its_rate_and_its_methods() -> None:
+async def test_random_faults_follow_seed_rate_and_methods() -> None:
     among = [Fault.SERVER_ERROR, Fault.DROP_BEFORE]
     faults = Faults(rate=0.3, among=among, methods={"GET"}, seed=5)
     seen = await outcomes(faults, "GET", ORDERS)
@@ -240,16 +240,16 @@ async def test_chance_follows_its_seed_its_rate_and_its_methods() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"rate": -0.1}, {"rate": 1.1}, {"rate": 0.5, "among": []}])
-def test_numbers_that_make_no_faults(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="rate is not from 0 to 1"):
+def test_invalid_faults_are_rejected(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="rate must be from 0 to 1"):
         Faults(**wrong)
 
 
-def test_every_fault_is_either_passing_or_tested_for_its_trace() -> None:
+def test_every_fault_is_transient_or_tested_for_its_trace() -> None:
     traces = {
         Fault.ERROR_UNDER_200,
         Fault.BAD_ROW,
         Fault.REPEATED_CURSOR,
         Fault.LIST_FOR_OBJECT,
     }
-    assert set(Fault) == traces | set(PASSING)
+    assert set(Fault) == traces | set(TRANSIENT)

@@ -1,4 +1,4 @@
-"""The sandbox's create, update and create-invoices, as documented and as PHP servers are."""
+"""Create, update and create-invoices of the sandbox, with the quirks of PHP."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cyclesoft_async.sandbox import Sandbox
-from cyclesoft_async.sandbox.orders.invoicing import read_wish
+from cyclesoft_async.sandbox.orders.invoicing import read_invoice_request
 from cyclesoft_async.sandbox.orders.mutations import create
-from cyclesoft_async.sandbox.orders.pdf import one_page
-from cyclesoft_async.sandbox.responses import RefusedError
+from cyclesoft_async.sandbox.orders.pdf import render_page
+from cyclesoft_async.sandbox.responses import ApiError
 from cyclesoft_async.sandbox.times import read_wall
 
 Json: TypeAlias = dict[str, Any]
@@ -194,7 +194,7 @@ async def test_an_empty_body_creates_an_order_of_defaults_that_lists_find() -> N
         (None, "JSON"),
     ],
 )
-async def test_a_body_that_cannot_be_is_refused_and_creates_nothing(body: object, words: str) -> None:
+async def test_an_invalid_body_is_rejected_and_creates_nothing(body: object, words: str) -> None:
     async with sandbox_in_2026() as sandbox:
         status, answer = await send(sandbox, "POST", f"{ORDERS_OF_24}.json", body)
         assert (status, answer["error"]) == (400, True)
@@ -205,8 +205,8 @@ async def test_a_body_that_cannot_be_is_refused_and_creates_nothing(body: object
 @given(
     st.binary(max_size=30) | st.sampled_from([b"[" * 100_000, b'{"a":"\xff"}', b'{"store_id":1e999}', b"NaN"])
 )
-def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
-    with suppress(RefusedError):
+def test_any_bytes_are_read_or_rejected(raw: bytes) -> None:
+    with suppress(ApiError):
         create(raw, customer_id=1, order_id=1, now="2026-01-01 00:00:00")
 
 
@@ -223,7 +223,7 @@ def test_datetimes_become_dutch_wall_time(sent: str, wall: str) -> None:
     assert str(read_wall(sent)) == wall
 
 
-async def test_put_changes_what_it_names_and_nothing_else() -> None:
+async def test_put_changes_only_the_given_fields() -> None:
     async with sandbox_in_2026(orders=40) as sandbox:
         _, answer = await send(sandbox, "GET", "/api/v1/workshop/orders.json")
         before: Json = answer["data"][20]
@@ -253,7 +253,7 @@ async def test_put_moves_an_order_and_deletes_it() -> None:
         assert (status, answer["error_message"]) == (400, "Workshop order 900001 is deleted")
 
 
-async def test_put_finds_lines_by_item_id_adds_those_without_and_leaves_the_rest() -> None:
+async def test_put_matches_lines_by_item_id_adds_new_ones_and_keeps_the_rest() -> None:
     async with sandbox_in_2026() as sandbox:
         order = await created(sandbox, EXAMPLE)
         first, second, third = order["order_items"]
@@ -299,7 +299,7 @@ async def test_a_line_is_assigned_to_another_payer_and_back() -> None:
     [("?send_customer_messages=true", 4, 1), ("?send_customer_messages=true", 7, 0)]
     + [(query, 4, 0) for query in ("", "?send_customer_messages=false", "?send_customer_messages=1")],
 )
-async def test_put_tells_the_customer_of_a_new_status_only_if_asked(
+async def test_put_messages_the_customer_about_a_new_status_only_if_requested(
     query: str, status: int, messages: int
 ) -> None:
     async with sandbox_in_2026() as sandbox:
@@ -314,7 +314,7 @@ async def test_put_to_another_customers_order_is_not_found() -> None:
         assert status == 404
 
 
-async def test_create_invoices_makes_one_for_each_payer_and_only_once() -> None:
+async def test_create_invoices_creates_one_per_payer_and_only_once() -> None:
     async with sandbox_in_2026() as sandbox:
         lease = {
             "assigned_to_customer_id": 9011,
@@ -362,7 +362,7 @@ async def test_create_invoices_makes_one_for_each_payer_and_only_once() -> None:
         assert (await fetched(sandbox, order))["invoice_number"] == numbers[0]
 
 
-async def test_an_order_without_open_lines_makes_no_invoice() -> None:
+async def test_an_order_without_open_lines_is_not_invoiced() -> None:
     async with sandbox_in_2026() as sandbox:
         for lines in ([], [{"item_status_id": 5}]):
             order = await created(sandbox, {"order_items": lines})
@@ -393,7 +393,7 @@ async def test_form_booleans_are_read_the_php_way(form: dict[str, str], messages
         assert sandbox.messages_sent == messages
 
 
-async def test_messages_go_out_again_if_the_form_allows() -> None:
+async def test_messages_are_resent_if_the_form_allows() -> None:
     async with sandbox_in_2026() as sandbox:
         order = await created(sandbox, EXAMPLE)
         await updated(sandbox, order, {"status_id": 4}, "?send_customer_messages=true")
@@ -402,7 +402,7 @@ async def test_messages_go_out_again_if_the_form_allows() -> None:
         assert sandbox.messages_sent == 2
 
 
-async def test_create_invoices_wants_a_form_and_numbers() -> None:
+async def test_create_invoices_requires_a_form_and_numbers() -> None:
     async with sandbox_in_2026() as sandbox:
         order = await created(sandbox, EXAMPLE)
         path = f"/api/v1/workshop/orders/{order['workshop_order_id']}/create-invoices.json"
@@ -418,14 +418,14 @@ async def test_create_invoices_wants_a_form_and_numbers() -> None:
 
 
 @given(st.binary(max_size=60))
-def test_any_form_is_read_or_refused(raw: bytes) -> None:
-    with suppress(RefusedError):
-        read_wish("application/x-www-form-urlencoded", raw)
+def test_any_form_is_read_or_rejected(raw: bytes) -> None:
+    with suppress(ApiError):
+        read_invoice_request("application/x-www-form-urlencoded", raw)
 
 
 @given(st.lists(st.text(max_size=20), max_size=5))
 def test_a_document_is_a_pdf_whose_table_points_at_its_objects(lines: list[str]) -> None:
-    content = one_page(lines)
+    content = render_page(lines)
     start = int(content.rsplit(b"startxref\n", 1)[1].split()[0])
     assert content[start:].startswith(b"xref\n0 6\n")
     offsets = [int(offset) for offset in re.findall(rb"(\d{10}) 00000 n \n", content[start:])]

@@ -1,4 +1,4 @@
-"""The sandbox's orders: believable, the same for the same seed, and found by every documented filter."""
+"""Orders of the sandbox: consistent, reproducible by seed, and found by every documented filter."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from cyclesoft_async.sandbox import Sandbox
 from cyclesoft_async.sandbox.orders.query import Filters, Key, read_cursor, read_filters
-from cyclesoft_async.sandbox.orders.repository import Book
+from cyclesoft_async.sandbox.orders.repository import OrderRepository
 from cyclesoft_async.sandbox.orders.schema import Order
 from cyclesoft_async.sandbox.orders.seeded import SeededOrders
-from cyclesoft_async.sandbox.responses import RefusedError
+from cyclesoft_async.sandbox.responses import ApiError
 
 Json: TypeAlias = dict[str, Any]
 AUTH = {"Authorization": "Basic dXNlcjpwYXNz"}
@@ -39,7 +39,7 @@ def next_query(answer: Json) -> dict[str, str | int]:
 
 
 async def listed(sandbox: Sandbox, **query: str | int) -> list[Json]:
-    """Return all pages of a list, as a client follows them: on the sandbox's own host."""
+    """Return all pages of a list, followed as a client does: on the sandbox's own host."""
     found: list[Json] = []
     while True:
         status, answer = await call(sandbox, ORDERS, query)
@@ -55,11 +55,11 @@ def seeded(count: int, seed: int = 1) -> SeededOrders:
     return SeededOrders(count=count, seed=seed, first_day=date(2025, 1, 1), last_day=date(2025, 12, 31))
 
 
-def all_pages(book: Book, filters: Filters, size: int) -> list[Order]:
+def all_pages(repository: OrderRepository, filters: Filters, size: int) -> list[Order]:
     found: list[Order] = []
     after: Key | None = None
     while True:
-        page, after = book.page(filters, after, size)
+        page, after = repository.page(filters, after, size)
         found += page
         if after is None:
             return found
@@ -89,7 +89,7 @@ async def test_a_full_last_page_has_no_next_one_and_an_empty_list_is_a_list() ->
         assert (none["data"], none["pagination"]) == ([], {"next_url": None})
 
 
-async def test_a_single_order_is_answered_as_itself_but_a_last_page_of_one_is_a_list() -> None:
+async def test_a_result_of_one_order_is_an_object_but_a_last_page_of_one_is_a_list() -> None:
     async with Sandbox(orders=3, page_size=2) as sandbox:
         orders = await listed(sandbox)
         _, alone = await call(sandbox, ORDERS, {"date_until": orders[0]["datetime_scheduled_start"][:10]})
@@ -99,7 +99,7 @@ async def test_a_single_order_is_answered_as_itself_but_a_last_page_of_one_is_a_
         assert last["data"] == [orders[2]]
 
 
-async def test_get_answers_the_bare_order_of_its_customer_only() -> None:
+async def test_get_returns_the_bare_order_to_its_customer_only() -> None:
     async with Sandbox(orders=50) as sandbox:
         for order in (await listed(sandbox))[::7]:
             path = f"/workshop-order/{order['workshop_order_id']}.json"
@@ -129,7 +129,7 @@ async def test_get_answers_the_bare_order_of_its_customer_only() -> None:
         ("object_query=Gazelle&repair_object_id=10001", "object_query"),
     ],
 )
-async def test_bad_values_are_refused_by_name(query: str, words: str) -> None:
+async def test_bad_values_are_rejected_by_name(query: str, words: str) -> None:
     async with Sandbox(orders=1) as sandbox:
         status, answer = await call(sandbox, f"{ORDERS}?{query}")
         assert (status, answer["error"]) == (400, True)
@@ -192,22 +192,22 @@ filters_of_a_query = st.builds(
     filters=filters_of_a_query,
     size=st.integers(1, 40),
 )
-def test_filters_find_what_a_search_through_everything_finds(
+def test_filters_find_what_a_linear_search_finds(
     count: int, seed: int, moves: list[tuple[int, date]], filters: Filters, size: int
 ) -> None:
     orders = seeded(count, seed)
-    book = Book(orders)
+    repository = OrderRepository(orders)
     for index, day in moves:
-        moved = book.find(900_001 + index)
+        moved = repository.find(900_001 + index)
         if moved is not None:
-            book.keep({**moved, "datetime_scheduled_start": f"{day} 12:00:00", "status_id": 3})
+            repository.save({**moved, "datetime_scheduled_start": f"{day} 12:00:00", "status_id": 3})
     objects = None
     if filters.object_query is not None:
         objects = orders.objects_matching(filters.object_query)
         filters = filters._replace(repair_object_id=None)
     expected = [
         order
-        for order in all_pages(book, NO_FILTERS, 1000)
+        for order in all_pages(repository, NO_FILTERS, 1000)
         if filters.store_id in {None, order["store_id"]}
         and (filters.status_ids is None or order["status_id"] in filters.status_ids)
         and filters.customer_id in {None, order["customer_id"]}
@@ -215,7 +215,7 @@ def test_filters_find_what_a_search_through_everything_finds(
         and (objects is None or order["repair_object_id"] in objects)
         and (filters.date_from or "") <= order["datetime_scheduled_start"][:10] <= (filters.date_until or "9")
     ]
-    assert all_pages(book, filters, size) == expected
+    assert all_pages(repository, filters, size) == expected
 
 
 @settings(deadline=None)
@@ -228,33 +228,37 @@ def test_a_cursor_stays_exact_while_orders_are_created_and_moved(
     count: int, size: int, changes: list[tuple[int, date]]
 ) -> None:
     orders = seeded(count)
-    book = Book(orders)
+    repository = OrderRepository(orders)
     template = seeded(1).order(0)
     untouched = set(range(900_001, 900_001 + count))
     seen: list[int] = []
     after: Key | None = None
     waiting = iter(changes)
     while True:
-        page, after = book.page(NO_FILTERS, after, size)
+        page, after = repository.page(NO_FILTERS, after, size)
         seen += [order["workshop_order_id"] for order in page]
         if after is None:
             break
         for number, day in itertools.islice(waiting, 2):
-            order = book.find(900_001 + number) or {**template, "workshop_order_id": book.next_order_id()}
+            order = repository.find(900_001 + number) or {
+                **template,
+                "workshop_order_id": repository.next_order_id(),
+            }
             order["datetime_scheduled_start"] = f"{day} 12:00:00"
             untouched.discard(order["workshop_order_id"])
-            book.keep(order)
+            repository.save(order)
     assert [order_id for order_id in seen if order_id in untouched] == sorted(untouched)
     keys = [
-        (o["datetime_scheduled_start"], o["workshop_order_id"]) for o in all_pages(book, NO_FILTERS, size)
+        (o["datetime_scheduled_start"], o["workshop_order_id"])
+        for o in all_pages(repository, NO_FILTERS, size)
     ]
     assert keys == sorted(set(keys))
-    assert len(keys) == len(book)
+    assert len(keys) == len(repository)
 
 
 @given(st.dictionaries(st.sampled_from([*Filters._fields, "token"]), st.text(max_size=12)))
-def test_any_query_is_read_or_refused(query: dict[str, str]) -> None:
-    with suppress(RefusedError):
+def test_any_query_is_read_or_rejected(query: dict[str, str]) -> None:
+    with suppress(ApiError):
         read_cursor(query)
         read_filters(query)
 

@@ -1,4 +1,4 @@
-"""The sandbox as a server: who may call, what every answer looks like, opening and closing."""
+"""The sandbox as a server: authentication, the shape of every response, opening and closing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONE_ORDER = "/api/v1/customers/1001/workshop-order/900001.json"
 
 
 async def raw_exchange(sandbox: Sandbox, request: bytes) -> tuple[int, bytes, bytes]:
-    """Send bytes as they are; return the status, the head and the body."""
+    """Send raw bytes. Return the status, the headers and the body."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(sandbox.url.rpartition(":")[2]))
     writer.write(request)
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
@@ -48,7 +48,7 @@ async def raw_exchange(sandbox: Sandbox, request: bytes) -> tuple[int, bytes, by
         b"Bearer dXNlcjpwYXNz",
     ],
 )
-async def test_wrong_credentials_are_refused_and_charge_nobody(header: bytes | None) -> None:
+async def test_wrong_credentials_are_rejected_and_spend_no_quota(header: bytes | None) -> None:
     line = b"" if header is None else b"Authorization: " + header + b"\r\n"
     request = b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%b\r\n" % (ORDERS.encode(), line)
     async with Sandbox(orders=1) as sandbox:
@@ -60,7 +60,7 @@ async def test_wrong_credentials_are_refused_and_charge_nobody(header: bytes | N
         assert (sandbox.requests, sandbox.refused) == (2, 0)
 
 
-async def test_credentials_of_ones_own() -> None:
+async def test_custom_credentials() -> None:
     encoded = b64encode("winkel:geheim é".encode()).decode()
     async with Sandbox(orders=1, username="winkel", password="geheim é") as sandbox:
         header = {"Authorization": f"basic  {encoded}"}
@@ -78,7 +78,7 @@ async def test_credentials_of_ones_own() -> None:
         ("PATCH", ONE_ORDER, 405),
     ],
 )
-async def test_what_is_not_there_is_an_error_in_json(method: str, path: str, status: int) -> None:
+async def test_an_unknown_path_is_an_error_in_json(method: str, path: str, status: int) -> None:
     headers = AUTH | {"Accept": "text/html"}
     async with (
         Sandbox(orders=1) as sandbox,
@@ -89,7 +89,7 @@ async def test_what_is_not_there_is_an_error_in_json(method: str, path: str, sta
         assert response.headers["X-RateLimit-Minutely-Remaining"] == "359"
 
 
-async def test_a_fault_of_the_sandbox_is_a_500_in_json() -> None:
+async def test_a_bug_of_the_sandbox_is_a_500_in_json() -> None:
     def broken_clock() -> float:
         raise RuntimeError("no time")
 
@@ -121,7 +121,9 @@ async def test_a_body_that_does_not_inflate_or_is_too_large_is_an_error_in_json(
 
 
 @pytest.mark.parametrize(("accepts", "coding"), [("gzip, deflate", "gzip"), ("identity", None)])
-async def test_large_answers_are_compressed_for_who_accepts_gzip(accepts: str, coding: str | None) -> None:
+async def test_large_responses_are_compressed_if_the_client_accepts_gzip(
+    accepts: str, coding: str | None
+) -> None:
     headers = AUTH | {"Accept-Encoding": accepts}
     async with (
         Sandbox(orders=500) as sandbox,
@@ -137,7 +139,7 @@ async def test_large_answers_are_compressed_for_who_accepts_gzip(accepts: str, c
             assert "Content-Encoding" not in response.headers
 
 
-async def test_latency_delays_answers_and_not_each_other() -> None:
+async def test_latency_delays_responses_concurrently() -> None:
     loop = asyncio.get_running_loop()
     async with (
         Sandbox(orders=1, latency=(0.05, 0.06)) as sandbox,
@@ -167,7 +169,7 @@ async def test_a_taken_port_is_an_os_error_and_leaves_the_sandbox_closed() -> No
             _ = sandbox.url
 
 
-async def test_it_listens_where_it_says_as_often_as_it_is_opened_and_then_no_more() -> None:
+async def test_it_listens_while_it_is_open_and_can_be_reopened() -> None:
     sandbox = Sandbox(orders=1)
     url = ""
     for _ in range(2):
@@ -186,6 +188,6 @@ async def test_it_listens_where_it_says_as_often_as_it_is_opened_and_then_no_mor
 @pytest.mark.parametrize(
     "wrong", [{"orders": -1}, {"page_size": 0}, {"first_day": date(2025, 2, 1), "last_day": date(2025, 1, 1)}]
 )
-def test_numbers_that_make_no_sandbox(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="negative"):
+def test_invalid_arguments_are_rejected(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="orders must be >= 0"):
         Sandbox(**wrong)

@@ -35,7 +35,7 @@ from cyclesoft_async.models import (
     WorkshopOrderItemInput,
     WorkshopOrderUpdate,
 )
-from cyclesoft_async.sandbox import PASSING, Fault, Faults, Sandbox
+from cyclesoft_async.sandbox import TRANSIENT, Fault, Faults, Sandbox
 from cyclesoft_async.transport import CallEvent, CallRetried
 from tests.support.http_server import answering, page, session, wire
 from tests.support.paths import ROOT
@@ -77,7 +77,7 @@ async def test_every_order_comes_once_through_ten_percent_of_mixed_faults() -> N
         assert cs.quota.sent == sandbox.requests + sandbox.dropped
         assert cs.quota.refused == sandbox.refused > 0
         assert cs.quota.in_flight == 0
-        assert set(sandbox.faults) == set(PASSING)
+        assert set(sandbox.faults) == set(TRANSIENT)
         assert 0.08 < sum(sandbox.faults.values()) / cs.quota.sent < 0.14
 
 
@@ -90,7 +90,7 @@ async def test_one_long_list_survives_a_fault_at_every_third_read() -> None:
 
 
 async def test_the_sync_puts_bad_rows_aside_and_goes_on(tmp_path: Path) -> None:
-    faults = Faults(rate=0.4, among=[*PASSING, Fault.BAD_ROW], seed=3, slow=0.01, retry_after="0")
+    faults = Faults(rate=0.4, among=[*TRANSIENT, Fault.BAD_ROW], seed=3, slow=0.01, retry_after="0")
     async with sandbox_with(faults, orders=1_000, page_size=10) as sandbox, session_in(sandbox) as cs:
         report = await sync_workshop_orders(
             cs,

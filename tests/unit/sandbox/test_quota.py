@@ -1,4 +1,4 @@
-"""The sandbox's quota, against a model that remembers everything and counts anew."""
+"""The sandbox's quota, against a model that recounts all requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_no_window_and_no_day_holds_more_than_its_limit(steps: list[tuple[int, b
         assert verdict.headers["X-RateLimit-Daily-Remaining"] == str(12 - day - verdict.granted)
 
 
-def test_the_day_turns_at_dutch_midnight_also_when_the_clocks_change() -> None:
+def test_the_day_begins_at_dutch_midnight_also_when_the_clocks_change() -> None:
     quota = Quota(minutely_limit=5, daily_limit=1, own_limits={})
     midnight = int(datetime(2025, 10, 26, tzinfo=AMSTERDAM).timestamp())
     assert quota.spend(midnight - 1).headers["X-RateLimit-Daily-Reset"] == str(midnight)
