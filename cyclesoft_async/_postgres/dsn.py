@@ -1,24 +1,23 @@
-"""How to connect, and what is said when that fails: never a password, never a parameter of a statement."""
+"""PostgreSQL URLs: parsed strictly, shown without credentials."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+import os
+import re
 from typing import Final
 
-from psycopg import AsyncConnection, Error, InternalError, OperationalError, ProgrammingError
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.rows import TupleRow
-from psycopg_pool import PoolTimeout
 
-from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
+from cyclesoft_async.errors import UsageError
 
-SCHEMES: Final = ("postgresql://", "postgres://")
+__all__ = ["Dsn"]
 
-# What the URL says itself goes first. These notice within some 15 seconds that the server is gone, and find
-# the one that takes writes when the URL names several.
+_SCHEME: Final = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
+
+# The URL's own parameters win. The timeouts notice within about 15 seconds that a server is gone;
+# target_session_attrs finds the primary when the URL names several servers.
 _DEFAULTS: Final = {
-    "application_name": "cyclesoft-inbox",
     "connect_timeout": "5",
     "keepalives_idle": "5",
     "keepalives_interval": "3",
@@ -27,54 +26,79 @@ _DEFAULTS: Final = {
     "target_session_attrs": "read-write",
 }
 
-
-def parameters(url: str) -> str:
-    """The connection parameters that a URL stands for.
-
-    Raises:
-        UsageError: It is not the URL of a PostgreSQL database.
-    """
-    if not url.startswith(SCHEMES):
-        raise UsageError("the URL of a PostgreSQL database looks like postgresql://user@host/name")
-    try:
-        given = conninfo_to_dict(url)
-    except ProgrammingError:  # its message quotes the URL, and so the password
-        raise UsageError("the URL of a PostgreSQL database can't be read") from None
-    # A slash in a password, if not written as %2F, ends the host; the rest passes for the database's name.
-    if not all(port.isdigit() for port in str(given.get("port", "")).split(",") if port):
-        raise UsageError("the URL of a PostgreSQL database can't be read: a port is a number")
-    return make_conninfo("", **{**_DEFAULTS, **{name: value for name, value in given.items() if value}})
+# These win over the URL and over defaults of the database and the role: statements are written for them.
+_SETTINGS: Final = {
+    "default_transaction_isolation": "read committed",
+    "timezone": "UTC",
+    "datestyle": "ISO",
+}
 
 
-def shown(url: str) -> str:
-    """A URL without its password and options, for people to read."""
-    given = conninfo_to_dict(parameters(url))
-    return f"postgresql://{given.get('host', '')}/{given.get('dbname', '')}"
+class Dsn:
+    """Address of a PostgreSQL database. Its `repr` holds no credentials.
 
+    Args:
+        url: `postgresql://user:password@host/database`; also `postgres://` and `postgresql+psycopg://`.
+            libpq's environment variables and password file supply what it leaves out.
 
-async def connect(conninfo: str) -> AsyncConnection[TupleRow]:
-    """A connection whose statements are transactions of their own."""
-    return await AsyncConnection.connect(conninfo, autocommit=True)
-
-
-@contextmanager
-def as_inbox_error() -> Generator[None]:
-    """Failures as what callers of an inbox expect.
+    Attributes:
+        shown: The URL without credentials and parameters, for messages and logs.
 
     Raises:
-        InboxUnavailableError: The database was not reached, or takes no writes now.
-        InboxError: It refuses for another reason.
+        UsageError: The URL cannot be read. The message quotes nothing of it.
     """
+
+    shown = "unreadable"  # while the constructor fails, for tools that report the locals of its frame
+
+    def __init__(self, url: str) -> None:
+        try:
+            given = _parse(url)
+        finally:
+            del url  # those tools must not find it
+        if given is None:
+            raise UsageError(
+                "a PostgreSQL URL must look like postgresql://user:password@host/database;"
+                " percent-encode special characters in the password: @ as %40, / as %2F"
+            )
+        self._given = given
+        self.shown = f"postgresql://{given.get('host', '')}/{given.get('dbname', '')}"
+
+    def __repr__(self) -> str:
+        return f"Dsn({self.shown!r})"
+
+    def conninfo(self, application_name: str, **settings: str) -> str:
+        """Return the connection string, with the password.
+
+        Args:
+            application_name: Shown in `pg_stat_activity`, unless the URL names another one.
+            settings: Server settings for each connection, such as `statement_timeout="10s"`. They win over
+                the URL's `options`.
+        """
+        options = [self._given.get("options") or os.environ.get("PGOPTIONS", "")]
+        for name, value in {**_SETTINGS, **settings}.items():
+            options.append(f"-c {name}={value.replace(' ', chr(92) + ' ')}")
+        parameters = {"application_name": application_name, **_DEFAULTS, **self._given}
+        return make_conninfo(
+            "", **{**parameters, "client_encoding": "UTF8", "options": " ".join(options).strip()}
+        )
+
+
+def _parse(url: str) -> dict[str, str] | None:
+    """Return libpq's parameters; None when the URL is malformed or ambiguous."""
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return None
+    rest = url[scheme.end() :]
+    credentials, at, address = rest.partition("@")
+    # libpq would take what follows an unescaped "/" or "@" of the password for the host or the database, and
+    # both are shown. So the one "@" that a URL may have ends the credentials.
+    if at and (re.search(r"[/?#]", credentials) or "@" in address):
+        return None
     try:
-        yield
-    except PoolTimeout:
-        raise InboxUnavailableError("PostgreSQL is not reached, or all connections are busy") from None
-    except (OperationalError, InternalError) as error:
-        raise InboxUnavailableError(f"PostgreSQL: {_first_line(error)}") from None
-    except Error as error:
-        # Its message may quote what was to be written; that of a missing right names a table.
-        raise InboxError(f"PostgreSQL refuses ({type(error).__name__})") from None
-
-
-def _first_line(error: Error) -> str:
-    return error.diag.message_primary or next(iter(str(error).splitlines()), type(error).__name__)
+        given = conninfo_to_dict(f"postgresql://{rest}")
+    except ProgrammingError:  # its message quotes the URL
+        return None
+    ports = str(given.get("port", "")).split(",")
+    if not all(port.isdecimal() for port in ports if port):
+        return None
+    return {name: str(value) for name, value in given.items() if value}

@@ -24,9 +24,12 @@ try:
 except ModuleNotFoundError as error:
     raise missing_extra(error, "postgres") from None
 
-from cyclesoft_async.errors import CycleSoftError, InboxUnavailableError, QuotaExhausted
+from cyclesoft_async._postgres.connection import configure
+from cyclesoft_async._postgres.dsn import Dsn
+from cyclesoft_async._postgres.errors import ErrorTypes
+from cyclesoft_async._postgres.job_queue import ensure_tables
+from cyclesoft_async.errors import CycleSoftError, QuotaExhausted, StoreError
 from cyclesoft_async.session import CycleSoftSession
-from cyclesoft_async.webhooks.inbox.postgres import ensure_tables
 
 from .fetch.plan import Part, split_days, start_days
 from .fetch.readers import PASSING, NewRequests, check, in_bulk, pages_of
@@ -45,6 +48,13 @@ _LOOK_SECONDS = 1.0
 _SIGNS_IN_A_LEASE = 5
 _ATTEMPTS = 20
 _LONGEST_PAUSE_SECONDS = 300
+
+
+class _UnavailableError(StoreError):
+    """The database cannot be reached now."""
+
+
+_ERRORS = ErrorTypes(refused=StoreError, unavailable=_UnavailableError)
 
 
 async def sync_with_workers(
@@ -110,14 +120,14 @@ async def work(cs: CycleSoftSession, store: Store, *, concurrency: int = 4, leas
 
     Raises:
         UsageError: The store is not in PostgreSQL.
-        InboxError: The tables of the jobs are another version's, or the role may not create them.
-        StoreError: The database can't be opened at the start.
+        StoreError: The database cannot be opened at the start, or the job tables are of another version or
+            cannot be created.
     """
     url = store.postgres_url
     async with store.open() as writer:
         worker = _Worker(cs, writer)
         while True:
-            with suppress(ConnectorException, InboxUnavailableError):
+            with suppress(ConnectorException, _UnavailableError):
                 async with _opened(url, worker) as app:
                     await _take_jobs(app, worker, concurrency, lease)
             logger.warning("PostgreSQL is away; the worker waits")
@@ -213,10 +223,10 @@ class _Patience(BaseRetryStrategy):
 
 @asynccontextmanager
 async def _opened(url: str, worker: _Worker | None = None) -> AsyncGenerator[App]:
-    await ensure_tables(url)
+    dsn = Dsn(url)
+    await ensure_tables(dsn, _ERRORS)
     connector = PsycopgConnector(
-        conninfo=url,
-        kwargs={"options": "-c search_path=cyclesoft -c datestyle=ISO", "connect_timeout": 10},
+        conninfo=dsn.conninfo("cyclesoft-worker", search_path="cyclesoft"), configure=configure
     )
     app = App(connector=connector)
     if worker is not None:

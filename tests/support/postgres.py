@@ -32,11 +32,12 @@ class Server:
         self._server.start()
         self._folder = folder
 
-    def database(self) -> str:
-        """The URL of a new, empty database: `postgresql://…`."""
+    def database(self, encoding: str = "UTF8") -> str:
+        """Return the URL of a new, empty database: `postgresql://…`."""
         name = f"test_{next(_numbers)}_{os.getpid()}"
+        create = "CREATE DATABASE {} ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
         with psycopg.connect(self._server.get_uri("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(sql.SQL(create).format(sql.Identifier(name), encoding))
         return self._server.get_uri(name)
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from cyclesoft_async._postgres.dsn import parameters
+from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
@@ -210,7 +210,7 @@ async def test_those_who_wait_for_a_first_connection_to_postgres_hear_of_one_fai
     port = server.sockets[0].getsockname()[1]
     async with server:
         url = f"postgresql://127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable"
-        database = Database(parameters(url), 1)
+        database = Database(Dsn(url), 1)
         failures = await asyncio.gather(*(database.open() for _ in range(9)), return_exceptions=True)
     assert {type(failure) for failure in failures} == {InboxUnavailableError}
     assert connections == 1
@@ -295,17 +295,17 @@ async def test_a_postgres_commit_waits_for_the_disk_whatever_the_database_says(p
     name = urlsplit(postgres).path.strip("/")
     for setting, expected in (("off", "on"), ("remote_apply", "remote_apply")):
         query(postgres, f'ALTER DATABASE "{name}" SET synchronous_commit = {setting}')
-        database = Database(parameters(postgres), 1)
+        database = Database(Dsn(postgres), 1)
         assert await database.rows("SELECT current_setting('synchronous_commit')") == [(expected,)]
         await database.close()
 
 
 async def test_a_postgres_statement_that_can_not_be_carried_out(postgres: str) -> None:
-    database = Database(parameters(postgres), 1)
+    database = Database(Dsn(postgres), 1)
     await database.rows("SELECT set_config('statement_timeout', '10ms', false)")
     with pytest.raises(InboxUnavailableError, match="statement timeout"):
         await database.rows("SELECT pg_sleep(60)")
-    with pytest.raises(InboxError, match=r"PostgreSQL refuses \(DivisionByZero\)"):
+    with pytest.raises(InboxError, match=r"PostgreSQL refused the statement \(DivisionByZero\)"):
         await database.rows("SELECT 1 / 0")
     await database.rows("SELECT set_config('default_transaction_read_only', 'on', false)")
     with pytest.raises(InboxUnavailableError, match="read-only"):
@@ -321,7 +321,7 @@ def test_a_url_that_is_none_is_refused_and_not_quoted() -> None:
         "postgresql://me:topsecret@host/name?nonsense=1",
         "postgresql://me:top/topsecret@host/name",
     ):
-        with pytest.raises(UsageError, match="the URL of a PostgreSQL database") as refused:
+        with pytest.raises(UsageError, match="a PostgreSQL URL must") as refused:
             PostgresInbox(wrong)
         assert "topsecret" not in str(refused.value)
     with pytest.raises(UsageError, match="retention"):

@@ -2,19 +2,19 @@
 
 ::
 
-    inbox.py      PostgresInbox
-    taking.py     takes jobs from Procrastinate's queue, and shows that this process is alive
-    database.py   the connections, and what is said when there are none
-    schema.py     creates, upgrades and checks tables.sql and functions.sql
-    browse.py     looks into the inbox without writing
+    inbox.py       PostgresInbox
+    claims.py      claims jobs of Procrastinate's queue and sends heartbeats
+    pool.py        the connections
+    migrations.py  creates, upgrades and checks tables.sql and functions.sql
+    browse.py      lists deliveries without writing
 """
 
 from cyclesoft_async._extras import missing_extra
 
 try:
     from .inbox import PostgresInbox
-    from .migrations import ensure_tables, migrate
+    from .migrations import migrate
 except ModuleNotFoundError as error:
     raise missing_extra(error, "postgres") from None
 
-__all__ = ["PostgresInbox", "ensure_tables", "migrate"]
+__all__ = ["PostgresInbox", "migrate"]

@@ -9,8 +9,11 @@ import psycopg
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
 from psycopg.rows import TupleRow
 
-from cyclesoft_async._postgres.dsn import as_inbox_error, parameters
+from cyclesoft_async._postgres.dsn import Dsn
+from cyclesoft_async._postgres.errors import translated
 from cyclesoft_async.errors import InboxError
+
+from .migrations import ERRORS
 
 _LIST: Final = """
     SELECT account_id, delivery_id, event_name, lane, state, attempts, replays, received_at,
@@ -28,7 +31,8 @@ def rows(url: str, delivery_id: str | None, state: str | None, limit: int) -> Se
         UsageError: It is not the URL of a PostgreSQL database.
         InboxError: It can't be reached or read, or there is no inbox in it.
     """
-    with as_inbox_error(), psycopg.connect(parameters(url), autocommit=True) as connection:
+    conninfo = Dsn(url).conninfo("cyclesoft-inbox")
+    with translated(ERRORS), psycopg.connect(conninfo, autocommit=True) as connection:
         most = limit if limit >= 0 else None
         try:
             cursor = connection.execute(_LIST, (delivery_id, delivery_id, state, state, most), binary=True)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final
 
-from cyclesoft_async._postgres.dsn import parameters, shown
+from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks.envelope import ordering_key, read
 from cyclesoft_async.webhooks.inbox.protocol import Announce, ClaimedDelivery, Delivery, State, Stored
@@ -79,6 +79,8 @@ class PostgresInbox:
         UsageError: It is not the URL of a PostgreSQL database, or a number makes no sense.
     """
 
+    _shown = "unreadable"  # see Dsn
+
     def __init__(
         self,
         url: str,
@@ -92,8 +94,11 @@ class PostgresInbox:
             raise UsageError("a retention is a number of days, zero or more")
         if pool_size < 1 or lease_seconds <= 0:
             raise UsageError("a pool has one connection or more, and a lease is longer than nothing")
-        self._shown = shown(url)
-        self._conninfo = parameters(url)
+        try:
+            self._dsn = Dsn(url)
+        finally:
+            del url  # see Dsn
+        self._shown = self._dsn.shown
         self._keep_days = (keep_done_days, keep_dead_days)
         self._pool_size = pool_size
         self._lease = lease_seconds
@@ -113,7 +118,7 @@ class PostgresInbox:
         """
         if self._database is not None:
             raise UsageError(f"{self!r} is open already")
-        self._database = Database(self._conninfo, self._pool_size)
+        self._database = Database(self._dsn, self._pool_size)
         try:
             await self._database.open()
         except InboxUnavailableError as error:
@@ -293,7 +298,7 @@ class PostgresInbox:
         if self._database is not None:
             yield self._database
             return
-        database = Database(self._conninfo, 1)
+        database = Database(self._dsn, 1)
         try:
             yield database
         finally:

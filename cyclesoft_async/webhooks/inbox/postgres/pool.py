@@ -10,23 +10,18 @@ from psycopg.errors import OperationalError, ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from cyclesoft_async._postgres.dsn import as_inbox_error, connect
+from cyclesoft_async._postgres.connection import configure
+from cyclesoft_async._postgres.dsn import Dsn
+from cyclesoft_async._postgres.errors import translated
 from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
-from .migrations import prepare
+from .migrations import ERRORS, ensure_tables
 
 _WAIT_SECONDS: Final = 3.0
 _STATEMENT_SECONDS: Final = 10
 _RECONNECT_SECONDS: Final = 3.0
 # A server whose disk or standby hangs does not keep its own statement timeout.
 _ANSWER_SECONDS: Final = _STATEMENT_SECONDS + 2.0
-
-# A database may have been told not to wait for its disk, but nothing that was acknowledged may be lost.
-_SET_UP: Final = """
-    SELECT set_config('search_path', 'cyclesoft', false), set_config('statement_timeout', %s, false),
-        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)
-"""
 
 
 class ConnectionLostError(InboxUnavailableError):
@@ -37,15 +32,15 @@ class Database:
     """Runs statements, each a transaction of its own, once the tables are known to be there.
 
     Args:
-        conninfo: How to connect.
+        dsn: Address of the database.
         pool_size: At most so many connections.
 
     Attributes:
         pool: The connections.
     """
 
-    def __init__(self, conninfo: str, pool_size: int) -> None:
-        self._conninfo = conninfo
+    def __init__(self, dsn: Dsn, pool_size: int) -> None:
+        self._dsn = dsn
         self._prepared = False
         self._preparing = asyncio.Lock()
         self._failure: InboxError | None = None
@@ -53,14 +48,16 @@ class Database:
         self._idle = asyncio.Event()
         self._idle.set()
         self.pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
-            conninfo,
+            dsn.conninfo(
+                "cyclesoft-inbox", search_path="cyclesoft", statement_timeout=f"{_STATEMENT_SECONDS}s"
+            ),
             name="cyclesoft-inbox",
             min_size=1,
             max_size=pool_size,
             timeout=_WAIT_SECONDS,
             # Given up early: the next who wants a connection tries at once, and not after a long pause.
             reconnect_timeout=_RECONNECT_SECONDS,
-            configure=_configure,
+            configure=configure,
             open=False,
         )
 
@@ -79,9 +76,8 @@ class Database:
                 # Trying one after the other, the last would wait for all of them.
                 raise InboxUnavailableError(str(self._failure))
             try:
-                with as_inbox_error():
-                    async with await connect(self._conninfo) as connection:
-                        await prepare(connection)
+                await ensure_tables(self._dsn)
+                with translated(ERRORS):
                     await self.pool.open()
             except InboxError as error:
                 self._failure = error
@@ -105,7 +101,7 @@ class Database:
         self._idle.clear()
         try:
             await self.open()
-            with as_inbox_error():
+            with translated(ERRORS):
                 async with self.pool.connection() as connection:
                     return await _run(connection, query, parameters)
         except ConnectionLostError:
@@ -133,8 +129,3 @@ async def _run(
         if connection.closed:
             raise ConnectionLostError("PostgreSQL: the connection was lost") from None
         raise
-
-
-async def _configure(connection: AsyncConnection[TupleRow]) -> None:
-    await connection.set_autocommit(True)
-    await connection.execute(_SET_UP, (f"{_STATEMENT_SECONDS}s",))
