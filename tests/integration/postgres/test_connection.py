@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from cyclesoft_async._postgres.connection import connect
 from cyclesoft_async._postgres.dsn import Dsn
@@ -90,7 +89,7 @@ async def test_errors_of_the_server_become_those_of_the_caller(
 ) -> None:
     async with await connect(Dsn(postgres).conninfo("me")) as connection:
         with pytest.raises(kind, match=message) as caught, translated(ERRORS):
-            await connection.execute(sql.SQL(statement))
+            await connection.execute(statement.encode())
     assert "topsecret" not in str(caught.value)
 
 
