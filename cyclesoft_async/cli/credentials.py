@@ -1,4 +1,4 @@
-"""Whose account it is: from the environment, or asked for; never from an argument, which `ps` would show."""
+"""Credentials from the environment or a prompt, never from an argument, which `ps` would show."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def session_from_user(ledger: PostgresLedger | None = None) -> CycleSoftSession:
-    """A session; what the environment does not have is asked for on a terminal.
+    """Return a session. On a terminal, prompt for credentials that the environment lacks.
 
-    Call it outside of the event loop, which would keep Ctrl-C from the question.
+    Call it outside the event loop, which would keep Ctrl-C from the prompt.
 
     Args:
-        ledger: Where several processes share the account's quota.
+        ledger: Shares the account's quota between processes.
 
     Raises:
-        UsageError: Something is missing and there is nobody to ask.
+        UsageError: A credential is missing, and stdin is not a terminal.
     """
     username = os.environ.get("CYCLESOFT_USERNAME")
     password = os.environ.get("CYCLESOFT_PASSWORD")

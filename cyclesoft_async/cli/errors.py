@@ -1,4 +1,4 @@
-"""Errors as one clear line and a documented exit code."""
+"""Errors of the command: one line on stderr and a documented exit code."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ _CODES: list[tuple[type[Exception], int]] = [
 
 
 class ExitCodes(click.Group):
-    """A group of commands whose errors never show a traceback."""
+    """Command group that turns exceptions into messages and exit codes."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (KeyboardInterrupt, click.Abort):  # the latter at a question
-            _end(ctx, "stopped; what was stored before stays", INTERRUPTED)
+        except (KeyboardInterrupt, click.Abort):  # Abort: at a prompt
+            _exit_with(ctx, "stopped; rows stored before remain", INTERRUPTED)
         except errors.CycleSoftError as error:
             code = next(code for kind, code in _CODES if isinstance(error, kind))
-            _end(ctx, str(error), code)
+            _exit_with(ctx, str(error), code)
         except ModuleNotFoundError as error:
-            _end(ctx, str(missing_extra(error, "cli,store")), 1)
+            _exit_with(ctx, str(missing_extra(error, "cli,store")), 1)
         except OSError as error:
-            _end(ctx, error.strerror or str(error), 1)
+            _exit_with(ctx, error.strerror or str(error), 1)
 
 
-def _end(ctx: click.Context, message: str, code: int) -> NoReturn:
+def _exit_with(ctx: click.Context, message: str, code: int) -> NoReturn:
     click.echo(f"cyclesoft: {message}", err=True)
     ctx.exit(code)

@@ -1,4 +1,4 @@
-"""What `cyclesoft sync --follow` has beside the bulk sync: webhooks from the start, and rounds after it."""
+"""`cyclesoft sync --follow`: webhooks from the start, and refresh rounds after the bulk sync."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from msgspec import Struct
 from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.webhooks import WebhookReceiver
 
-from .options import inbox_at
+from .options import make_inbox
 
 if TYPE_CHECKING:
     from cyclesoft_async.bulksync import Follower, Store, SyncReport
 
 
-class Following(Struct, frozen=True, kw_only=True):
-    """How to follow."""
+class FollowOptions(Struct, frozen=True, kw_only=True):
+    """Options of --follow."""
 
     days: int
     share: float
-    """Of the daily quota, more than 0 and at most 1."""
+    """Share of the daily quota, above 0 and at most 1."""
     inbox: str | None
-    """A path or a URL; None takes no webhooks."""
+    """Path or URL of the inbox; None: no webhooks."""
     secrets: list[str]
     port: int | None
-    """On 127.0.0.1, for deliveries; None only handles what is in the inbox, or comes into it."""
+    """Port on 127.0.0.1 for deliveries; None handles deliveries that another receiver stores."""
 
 
 @asynccontextmanager
-async def following(cs: CycleSoftSession, store: Store, how: Following) -> AsyncGenerator[Follower]:
-    """Take deliveries, if they are wanted; they wait in the inbox until the follower runs."""
+async def open_follower(cs: CycleSoftSession, store: Store, how: FollowOptions) -> AsyncGenerator[Follower]:
+    """Yield a follower. With an inbox, receive deliveries, which wait there until the follower runs."""
     from cyclesoft_async.bulksync import Follower  # noqa: PLC0415 - the extra may not be installed
 
     follower = Follower(cs, store, days=how.days, share=how.share)
     if how.inbox is None:
         yield follower
         return
-    inbox = inbox_at(how.inbox)
+    inbox = make_inbox(how.inbox)
     receiver = WebhookReceiver(how.secrets, inbox)
     follower.listen(receiver)
     runner = web.AppRunner(receiver.app(), access_log=None)
@@ -56,10 +56,10 @@ async def following(cs: CycleSoftSession, store: Store, how: Following) -> Async
         await runner.cleanup()
 
 
-def tell_round(report: SyncReport) -> None:
-    """A line for every time that the days were read again."""
+def print_round(report: SyncReport) -> None:
+    """Print a line for a refresh round."""
     click.echo(
-        f"read again: {report.orders:,} orders, {report.requests_now:,} requests;"
+        f"refreshed: {report.orders:,} orders, {report.requests_now:,} requests;"
         f" {report.quota.daily.remaining:,} left today",
         err=True,
     )

@@ -1,4 +1,4 @@
-"""The commands, and what they have in common."""
+"""The command group `cyclesoft`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Exit codes:
   1    any other error
   2    wrong arguments
   3    wrong credentials, or no permission
-  4    the server was not reached, or gave no answer
+  4    no connection to the server, or no response
   5    the quota is used up
-  6    the server refused, or its answer can't be read
+  6    an error from the server, or an unreadable response
   7    the database or the inbox can't be opened or written
-  75   the day's quota is used up before the sync is done; the same command goes on
+  75   daily quota used up before the sync was done; run the command again
   130  stopped by Ctrl-C
 """
 
@@ -39,10 +39,10 @@ Exit codes:
 def cyclesoft() -> None:
     """CycleSoftware from the command line.
 
-    Credentials are read from CYCLESOFT_USERNAME and CYCLESOFT_PASSWORD, or asked for; the host from
-    CYCLESOFT_BASE_URL (https://api.cyclesoftware.nl by default).
+    Credentials are read from CYCLESOFT_USERNAME and CYCLESOFT_PASSWORD or prompted for. The host is
+    CYCLESOFT_BASE_URL, by default https://api.cyclesoftware.nl.
     """
-    # Pages come gzipped; with the extra "speed" they are unpacked in half the time.
+    # Pages are gzipped. isal, of the extra "speed", inflates them in half the time.
     with suppress(ModuleNotFoundError):
         faster_zlib: Any = importlib.import_module("isal.isal_zlib")
         aiohttp.set_zlib_backend(faster_zlib)

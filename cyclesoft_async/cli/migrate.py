@@ -1,4 +1,4 @@
-"""`cyclesoft migrate`: the tables that several processes share."""
+"""`cyclesoft migrate`: the tables in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import click
 from cyclesoft_async.errors import UsageError
 
 Migrate: TypeAlias = Callable[[str], Awaitable[None]]
-"""Creates and upgrades tables in the database at a URL; does nothing when they are of this version."""
+"""Creates or upgrades tables in the database at a URL. Idempotent."""
 
 
 @click.command()
 @click.option("--database", required=True, metavar="URL", help="For example postgresql://user@host/name.")
 def migrate(database: str) -> None:
-    """Create the tables in a PostgreSQL database, and upgrade those of an older version.
+    """Create the tables in a PostgreSQL database, or upgrade those of an older version.
 
-    Run it before the receivers and workers of a new version start; those that run may go on meanwhile. Its
-    role needs the right to create; theirs need not have it. A password belongs in PGPASSWORD or in ~/.pgpass.
+    Run it before the receivers and workers of a new version start. Running ones need not stop. Its role
+    must be allowed to create tables, theirs need not be. A password belongs in PGPASSWORD or ~/.pgpass.
     """
-    for name, bring_up_to_date in _parts().items():
+    for name, bring_up_to_date in _migrations().items():
         anyio.run(bring_up_to_date, database)
         click.echo(f"{name}: up to date")
 
 
-def _parts() -> Mapping[str, Migrate]:
-    """What there is, in the order in which it is created. Whoever shares tables adds a line."""
+def _migrations() -> Mapping[str, Migrate]:
+    """Return the migrations by name, in the order in which they run."""
     try:
         from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - an extra
         from cyclesoft_async.quota.postgres import migrate as migrate_quota  # noqa: PLC0415 - see above

@@ -1,4 +1,4 @@
-"""What the commands that receive webhooks have in common: the secrets, and the inbox."""
+"""Options of the commands that receive webhooks: secrets and inbox."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SECRET_FILE = click.option(
 )
 
 
-def with_its_extra(_: click.Context, __: click.Parameter, place: str | None) -> str | None:
-    """Check the option `--inbox`: what a PostgreSQL database needs may not be installed.
+def check_inbox_extra(_: click.Context, __: click.Parameter, place: str | None) -> str | None:
+    """Check that the extra that `--inbox` needs is installed.
 
     Raises:
-        UsageError: It is not.
+        UsageError: It is missing.
     """
     if place is not None and "://" in place:
         try:
@@ -40,23 +40,23 @@ def with_its_extra(_: click.Context, __: click.Parameter, place: str | None) -> 
 
 
 def read_secrets(secret_file: Path | None) -> list[str]:
-    """The secrets, from the file or else from the environment; never from an argument, which `ps` would show.
+    """Return the secrets from the file or the environment, never from an argument, which `ps` would show.
 
-    Bytes that are not UTF-8 are surrogates, as in `os.environ`; `sign` and `verify` make bytes of them again.
+    Bytes that are not UTF-8 become surrogates, as in `os.environ`. `sign` and `verify` decode them back.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no secret.
     """
     raw = os.fsencode(os.environ.get(_SECRETS, "")) if secret_file is None else secret_file.read_bytes()
-    lines = raw.removeprefix(BOM_UTF8).splitlines()  # Windows puts that mark first
+    lines = raw.removeprefix(BOM_UTF8).splitlines()  # Windows editors write a BOM
     secrets = [line.decode(errors="surrogateescape") for line in lines if line]
     if not secrets:
-        raise UsageError(f"no secret: set {_SECRETS}, or give --secret-file")
+        raise UsageError(f"a webhook secret is missing: set {_SECRETS} or use --secret-file")
     return secrets
 
 
-def inbox_at(place: str, done_days: float = 30.0, dead_days: float = 90.0) -> SqliteInbox | PostgresInbox:
-    """The inbox in a file, or at the URL of a PostgreSQL database."""
+def make_inbox(place: str, done_days: float = 30.0, dead_days: float = 90.0) -> SqliteInbox | PostgresInbox:
+    """Return the inbox in a file or in the PostgreSQL database at a URL."""
     if "://" not in place:
         return SqliteInbox(place, keep_done_days=done_days, keep_dead_days=dead_days)
     from cyclesoft_async.webhooks import PostgresInbox  # noqa: PLC0415 - the extra may not be installed

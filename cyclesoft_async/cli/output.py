@@ -1,4 +1,4 @@
-"""How far a sync is, on a terminal and elsewhere; its closing words, and those before it."""
+"""Output of `cyclesoft sync`: progress, report and estimate."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 _PLAIN_LINES = 10
 
-Show: TypeAlias = "Callable[[SyncProgress], None]"
+ShowProgress: TypeAlias = "Callable[[SyncProgress], None]"
 
 
 @contextmanager
-def progress_display(*, quiet: bool) -> Generator[Show]:
-    """What to call with the progress: a bar on a terminal, a line now and then elsewhere."""
+def progress_display(*, quiet: bool) -> Generator[ShowProgress]:
+    """Yield a function that shows progress: a bar on a terminal, lines elsewhere."""
     console = Console()
     if quiet:
         yield lambda _: None
     elif console.is_terminal:
-        with _bar(console) as show:
+        with _progress_bar(console) as show:
             yield show
     else:
-        yield _Lines(console)
+        yield _ProgressLines(console)
 
 
 class _Bar(Progress):
-    """The bar, and the counts on a line of their own: together they are wider than a small terminal."""
+    """Progress bar with the counts on a second line: together they exceed 80 columns."""
 
     counts = ""
 
@@ -49,42 +49,42 @@ class _Bar(Progress):
 
 
 @contextmanager
-def _bar(console: Console) -> Generator[Show]:
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("to go:"), TimeRemainingColumn()
+def _progress_bar(console: Console) -> Generator[ShowProgress]:
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("left:"), TimeRemainingColumn()
     with _Bar(*columns, console=console) as bar:
         task = bar.add_task("pages", total=None)
 
-        def show(seen: SyncProgress) -> None:
-            bar.counts = _counts(seen)
-            total = seen.pages + seen.pages_left
-            bar.update(task, total=total, completed=seen.pages, description=_pages(seen))
+        def show(progress: SyncProgress) -> None:
+            bar.counts = _counts(progress)
+            total = progress.pages + progress.pages_left
+            bar.update(task, total=total, completed=progress.pages, description=_pages(progress))
 
         yield show
 
 
-class _Lines:
-    """A plain line for about every tenth of the pages."""
+class _ProgressLines:
+    """Prints a line for about every tenth of the pages."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._printed = 0
 
-    def __call__(self, seen: SyncProgress) -> None:
-        tenth = seen.pages * _PLAIN_LINES // (seen.pages + seen.pages_left)
+    def __call__(self, progress: SyncProgress) -> None:
+        tenth = progress.pages * _PLAIN_LINES // (progress.pages + progress.pages_left)
         if tenth > self._printed:
             self._printed = tenth
-            self._console.print(f"{_pages(seen)}, {_counts(seen)}", highlight=False, soft_wrap=True)
+            self._console.print(f"{_pages(progress)}, {_counts(progress)}", highlight=False, soft_wrap=True)
 
 
-class WorkersLines:
-    """A line for every window that workers have read."""
+class WorkersProgress:
+    """Prints a line for every window that the workers have finished."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._console = Console(quiet=quiet)
         self._printed = 0
 
     def __call__(self, run: StoredRun) -> None:
-        """A line, if there is news."""
+        """Print a line if another window is done."""
         done = sum(window.done for window in run.windows)
         if done > self._printed:
             self._printed = done
@@ -92,72 +92,72 @@ class WorkersLines:
             self._console.print(words, highlight=False, soft_wrap=True)
 
 
-def _pages(seen: SyncProgress) -> str:
-    about = "about " if seen.pages_left else ""
-    return f"{seen.pages:,} of {about}{seen.pages + seen.pages_left:,} pages"
+def _pages(progress: SyncProgress) -> str:
+    about = "about " if progress.pages_left else ""
+    return f"{progress.pages:,} of {about}{progress.pages + progress.pages_left:,} pages"
 
 
-def _counts(seen: SyncProgress) -> str:
-    left = seen.quota
+def _counts(progress: SyncProgress) -> str:
+    left = progress.quota
     return (
-        f"{seen.orders:,} orders, {seen.requests:,} requests, "
+        f"{progress.orders:,} orders, {progress.requests:,} requests, "
         f"quota left: {left.minutely.remaining:,} this minute, {left.daily.remaining:,} today"
     )
 
 
-def show_report(report: SyncReport, store: str) -> None:
-    """The closing table, or the same as plain lines."""
+def print_report(report: SyncReport, store: str) -> None:
+    """Print the report of a sync."""
     rows = {
         "orders": f"{report.orders:,}",
         "rejected rows": f"{report.rejected:,}",
-        "asked for one by one": f"{report.refetched:,}",
+        "refetched orders": f"{report.refetched:,}",
         "pages": f"{report.pages:,}",
         "requests": f"{report.requests:,}",
         "requests of this attempt": f"{report.requests_now:,}",
-        "answers 429": f"{report.rate_limited:,}",
+        "429 responses": f"{report.rate_limited:,}",
         "seconds": f"{report.seconds:.1f}",
     }
     if not report.resumed:
         del rows["requests of this attempt"]
-    _show(f"Synced to {store}", rows | _quota_rows(report.quota))
+    _print_rows(f"Synced to {store}", rows | _quota_rows(report.quota))
 
 
-def show_estimate(expected: SyncEstimate) -> None:
-    """What a sync would cost."""
+def print_cost(expected: SyncEstimate) -> None:
+    """Print the estimate of a sync."""
     ready = expected.ready_at.astimezone(AMSTERDAM)
-    days = "today" if expected.days == 1 else f"{expected.days:,} days, as the day's quota allows no more"
+    days = "today" if expected.days == 1 else f"{expected.days:,} days, limited by the daily quota"
     rows = {
         "orders": f"about {expected.orders:,}",
         "requests": f"about {expected.requests:,}",
         "minutes": f"about {expected.minutes:.1f}",
         "takes": days,
-        "ready": f"{ready:%Y-%m-%d %H:%M} Dutch time, if it begins now",
-        "known from": f"the {expected.source}, at the price of {expected.requests_now:,} requests",
+        "done": f"{ready:%Y-%m-%d %H:%M} Dutch time, if started now",
+        "estimated from": f"the {expected.source}, for {expected.requests_now:,} requests",
     }
-    title = "What is left of the run that was stopped" if expected.resumes else "What a sync would cost"
-    _show(title, rows | _quota_rows(expected.quota))
+    title = "Remaining cost of the stopped run" if expected.resumes else "Estimated cost of the sync"
+    _print_rows(title, rows | _quota_rows(expected.quota))
 
 
-def show_retried(retried: RetriedRows) -> None:
-    """What came of rejected rows."""
-    _show("Rejected rows", {"stored": f"{retried.stored:,}", "still rejected": f"{retried.rejected:,}"})
+def print_retried(retried: RetriedRows) -> None:
+    """Print the result of --retry-rejected."""
+    _print_rows("Rejected rows", {"stored": f"{retried.stored:,}", "still rejected": f"{retried.rejected:,}"})
 
 
-def show_run(run: StoredRun) -> None:
-    """What workers did."""
+def print_run(run: StoredRun) -> None:
+    """Print the totals of a run by workers."""
     Console().print(f"{run.orders:,} orders, {run.requests:,} requests", highlight=False, soft_wrap=True)
 
 
-def stop_words(stop: SyncStopped) -> str:
-    """Why a sync was stopped, how far it got, and when it can go on."""
+def stop_message(stop: SyncStopped) -> str:
+    """Return why a sync stopped, its progress, and when it can resume."""
     done = stop.progress
-    # Before the first page nothing is known of what there is to read.
+    # Before the first page the number of pages is unknown.
     left = f", about {done.pages_left:,} requests are left" if done.pages else ""
-    # Up to the next whole minute: better a little late than too early.
+    # Rounded up to a whole minute, as a moment too early is too early.
     back = stop.resets_at.astimezone(AMSTERDAM) + timedelta(seconds=59)
     return (
         f"the {stop.scope} quota is used up; {done.orders:,} orders are stored{left}; "
-        f"there is quota again at {back:%H:%M on %Y-%m-%d} Dutch time"
+        f"the quota resets at {back:%H:%M on %Y-%m-%d} Dutch time"
     )
 
 
@@ -168,7 +168,7 @@ def _quota_rows(quota: QuotaSnapshot) -> dict[str, str]:
     }
 
 
-def _show(title: str, rows: dict[str, str]) -> None:
+def _print_rows(title: str, rows: dict[str, str]) -> None:
     console = Console()
     if not console.is_terminal:
         for name, value in rows.items():

@@ -1,4 +1,4 @@
-"""`cyclesoft quota`: what is left of the account's quota."""
+"""`cyclesoft quota`: the account's remaining quota."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from cyclesoft_async.models import AMSTERDAM
 
 from .credentials import session_from_user
 
-# A day without orders: the smallest answer that still has the quota's headers.
+# A day without orders: the smallest response with rate limit headers.
 _EMPTY_DAY = date(1970, 1, 1)
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def quota(as_json: bool) -> None:
-    """Show the account's quota, at the price of one request."""
-    seen = anyio.run(_ask, session_from_user())
+    """Show the account's remaining quota. Costs one request."""
+    snapshot = anyio.run(_fetch_quota, session_from_user())
     if as_json:
-        click.echo(msgspec.json.encode(seen))
+        click.echo(msgspec.json.encode(snapshot))
     else:
-        click.echo(_line("minutely", seen.minutely))
-        click.echo(_line("daily", seen.daily))
+        click.echo(_line("minutely", snapshot.minutely))
+        click.echo(_line("daily", snapshot.daily))
 
 
-async def _ask(cs: CycleSoftSession) -> QuotaSnapshot:
+async def _fetch_quota(cs: CycleSoftSession) -> QuotaSnapshot:
     async with cs:
         await cs.workshop_orders.list(date_from=_EMPTY_DAY, date_until=_EMPTY_DAY)
         return cs.quota

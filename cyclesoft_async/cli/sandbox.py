@@ -1,4 +1,4 @@
-"""`cyclesoft sandbox`: the stand-in server, for trying things out with any client."""
+"""`cyclesoft sandbox`: the sandbox as a server for any client."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from cyclesoft_async.sandbox import Sandbox
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one.")
-@click.option("--orders", type=click.IntRange(0), default=20_000, show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free port."
+)
+@click.option(
+    "--orders", type=click.IntRange(0), default=20_000, show_default=True, help="Number of workshop orders."
+)
 def sandbox(port: int, orders: int) -> None:
-    """Serve a CycleSoftware stand-in on 127.0.0.1 until Ctrl-C.
+    """Serve a sandbox of CycleSoftware on 127.0.0.1 until Ctrl-C.
 
     The username is "user" and the password is "pass".
     """

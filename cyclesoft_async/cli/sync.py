@@ -1,4 +1,4 @@
-"""`cyclesoft sync`: workshop orders into a database."""
+"""`cyclesoft sync`: copies workshop orders into a database."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.sandbox import Sandbox
 
 from .credentials import session_from_user
-from .follow import Following
-from .options import SECRET_FILE, read_secrets, with_its_extra
-from .output import show_estimate, show_report, show_retried, show_run, stop_words
+from .follow import FollowOptions
+from .options import SECRET_FILE, check_inbox_extra, read_secrets
+from .output import print_cost, print_report, print_retried, print_run, stop_message
 
 if TYPE_CHECKING:
     from cyclesoft_async.bulksync import Store
 
 R = TypeVar("R")
 
-_QUOTA_USED_UP = 75  # what mail programs mean by "try again later"; Windows has no name for it
+_EXIT_QUOTA = 75  # EX_TEMPFAIL of sysexits.h: retry later
 
-_OF_A_RUN = {"--from", "--until", "--to", "--resume", "--fresh", "--json"}
-_GO_WITH = {
+_RUN_OPTIONS = {"--from", "--until", "--to", "--resume", "--fresh", "--json"}
+_MODES = {
     "--retry-rejected": {"--to", "--json"},
-    "--dry-run": {*_OF_A_RUN, "--sandbox"},
-    "--workers": _OF_A_RUN,
+    "--dry-run": {*_RUN_OPTIONS, "--sandbox"},
+    "--workers": _RUN_OPTIONS,
 }
-"""For those options that change what the command does: all that have a meaning beside them."""
-_NEED = {
+"""Options that select another task, and the options that each of them accepts."""
+_REQUIRED_WITH = {
     "--days": "--follow",
     "--share": "--follow",
     "--inbox": "--follow",
@@ -66,44 +66,46 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     type=_DAY,
     callback=_to_date,
     metavar="DAY",
-    help="Last day, included; by default that of the run that it goes on with, or today.",
+    help="Last day, inclusive; by default that of the resumed run, else today.",
 )
 @click.option("--to", "url", metavar="URL", help="The database: sqlite:///orders.db, postgresql://host/name.")
-@click.option("--sandbox", "use_sandbox", is_flag=True, help="From the built-in server; needs no account.")
-@click.option("--resume", is_flag=True, help="Go on with the last run, however old; fail if it was finished.")
 @click.option(
-    "--fresh", is_flag=True, help="Start over, also if the last run was stopped less than a day ago."
+    "--sandbox", "use_sandbox", is_flag=True, help="Read from the built-in sandbox; needs no account."
+)
+@click.option("--resume", is_flag=True, help="Resume the last run of any age; fail if it finished.")
+@click.option("--fresh", is_flag=True, help="Start over, even if a run was stopped less than a day ago.")
+@click.option(
+    "--wait", is_flag=True, help="When the daily quota is used up, wait for the next day and resume."
 )
 @click.option(
-    "--wait", is_flag=True, help="When the day's quota is used up, wait for the next day and go on."
+    "--workers",
+    is_flag=True,
+    help="Hand the windows to `cyclesoft worker` processes; --to is their database.",
 )
+@click.option("--follow", "follow_on", is_flag=True, help="Then keep the last days fresh until stopped.")
 @click.option(
-    "--workers", is_flag=True, help="Let `cyclesoft worker` processes do it; --to is their database."
-)
-@click.option("--follow", "follow_on", is_flag=True, help="Then keep the last days fresh, until stopped.")
-@click.option(
-    "--days", type=click.IntRange(1), default=14, show_default=True, help="With --follow: how many days."
+    "--days", type=click.IntRange(1), default=14, show_default=True, help="With --follow: number of days."
 )
 @click.option(
     "--share",
     type=click.IntRange(1, 100),
     default=20,
     show_default=True,
-    help="With --follow: percent of the daily quota to spend.",
+    help="With --follow: percentage of the daily quota to spend.",
 )
 @click.option(
     "--inbox",
-    callback=with_its_extra,
+    callback=check_inbox_extra,
     metavar="PATH|URL",
-    help="With --follow: take webhooks from this inbox; secrets as for `cyclesoft webhooks`.",
+    help="With --follow: handle webhooks from this inbox; secrets as for `cyclesoft webhooks`.",
 )
 @SECRET_FILE
 @click.option(
-    "--port", type=click.IntRange(0, 65535), help="With --inbox: receive webhooks at this port of 127.0.0.1."
+    "--port", type=click.IntRange(0, 65535), help="With --inbox: receive webhooks at this port on 127.0.0.1."
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what it would cost; --to is not needed.")
-@click.option("--retry-rejected", is_flag=True, help="Only read rows again that could not be read before.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
+@click.option("--dry-run", is_flag=True, help="Only estimate the cost; --to is optional.")
+@click.option("--retry-rejected", is_flag=True, help="Only decode the rejected rows again.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the report, as JSON.")
 @click.pass_context
 def sync(
     ctx: click.Context,
@@ -128,83 +130,89 @@ def sync(
 ) -> None:
     """Copy the workshop orders of a range of days into a database.
 
-    Orders that are there already are updated. What stopped, by Ctrl-C, a failure or the quota, goes on where
-    it was when the same command is given again within a day, also after midnight. With --sandbox the range
-    is, unless you give one, the year that the built-in server has orders for.
+    Existing orders are updated. After Ctrl-C, a failure or a used-up quota, the same command resumes where
+    the run stopped, within a day and also after midnight. With --sandbox the default range is the year of
+    the sandbox's orders.
 
-    The password of a PostgreSQL database is better kept in PGPASSWORD or ~/.pgpass than in --to.
+    Keep the password of a PostgreSQL database in PGPASSWORD or ~/.pgpass rather than in --to.
     """
     from cyclesoft_async.bulksync import SyncStopped  # noqa: PLC0415 - the extra may not be installed
 
     from . import sync_runner  # noqa: PLC0415 - see above
 
-    _check_together([each.opts[0] for each in ctx.command.params if _is_given(ctx, each)])
+    _check_combination([each.opts[0] for each in ctx.command.params if _is_given(ctx, each)])
 
-    def tell(result: R, show: Callable[[R], None]) -> None:
+    def print_result(result: R, show: Callable[[R], None]) -> None:
         if as_json:
             click.echo(msgspec.json.encode(result))
         else:
             show(result)
 
     if retry_rejected:
-        tell(anyio.run(sync_runner.retry_rejected, _store(url)), show_retried)
+        print_result(anyio.run(sync_runner.retry_rejected, _store(url)), print_retried)
         return
 
     server = Sandbox() if use_sandbox else None
     if server is not None:
         first, last = first or server.first_day, last or server.last_day
     if first is None:
-        raise UsageError("--from is missing: the first day to sync, e.g. --from 2025-01-01")
-    wanted = sync_runner.Wanted(first=first, last=last, resume=_resume(resume, fresh))
+        raise UsageError("--from is missing: set the first day to sync, e.g. --from 2025-01-01")
+    options = sync_runner.SyncOptions(first=first, last=last, resume=_resume(resume, fresh))
 
     if dry_run:
         store = None if url is None else _store(url)
-        tell(anyio.run(sync_runner.tell_cost, server or session_from_user(), store, wanted), show_estimate)
+        print_result(
+            anyio.run(sync_runner.estimate_sync, server or session_from_user(), store, options), print_cost
+        )
         return
 
     store = _store(url)
     if workers:
-        tell(anyio.run(sync_runner.sync_by_workers, store, wanted, as_json), show_run)
+        print_result(anyio.run(sync_runner.sync_by_workers, store, options, as_json), print_run)
         return
 
     follow = None
     if follow_on:
         secrets = [] if inbox is None else read_secrets(secret_file)
-        follow = Following(days=days, share=share / 100, inbox=inbox, secrets=secrets, port=port)
+        follow = FollowOptions(days=days, share=share / 100, inbox=inbox, secrets=secrets, port=port)
     work = partial(
         sync_runner.sync,
         server or session_from_user(),
         store,
-        wanted,
+        options,
         wait=wait,
         quiet=as_json,
         follow=follow,
-        tell=lambda report: tell(report, partial(show_report, store=store.shown_url)),
+        print_result=lambda report: print_result(report, partial(print_report, store=store.shown_url)),
     )
     try:
         anyio.run(work)
     except SyncStopped as stop:
         if as_json:
             click.echo(msgspec.json.encode(stop.progress))
-        click.echo(f"cyclesoft: {stop_words(stop)}; the same command goes on then", err=True)
-        raise click.exceptions.Exit(_QUOTA_USED_UP) from None
+        click.echo(f"cyclesoft: {stop_message(stop)}; run the same command again then", err=True)
+        raise click.exceptions.Exit(_EXIT_QUOTA) from None
 
 
 def _is_given(ctx: click.Context, option: click.Parameter) -> bool:
     return ctx.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
 
 
-def _check_together(given: Sequence[str]) -> None:
-    """Refuse options that would be ignored beside the others."""
+def _check_combination(given: Sequence[str]) -> None:
+    """Reject options that would be ignored.
+
+    Raises:
+        UsageError: Names the options and the rule.
+    """
     if "--resume" in given and "--fresh" in given:
-        raise UsageError("--resume and --fresh contradict each other")
-    for mode, meaningful in _GO_WITH.items():
+        raise UsageError("--resume and --fresh exclude each other; use one of them")
+    for mode, meaningful in _MODES.items():
         idle = [option for option in given if option not in {mode, *meaningful}]
         if mode in given and idle:
-            raise UsageError(f"{mode} does not go with {', '.join(idle)}")
-    for option, other in _NEED.items():
+            raise UsageError(f"{mode} cannot be combined with {', '.join(idle)}")
+    for option, other in _REQUIRED_WITH.items():
         if option in given and other not in given:
-            raise UsageError(f"{option} says nothing without {other}")
+            raise UsageError(f"{option} requires {other}")
 
 
 def _resume(resume: bool, fresh: bool) -> bool | None:
@@ -217,5 +225,5 @@ def _store(url: str | None) -> Store:
     from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - the extra may not be installed
 
     if url is None:
-        raise UsageError("--to is missing: the database, e.g. --to sqlite:///orders.db")
+        raise UsageError("--to is missing: set the database, e.g. --to sqlite:///orders.db")
     return Store(url)

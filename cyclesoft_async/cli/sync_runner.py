@@ -1,4 +1,4 @@
-"""What `cyclesoft sync` does, once it is clear what is wanted; it needs the extra store."""
+"""Tasks of `cyclesoft sync`. Needs the extra `store`."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from cyclesoft_async.bulksync.store.rejected import RetriedRows
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
-from .follow import Following, following, tell_round
-from .output import WorkersLines, progress_display, stop_words
+from .follow import FollowOptions, open_follower, print_round
+from .output import WorkersProgress, progress_display, stop_message
 
 if TYPE_CHECKING:
     from cyclesoft_async.bulksync.store.runs import StoredRun
 
-_A_WHILE = 60.0
+_LONGEST_SLEEP = 60.0
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """Which days, and whether to go on with a run of them."""
+class SyncOptions(Struct, frozen=True, kw_only=True):
+    """Days to sync, and how to treat an earlier run."""
 
     first: date
     last: date | None
-    """None: that of the run that it goes on with, or today."""
+    """None: the last day of the resumed run, or today."""
     resume: bool | None
     """As for `sync_workshop_orders`."""
 
@@ -54,71 +54,73 @@ class _Run(TypedDict):
 async def sync(
     source: Sandbox | CycleSoftSession,
     store: Store,
-    wanted: Wanted,
+    options: SyncOptions,
     *,
     wait: bool,
     quiet: bool,
-    follow: Following | None,
-    tell: Callable[[SyncReport], None],
+    follow: FollowOptions | None,
+    print_result: Callable[[SyncReport], None],
 ) -> None:
-    """Copy the orders; then, if wanted, keep them fresh until stopped.
+    """Copy the orders. With `follow`, then keep them fresh until stopped.
 
     Raises:
-        SyncStopped: The day's quota is used up, and `wait` is false.
+        SyncStopped: The daily quota is used up, and `wait` is false.
     """
-    run = await _run(store, wanted)
-    async with _opened(source) as cs:
+    run = await _run(store, options)
+    async with _open_session(source) as cs:
         if follow is None:
-            tell(await _bulk(cs, store, run, wait=wait, quiet=quiet))
+            print_result(await _run_sync(cs, store, run, wait=wait, quiet=quiet))
             return
-        # Deliveries are taken from the beginning: what they name may lie in days that have been read.
-        async with following(cs, store, follow) as follower:
-            tell(await _bulk(cs, store, run, wait=wait, quiet=quiet))
-            await follower.run(on_round=tell_round)
+        # Receive deliveries from the start: their orders may lie in days that have been read already.
+        async with open_follower(cs, store, follow) as follower:
+            print_result(await _run_sync(cs, store, run, wait=wait, quiet=quiet))
+            await follower.run(on_round=print_round)
 
 
-async def sync_by_workers(store: Store, wanted: Wanted, quiet: bool) -> StoredRun:
-    """Let workers copy the orders, and wait until they have."""
-    from cyclesoft_async.bulksync.workers import sync_with_workers  # noqa: PLC0415 - it needs another extra
+async def sync_by_workers(store: Store, options: SyncOptions, quiet: bool) -> StoredRun:
+    """Enqueue the windows, and wait until workers have read them."""
+    from cyclesoft_async.bulksync.workers import sync_with_workers  # noqa: PLC0415 - needs the extra postgres
 
-    run = await _run(store, wanted)
-    return await sync_with_workers(store, **run, on_progress=WorkersLines(quiet=quiet))
+    run = await _run(store, options)
+    return await sync_with_workers(store, **run, on_progress=WorkersProgress(quiet=quiet))
 
 
-async def tell_cost(source: Sandbox | CycleSoftSession, store: Store | None, wanted: Wanted) -> SyncEstimate:
-    """What `sync` would cost."""
-    run = await _run(store, wanted)
-    async with _opened(source) as cs:
+async def estimate_sync(
+    source: Sandbox | CycleSoftSession, store: Store | None, options: SyncOptions
+) -> SyncEstimate:
+    """Return the estimated cost of `sync`."""
+    run = await _run(store, options)
+    async with _open_session(source) as cs:
         return await estimate(cs, store, **run)
 
 
 async def retry_rejected(store: Store) -> RetriedRows:
-    """Read rows again that could not be read before."""
+    """Decode the rejected rows again."""
     async with store.open() as writer:
         return await writer.retry_rejected()
 
 
-async def _run(store: Store | None, wanted: Wanted) -> _Run:
-    last = wanted.last or await _last_day(store, wanted)
-    return {"date_from": wanted.first, "date_until": last, "resume": wanted.resume}
+async def _run(store: Store | None, options: SyncOptions) -> _Run:
+    last = options.last or await _last_day(store, options)
+    return {"date_from": options.first, "date_until": last, "resume": options.resume}
 
 
-async def _last_day(store: Store | None, wanted: Wanted) -> date:
-    """Today; but a run that goes on ends where it was to end when it was begun, before midnight perhaps."""
+async def _last_day(store: Store | None, options: SyncOptions) -> date:
+    """Return today, or the last day of the run to resume, which may have started before midnight."""
     today = datetime.now(AMSTERDAM).date()
     if store is None:
         return today
     async with store.open_if_there() as there:
-        stopped = await there.stopped_run(wanted.first) if there else None
-    run = to_go_on_with(stopped, resume=wanted.resume)
+        stopped = await there.stopped_run(options.first) if there else None
+    run = to_go_on_with(stopped, resume=options.resume)
     if run is None or run.date_until == today:
         return today
-    click.echo(f"cyclesoft: up to {run.date_until}, as the run that was stopped", err=True)
+    click.echo(f"cyclesoft: resuming the stopped run, up to {run.date_until}", err=True)
     return run.date_until
 
 
 @asynccontextmanager
-async def _opened(source: Sandbox | CycleSoftSession) -> AsyncGenerator[CycleSoftSession]:
+async def _open_session(source: Sandbox | CycleSoftSession) -> AsyncGenerator[CycleSoftSession]:
     if isinstance(source, CycleSoftSession):
         async with source:
             yield source
@@ -127,7 +129,7 @@ async def _opened(source: Sandbox | CycleSoftSession) -> AsyncGenerator[CycleSof
             yield cs
 
 
-async def _bulk(cs: CycleSoftSession, store: Store, run: _Run, *, wait: bool, quiet: bool) -> SyncReport:
+async def _run_sync(cs: CycleSoftSession, store: Store, run: _Run, *, wait: bool, quiet: bool) -> SyncReport:
     with progress_display(quiet=quiet) as show:
         while True:
             try:
@@ -135,17 +137,17 @@ async def _bulk(cs: CycleSoftSession, store: Store, run: _Run, *, wait: bool, qu
             except SyncStopped as stop:
                 if not wait:
                     raise
-                click.echo(f"cyclesoft: {stop_words(stop)}; waiting for that", err=True)
+                click.echo(f"cyclesoft: {stop_message(stop)}; waiting until then", err=True)
                 resets_at = stop.resets_at
                 if stop.progress.pages:
-                    run["resume"] = True  # there is a run to go on with now, also if it was to be a fresh one
+                    run["resume"] = True  # of this run, also if it was started with --fresh
             await _sleep_until(resets_at)
 
 
 async def _sleep_until(moment: datetime) -> None:
-    # In short sleeps, because a computer that was asleep itself does not count that time.
+    # In short sleeps, because a sleep does not count the time that the computer is suspended.
     while True:
         left = moment.timestamp() - time.time()
         if left <= 0:
             return
-        await anyio.sleep(min(left, _A_WHILE))
+        await anyio.sleep(min(left, _LONGEST_SLEEP))

@@ -1,4 +1,4 @@
-"""`cyclesoft webhooks`: a receiver on the command line, and what to do with its inbox."""
+"""`cyclesoft webhooks`: a receiver, and the tools for its inbox."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from cyclesoft_async.webhooks.diagnosis import diagnose as find_matches
 from cyclesoft_async.webhooks.inbox import Entry, State, entries
 from cyclesoft_async.webhooks.signature import Algorithm, secret_bytes
 
-from .options import SECRET_FILE, inbox_at, read_secrets, with_its_extra
+from .options import SECRET_FILE, check_inbox_extra, make_inbox, read_secrets
 
 _inbox = click.option(
     "--inbox",
-    callback=with_its_extra,
+    callback=check_inbox_extra,
     metavar="PATH|URL",
     default="inbox.db",
     show_default=True,
@@ -34,10 +34,10 @@ _inbox = click.option(
 
 @click.group()
 def webhooks() -> None:
-    """Receive webhooks, and look after the inbox they are kept in.
+    """Receive webhooks and manage their inbox.
 
-    Secrets are read from CYCLESOFT_WEBHOOK_SECRETS, one on each line, or from --secret-file; never from an
-    argument, which `ps` would show. For the same reason a PostgreSQL password belongs in PGPASSWORD or in
+    Secrets are read from CYCLESOFT_WEBHOOK_SECRETS, one per line, or from --secret-file, never from an
+    argument, which `ps` would show. For the same reason a PostgreSQL password belongs in PGPASSWORD or
     ~/.pgpass, and not in the URL.
     """
 
@@ -45,12 +45,18 @@ def webhooks() -> None:
 @webhooks.command()
 @_inbox
 @SECRET_FILE
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
-@click.option("--algorithm", type=click.Choice(get_args(Algorithm)), default="sha256", show_default=True)
+@click.option(
+    "--algorithm",
+    type=click.Choice(get_args(Algorithm)),
+    default="sha256",
+    show_default=True,
+    help="Hash of the signatures.",
+)
 def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm: Algorithm) -> None:
-    """Receive deliveries at POST / and print a line for each event, until Ctrl-C."""
-    store = inbox_at(inbox)
+    """Receive deliveries at POST / and print a line per event, until Ctrl-C."""
+    store = make_inbox(inbox)
     receiver = WebhookReceiver(read_secrets(secret_file), store, algorithm=algorithm)
     receiver.on_any(_print_event)
 
@@ -62,14 +68,14 @@ def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm:
 
 @webhooks.command("list")
 @_inbox
-@click.option("--state", type=click.Choice(get_args(State)), help="Only those in this state.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--state", type=click.Choice(get_args(State)), help="Only deliveries in this state.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Number of deliveries.")
 def list_(inbox: str, state: State | None, limit: int) -> None:
-    """List the newest deliveries, the newest first; works while the receiver runs."""
+    """List the newest deliveries, newest first. Works while the receiver runs."""
     for entry in entries(inbox, state=state, limit=limit):
-        error = f"  {_one_line(entry.error)}" if entry.error else ""
+        error = f"  {_single_line(entry.error)}" if entry.error else ""
         click.echo(
-            f"{_local(entry.received_at)}  {entry.state:<11}  {entry.id}  {entry.event_name or '-'}"
+            f"{_local_time(entry.received_at)}  {entry.state:<11}  {entry.id}  {entry.event_name or '-'}"
             f"  {entry.entity}{error}"
         )
 
@@ -78,12 +84,14 @@ def list_(inbox: str, state: State | None, limit: int) -> None:
 @_inbox
 @click.argument("delivery_id", metavar="ID")
 def show(inbox: str, delivery_id: str) -> None:
-    """Show a delivery with its body, which names people; works while the receiver runs."""
+    """Show a delivery with its body, which names people. Works while the receiver runs."""
     found = entries(inbox, delivery_id=delivery_id)
     if not found:
-        raise UsageError(f"no delivery {delivery_id} is in the inbox")
+        raise UsageError(
+            f"ID must be a delivery in the inbox, got {delivery_id}; see `cyclesoft webhooks list`"
+        )
     for entry in found:
-        click.echo(_described(entry))
+        click.echo(_format_entry(entry))
 
 
 @webhooks.command()
@@ -93,77 +101,87 @@ def show(inbox: str, delivery_id: str) -> None:
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S"]),
-    help="All that arrived at this Amsterdam time or later; with --dead only the dead ones of them.",
+    help="All deliveries since this Amsterdam time; with --dead only dead letters.",
 )
 def replay(inbox: str, delivery_id: str | None, dead: bool, since: datetime | None) -> None:
-    """Make deliveries wait to be handled once more.
+    """Schedule deliveries to be handled again.
 
-    With PostgreSQL a receiver takes them at once. With a file it must not run meanwhile, and takes them at
-    its next start.
+    With PostgreSQL a running receiver claims them at once. With a file, stop the receiver first: it handles
+    them at its next start.
     """
     if delivery_id is None and not dead and since is None:
-        raise UsageError("say what to replay: an ID, --dead or --since")
+        raise UsageError("a selection is missing: use an ID, --dead or --since")
     moment = since and since.replace(tzinfo=AMSTERDAM)
-    store = inbox_at(_existing(inbox))
+    store = make_inbox(_check_exists(inbox))
     count = anyio.run(partial(store.replay, delivery_id, since=moment, only_dead=dead))
-    click.echo(f"{count:,} deliveries wait to be handled")
+    click.echo(f"{count:,} deliveries scheduled")
 
 
 @webhooks.command()
 @_inbox
-@click.option("--done-days", type=click.FloatRange(0), default=math.inf, help="Those done for so long.")
 @click.option(
-    "--dead-days", type=click.FloatRange(0), default=math.inf, help="Those dead or quarantined for so long."
+    "--done-days", type=click.FloatRange(0), default=math.inf, help="Minimum age of done deliveries."
+)
+@click.option(
+    "--dead-days",
+    type=click.FloatRange(0),
+    default=math.inf,
+    help="Minimum age of dead and quarantined deliveries.",
 )
 def purge(inbox: str, done_days: float, dead_days: float) -> None:
-    """Delete deliveries that were done, or dead, for so many days; 0 for all of them.
+    """Delete deliveries that have been done or dead for a number of days, 0 for all.
 
-    The id of a delivery that was deleted is not recognised any more when it comes again.
+    A redelivery of a deleted delivery is handled as a new one.
 
-    A receiver with a file must not run meanwhile; those with PostgreSQL may.
+    With a file, stop the receiver first. With PostgreSQL it may run.
     """
     if done_days == dead_days == math.inf:
-        raise UsageError("say what to delete: --done-days, --dead-days or both")
-    count = anyio.run(inbox_at(_existing(inbox), done_days, dead_days).purge)
+        raise UsageError("a selection is missing: use --done-days, --dead-days or both")
+    count = anyio.run(make_inbox(_check_exists(inbox), done_days, dead_days).purge)
     click.echo(f"{count:,} deliveries deleted")
 
 
 @webhooks.command()
 @SECRET_FILE
-@click.option("--body", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
-@click.option("--signature", required=True, help="The value of the header X-CycleSoftware-Signature.")
+@click.option(
+    "--body",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="File with the raw body.",
+)
+@click.option("--signature", required=True, help="Value of the header X-CycleSoftware-Signature.")
 def diagnose(secret_file: Path | None, body: Path, signature: str) -> None:
-    """Tell how a captured delivery was signed: which algorithm and encoding match, or that none does."""
+    """Find the algorithm and encoding that a captured delivery was signed with."""
     matches = find_matches(body.read_bytes(), signature, secret_bytes(read_secrets(secret_file)))
     for match in matches:
         click.echo(f"{match.algorithm}, {match.encoding}; secret {match.how_secret}, body {match.how_body}")
     if not matches:
         raise UsageError(
-            "no algorithm and encoding match: another secret, or the body was changed on its way"
+            "--signature matches no algorithm and encoding: check the secret, and that the body is unchanged"
         )
 
 
 async def _print_event(event: events.Event) -> None:
     entity = f"{event.entity.kind} {event.entity.id}" if event.entity else "-"
     marks = "".join((" stale" * event.stale, " again" * event.is_redelivery))
-    click.echo(f"{_local(event.occurred_at)}  {event.event_name}  {event.id}  {entity}{marks}")
+    click.echo(f"{_local_time(event.occurred_at)}  {event.event_name}  {event.id}  {entity}{marks}")
 
 
-def _existing(place: str) -> str:
+def _check_exists(place: str) -> str:
     if "://" not in place and not Path(place).is_file():
-        raise UsageError(f"there is no inbox at {place}")
+        raise UsageError(f"--inbox must be an existing file or a postgresql:// URL, got {place}")
     entries(place, limit=0)
     return place
 
 
-def _described(entry: Entry) -> str:
+def _format_entry(entry: Entry) -> str:
     rows = {
         "id": entry.id,
         "event": entry.event_name or "-",
         "entity": entry.entity,
         "state": entry.state,
-        "received": _local(entry.received_at),
-        "occurred": _local(entry.occurred_at) if entry.occurred_at else "-",
+        "received": _local_time(entry.received_at),
+        "occurred": _local_time(entry.occurred_at) if entry.occurred_at else "-",
         "attempts": entry.attempts,
         "replays": entry.replays,
         "error": entry.error or "-",
@@ -176,12 +194,12 @@ def _described(entry: Entry) -> str:
     return f"{head}\n{body}\n"
 
 
-def _local(moment: datetime) -> str:
+def _local_time(moment: datetime) -> str:
     try:
         return f"{moment.astimezone(AMSTERDAM):%Y-%m-%d %H:%M:%S}"
-    except OverflowError:  # in Amsterdam it is the year 10000
+    except OverflowError:  # in Amsterdam it is already the year 10000
         return f"{moment:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def _one_line(text: str) -> str:
+def _single_line(text: str) -> str:
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""`cyclesoft worker`: reads windows of a sync that several processes share."""
+"""`cyclesoft worker`: reads windows of a sync shared by several processes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--database", required=True, metavar="URL", help="For example postgresql://user@host/name.")
 @click.option(
-    "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Windows at a time."
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=4,
+    show_default=True,
+    help="Windows read concurrently.",
 )
 def worker(database: str, concurrency: int) -> None:
-    """Read what `cyclesoft sync --workers --to URL` asks for, until stopped.
+    """Read the windows that `cyclesoft sync --workers --to URL` enqueues, until stopped.
 
-    Start as many as you like, on as many machines: they share the account's quota through the database, and
-    what one leaves behind that dies, others take. A password belongs in PGPASSWORD or in ~/.pgpass.
+    Start any number of workers, on any number of machines. They share the account's quota through the
+    database, and take over the windows of a worker that dies. A password belongs in PGPASSWORD or ~/.pgpass.
     """
     from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - the extra may not be installed
     from cyclesoft_async.quota.postgres import PostgresLedger  # noqa: PLC0415 - see above
@@ -48,4 +52,4 @@ async def _work(cs: CycleSoftSession, store: Store, concurrency: int) -> None:
                 async for _ in stops:
                     tasks.cancel_scope.cancel()
     except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None  # the only task's: a group has no exit code
+        raise failures.exceptions[0] from None  # the group has only one task

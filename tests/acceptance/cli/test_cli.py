@@ -76,7 +76,7 @@ def test_the_demo_of_the_readme(tmp_path: Path) -> None:
     assert count(tmp_path / "orders.db") == 20_000
     assert re.search(r"(\d+) of \1 pages, 20,000 orders", done.stdout)
     assert "orders: 20,000\n" in done.stdout
-    assert "answers 429: 0\n" in done.stdout
+    assert "429 responses: 0\n" in done.stdout
     assert "\x1b" not in done.stdout, "no colours and bars where nobody looks"
 
 
@@ -157,7 +157,7 @@ def test_quota(server: str) -> None:
     [
         (["sync", "--to", "sqlite:///a.db"], 2, "--from is missing"),
         (["sync", "--from", "2025-01-01"], 2, "--to is missing"),
-        (["sync", "--to", "sqlite:///a.db", "--resume", "--fresh"], 2, "contradict"),
+        (["sync", "--to", "sqlite:///a.db", "--resume", "--fresh"], 2, "exclude each other"),
         (["sync", "--from", "2025-01-01", "--to", "sqlite:///a.db", "--resume"], 2, "no unfinished run"),
         (["sync", "--from", "2025-01-01", "--to", "nonsense"], 2, "a database URL looks like"),
         (["sync", "--from", "yesterday", "--to", "sqlite:///a.db"], 2, "does not match the format"),
@@ -237,7 +237,7 @@ def test_ctrl_c_at_the_question_for_a_password(server: str) -> None:
         assert os.read(ours, 1_000) == b"Password: "
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
-        assert read_all(ours).strip() == "cyclesoft: stopped; what was stored before stays"
+        assert read_all(ours).strip() == "cyclesoft: stopped; rows stored before remain"
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_ctrl_c_stops_cleanly() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert (out, err) == ("", "cyclesoft: stopped; what was stored before stays\n")
+    assert (out, err) == ("", "cyclesoft: stopped; rows stored before remain\n")
 
 
 def test_ctrl_c_in_the_middle_of_a_sync(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_ctrl_c_in_the_middle_of_a_sync(tmp_path: Path) -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "cyclesoft: stopped; what was stored before stays\n")
+    assert (process.returncode, err) == (130, "cyclesoft: stopped; rows stored before remain\n")
     assert 0 < count(tmp_path / "orders.db") < 20_000
 
 

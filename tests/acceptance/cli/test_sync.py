@@ -43,7 +43,7 @@ async def test_a_dry_run_tells_what_it_would_cost_and_stores_nothing(tmp_path: P
         assert (done.returncode, done.stderr) == (0, "")
         assert "requests: about 5" in done.stdout
         assert "takes: today\n" in done.stdout
-        assert re.search(r"ready: \d{4}-\d\d-\d\d \d\d:\d\d Dutch time", done.stdout)
+        assert re.search(r"done: \d{4}-\d\d-\d\d \d\d:\d\d Dutch time", done.stdout)
         assert os.listdir(tmp_path) == []
         as_json = await sync(sandbox, tmp_path, "--dry-run", "--json", "--to", "sqlite:///a.db")
     expected = json.loads(as_json.stdout)
@@ -54,7 +54,7 @@ async def test_a_dry_run_tells_what_it_would_cost_and_stores_nothing(tmp_path: P
 async def test_a_dry_run_of_a_sync_that_takes_days(tmp_path: Path) -> None:
     async with Sandbox(orders=3_000, page_size=10, daily_limit=100) as sandbox:
         done = await sync(sandbox, tmp_path, "--dry-run")
-    assert "takes: 4 days, as the day's quota allows no more\n" in done.stdout
+    assert "takes: 4 days, limited by the daily quota\n" in done.stdout
 
 
 async def test_a_used_up_quota_is_code_75_and_the_same_command_goes_on(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ async def test_a_used_up_quota_is_code_75_and_the_same_command_goes_on(tmp_path:
         assert done.returncode == 75
         assert re.search(
             r"cyclesoft: the daily quota is used up; 7\d\d orders are stored, about \d\d requests are left; "
-            r"there is quota again at 00:00 on \d{4}-\d\d-\d\d Dutch time; the same command goes on then\n$",
+            r"the quota resets at 00:00 on \d{4}-\d\d-\d\d Dutch time; run the same command again then\n$",
             done.stderr,
         )
         assert sandbox.refused == 0
@@ -98,7 +98,7 @@ async def test_what_is_left_is_not_told_before_it_is_known(tmp_path: Path) -> No
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
     assert done.returncode == 75
     assert re.match(
-        r"cyclesoft: the daily quota is used up; 0 orders are stored; there is quota again at ", done.stderr
+        r"cyclesoft: the daily quota is used up; 0 orders are stored; the quota resets at ", done.stderr
     )
 
 

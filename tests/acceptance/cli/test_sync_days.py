@@ -68,7 +68,7 @@ def today() -> date:
 
 
 YESTERDAY = today() - timedelta(days=1)
-GOES_ON = f"cyclesoft: up to {YESTERDAY}, as the run that was stopped\n"
+GOES_ON = f"cyclesoft: resuming the stopped run, up to {YESTERDAY}\n"
 
 
 async def stopped_yesterday(account: Account, url: str) -> None:

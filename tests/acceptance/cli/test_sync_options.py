@@ -35,30 +35,33 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([*TO, "--resume", "--fresh"], "--resume and --fresh contradict each other"),
-        ([*TO, "--retry-rejected", "--workers"], "--retry-rejected does not go with --workers"),
+        ([*TO, "--resume", "--fresh"], "--resume and --fresh exclude each other; use one of them"),
+        ([*TO, "--retry-rejected", "--workers"], "--retry-rejected cannot be combined with --workers"),
         (
             [*TO, "--retry-rejected", "--resume", "--wait", "--follow"],
-            "--retry-rejected does not go with --resume, --wait, --follow",
+            "--retry-rejected cannot be combined with --resume, --wait, --follow",
         ),
-        ([*TO, *YEAR, "--retry-rejected"], "--retry-rejected does not go with --from, --until"),
-        ([*TO, "--sandbox", "--retry-rejected"], "--retry-rejected does not go with --sandbox"),
+        ([*TO, *YEAR, "--retry-rejected"], "--retry-rejected cannot be combined with --from, --until"),
+        ([*TO, "--sandbox", "--retry-rejected"], "--retry-rejected cannot be combined with --sandbox"),
         (
             [*TO, *YEAR, "--dry-run", "--retry-rejected"],
-            "--retry-rejected does not go with --from, --until, --dry-run",
+            "--retry-rejected cannot be combined with --from, --until, --dry-run",
         ),
-        ([*TO, *YEAR, "--dry-run", "--wait"], "--dry-run does not go with --wait"),
-        ([*TO, *YEAR, "--dry-run", "--follow", "--days", "3"], "--dry-run does not go with --follow, --days"),
-        ([*TO, *YEAR, "--workers", "--dry-run"], "--dry-run does not go with --workers"),
-        ([*TO, *YEAR, "--workers", "--wait"], "--workers does not go with --wait"),
-        ([*TO, *YEAR, "--workers", "--sandbox"], "--workers does not go with --sandbox"),
-        ([*TO, *YEAR, "--workers", "--follow"], "--workers does not go with --follow"),
-        ([*TO, *YEAR, "--days", "14"], "--days says nothing without --follow"),
-        ([*TO, *YEAR, "--share", "20"], "--share says nothing without --follow"),
-        ([*TO, *YEAR, "--inbox", "inbox.db"], "--inbox says nothing without --follow"),
-        ([*TO, *YEAR, "--port", "8080"], "--port says nothing without --inbox"),
-        ([*TO, *YEAR, "--follow", "--port", "8080"], "--port says nothing without --inbox"),
-        ([*TO, *YEAR, "--follow", "--secret-file", __file__], "--secret-file says nothing without --inbox"),
+        ([*TO, *YEAR, "--dry-run", "--wait"], "--dry-run cannot be combined with --wait"),
+        (
+            [*TO, *YEAR, "--dry-run", "--follow", "--days", "3"],
+            "--dry-run cannot be combined with --follow, --days",
+        ),
+        ([*TO, *YEAR, "--workers", "--dry-run"], "--dry-run cannot be combined with --workers"),
+        ([*TO, *YEAR, "--workers", "--wait"], "--workers cannot be combined with --wait"),
+        ([*TO, *YEAR, "--workers", "--sandbox"], "--workers cannot be combined with --sandbox"),
+        ([*TO, *YEAR, "--workers", "--follow"], "--workers cannot be combined with --follow"),
+        ([*TO, *YEAR, "--days", "14"], "--days requires --follow"),
+        ([*TO, *YEAR, "--share", "20"], "--share requires --follow"),
+        ([*TO, *YEAR, "--inbox", "inbox.db"], "--inbox requires --follow"),
+        ([*TO, *YEAR, "--port", "8080"], "--port requires --inbox"),
+        ([*TO, *YEAR, "--follow", "--port", "8080"], "--port requires --inbox"),
+        ([*TO, *YEAR, "--follow", "--secret-file", __file__], "--secret-file requires --inbox"),
     ],
 )
 def test_what_makes_no_sense_together(options: list[str], said: str) -> None:
@@ -82,7 +85,10 @@ def test_what_makes_no_sense_together(options: list[str], said: str) -> None:
         ([*YEAR, "--to", "sqlite:///orders.db?timeout=abc"], "a database URL looks like"),
         ([*YEAR, "--to", "sqlite://"], "in memory"),
         ([*YEAR, "--to", "postgresql://app:p@ss/word@db/x"], "is written %40"),
-        ([*YEAR, *TO, "--follow", "--inbox", "inbox.db"], "no secret: set CYCLESOFT_WEBHOOK_SECRETS"),
+        (
+            [*YEAR, *TO, "--follow", "--inbox", "inbox.db"],
+            "a webhook secret is missing: set CYCLESOFT_WEBHOOK_SECRETS",
+        ),
     ],
 )
 def test_what_is_missing_or_misspelt_is_told_before_a_file_is_made(options: list[str], said: str) -> None:

@@ -158,7 +158,7 @@ async def test_follow_goes_without_a_port(
     async with Sandbox(orders=20) as sandbox:
         following = ["sync", *YEAR, "--to", "sqlite:///orders.db", "--follow", *inbox]
         async with running(*following, base_url=sandbox.url) as follower:
-            await line_with(follower, r"read again: 0 orders, 1 requests; 14,998 left today\n")
+            await line_with(follower, r"refreshed: 0 orders, 1 requests; 14,998 left today\n")
             follower.send_signal(signal.SIGINT)
             with anyio.fail_after(20):
                 assert await follower.wait() == 130
