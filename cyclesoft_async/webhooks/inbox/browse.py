@@ -1,4 +1,4 @@
-"""Looks into an inbox without writing, also while another process has it open."""
+"""Reads an inbox without writing, also while another process has it open."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from msgspec import Struct
 from cyclesoft_async.errors import InboxError
 
 from .protocol import State
+from .sqlite.schema import SCHEMA_VERSION
 
 _LIST: Final = """
-    SELECT d.account_id, d.delivery_id, d.event_name, d.lane, d.state, d.attempts, d.replays, d.received_at,
-           d.event_timestamp, d.error, b.body
+    SELECT d.account_id, d.delivery_id, d.event_name, d.ordering_key, d.state, d.attempts, d.replays,
+           d.received_at, d.event_timestamp, d.error, b.body
     FROM deliveries d JOIN bodies b ON b.seq = d.seq
     WHERE (? IS NULL OR d.delivery_id = ?) AND (? IS NULL OR d.state = ?)
     ORDER BY d.seq DESC LIMIT ?
@@ -50,17 +51,17 @@ def entries(
     state: State | None = None,
     limit: int = 100,
 ) -> Sequence[Entry]:
-    """The newest deliveries of an inbox, the newest first.
+    """Return the newest deliveries of an inbox, newest first.
 
     Args:
         inbox: The file of a `SqliteInbox`, or the URL of a `PostgresInbox`.
         delivery_id: Only the deliveries with this id.
         state: Only those in this state.
-        limit: At most so many; all when it is negative.
+        limit: Largest number of deliveries. Negative for all.
 
     Raises:
-        UsageError: It is no URL of a PostgreSQL database.
-        InboxError: There is no inbox, or it can't be read.
+        UsageError: It is not the URL of a PostgreSQL database.
+        InboxError: There is no inbox, or it cannot be read.
     """
     if isinstance(inbox, str) and "://" in inbox:
         from .postgres.browse import rows  # noqa: PLC0415 - the extra may not be installed
@@ -71,10 +72,17 @@ def entries(
         raise InboxError(f"there is no inbox at {file}")
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            _require_current(connection, file)
             found = connection.execute(_LIST, (delivery_id, delivery_id, state, state, limit)).fetchall()
     except sqlite3.Error as error:
         raise InboxError(f"{file} can't be read as an inbox: {error}") from None
     return _entries((*row[:7], datetime.fromtimestamp(row[7], UTC), *row[8:]) for row in found)
+
+
+def _require_current(connection: sqlite3.Connection, file: Path) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if 0 < version < SCHEMA_VERSION:
+        raise InboxError(f"an older version made the inbox {file}; the receiver upgrades it when it starts")
 
 
 def _entries(rows: Iterable[Sequence[Any]]) -> list[Entry]:

@@ -76,6 +76,16 @@ class ClaimedDelivery(Struct, frozen=True, kw_only=True, gc=False):
     """How many attempts in a row, directly before this one, ended with their process."""
 
 
+class HandlerFailure(Struct, frozen=True, kw_only=True, gc=False):
+    """A handler's failed attempt at a delivery."""
+
+    handler: str
+    error: str
+    """The last line of its traceback."""
+    seconds: float
+    """How long the handler ran."""
+
+
 class QueuedDelivery(NamedTuple):
     """A delivery that waits to be handled."""
 
@@ -136,11 +146,18 @@ class Inbox(Protocol):
         Unless `at_once`, the write may wait up to 10 ms for others to share its commit.
         """
 
-    async def postpone(self, seq: int, due_at: float, handled: Sequence[str], error: str) -> None:
-        """Mark a delivery as retrying, not before `due_at`, in seconds since 1970."""
+    async def postpone(
+        self,
+        seq: int,
+        due_at: float,
+        handled: Sequence[str],
+        error: str,
+        failures: Sequence[HandlerFailure] = (),
+    ) -> None:
+        """Mark a delivery as retrying, not before `due_at`, in seconds since 1970. Record failed handlers."""
 
-    async def dead_letter(self, seq: int, error: str) -> None:
-        """Mark a delivery as dead."""
+    async def dead_letter(self, seq: int, error: str, failures: Sequence[HandlerFailure] = ()) -> None:
+        """Mark a delivery as dead. Record failed handlers."""
 
     async def release(self, seq: int, handled: Sequence[str]) -> None:
         """Release a claimed delivery. The attempt does not count, but handlers may have seen it."""

@@ -13,7 +13,14 @@ from typing import Final
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks.envelope import ordering_key, read
-from cyclesoft_async.webhooks.inbox.protocol import Announce, ClaimedDelivery, Delivery, State, Stored
+from cyclesoft_async.webhooks.inbox.protocol import (
+    Announce,
+    ClaimedDelivery,
+    Delivery,
+    HandlerFailure,
+    State,
+    Stored,
+)
 
 from .claims import Taker, end
 from .pool import ConnectionLostError, Database
@@ -195,11 +202,23 @@ class PostgresInbox:
         """Mark a delivery as done."""
         await self._settle(seq, "done", newest=event_timestamp)
 
-    async def postpone(self, seq: int, due_at: float, handled: Sequence[str], error: str) -> None:
+    async def postpone(
+        self,
+        seq: int,
+        due_at: float,
+        handled: Sequence[str],
+        error: str,
+        failures: Sequence[HandlerFailure] = (),  # noqa: ARG002 - its table follows
+    ) -> None:
         """Mark a delivery as retrying; this process keeps it, and with it its place in the lane."""
         await self._settle(seq, "retrying", handled=handled, error=error, due_at=due_at)
 
-    async def dead_letter(self, seq: int, error: str) -> None:
+    async def dead_letter(
+        self,
+        seq: int,
+        error: str,
+        failures: Sequence[HandlerFailure] = (),  # noqa: ARG002 - its table follows
+    ) -> None:
         """Mark a delivery as dead."""
         await self._settle(seq, "dead", error=error)
 

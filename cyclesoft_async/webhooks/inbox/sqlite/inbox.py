@@ -1,62 +1,60 @@
-"""An inbox in a SQLite file."""
+"""Inbox in a SQLite file."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar
+
+from msgspec import structs
 
 from cyclesoft_async.errors import InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks.inbox.protocol import (
     Announce,
     ClaimedDelivery,
     Delivery,
-    QueuedDelivery,
+    HandlerFailure,
     Stored,
 )
+from cyclesoft_async.webhooks.inbox.selection import Selection
 
-from .connection import PURGED_AT_ONCE, Database
-from .group_commit import Operation, Writer
+from .connection import InboxFile
+from .group_commit import GroupCommitter
+from .maintenance import Housekeeper, PurgeSlice, Replayed, ReplaySlice, Retention, purge, replay, shrink
 from .queries import (
-    Finished,
-    Outcome,
-    Placed,
-    Selection,
+    AttemptEnd,
+    Completed,
+    StoredDelivery,
     check,
     claim,
-    finish,
-    purge,
-    put,
-    replay,
-    settle,
+    complete,
+    end_attempts,
+    store,
     waiting,
 )
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
-A = TypeVar("A")
-R = TypeVar("R")
-
 
 class SqliteInbox:
-    """Keeps deliveries in a SQLite file that this process alone may write.
+    """Keeps deliveries in a SQLite file that belongs to one process.
 
     A delivery is on disk when `put` returns, also when the machine loses its power (WAL, synchronous=FULL).
-    The file holds people's names and addresses: only its owner may read it, and what is old is deleted. Put
-    it on a local disk: over a network neither locks nor WAL can be relied on.
+    The file holds people's names and addresses: only its owner may read it, and old deliveries are deleted.
+    Put it on a local disk: neither locks nor WAL are reliable over a network.
 
     Args:
-        path: The file; it is made when it is missing, its directory is not. Beside it lie `PATH.lock` and,
-            while it is open, SQLite's `PATH-wal` and `PATH-shm`.
+        path: The file. It is created when it is missing, its directory is not. Beside it lie `PATH.lock`,
+            `PATH.reserve` (1 MiB, given up when a purge needs room on a full disk) and, while it is open,
+            SQLite's `PATH-wal` and `PATH-shm`.
         keep_done_days: Days after which handled deliveries are deleted; `math.inf` keeps them. Until then the
-            same id is recognised when it comes again.
+            same id is recognised when it is redelivered.
         keep_dead_days: Days after which dead and quarantined deliveries are deleted, or `math.inf`.
 
     Raises:
@@ -67,165 +65,195 @@ class SqliteInbox:
         self, path: str | PathLike[str], *, keep_done_days: float = 30.0, keep_dead_days: float = 90.0
     ) -> None:
         if not (keep_done_days >= 0 and keep_dead_days >= 0):
-            raise UsageError("a retention is a number of days, zero or more")
+            raise UsageError(
+                "a retention must be >= 0 days,"
+                f" got keep_done_days={keep_done_days!r}, keep_dead_days={keep_dead_days!r}"
+            )
         self._path = Path(path)
-        self._keep_done_days = keep_done_days
-        self._keep_dead_days = keep_dead_days
-        self._writer: Writer | None = None
-        self._announce: Announce = _nobody
+        self._retention = Retention(keep_done_days, keep_dead_days)
+        self._committer: GroupCommitter | None = None
+        self._announce: Announce = _discard
 
     def __repr__(self) -> str:
         return f"SqliteInbox({str(self._path)!r})"
 
     async def open(self, announce: Announce) -> None:
-        """Start; see `Inbox.open`.
+        """Open; see `Inbox.open`.
 
         Raises:
             UsageError: The directory does not exist, or the inbox is open already.
             InboxLockedError: Another process has it open.
-            InboxError: It is no inbox, or one of a newer version.
+            InboxError: It is not an inbox, or one of a newer version.
         """
-        if self._writer is not None:
+        if self._committer is not None:
             raise UsageError(f"{self!r} is open already")
         if not self._path.parent.is_dir():
             raise UsageError(f"the inbox's directory {self._path.parent} does not exist")
         self._announce = announce
         loop = asyncio.get_running_loop()
 
-        def opened(connection: sqlite3.Connection) -> None:
+        def announce_waiting(connection: sqlite3.Connection) -> None:
             loop.call_soon_threadsafe(announce, waiting(connection))
 
-        self._writer = Writer(partial(self._database, opened))
+        open_file = partial(InboxFile, self._path.resolve(), on_open=announce_waiting)
+        self._committer = GroupCommitter(open_file, Housekeeper(self._retention))
         try:
             await self.check()
         except InboxUnavailableError as error:
-            logger.warning("%s; deliveries are answered 503 until that is over", error)
+            logger.warning("%s; deliveries are answered 503 until it can", error)
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
-        """Write what is waiting to be written, and close the file."""
-        if self._writer is not None:
-            await self._writer.close()
-            self._writer = None
+        """Finish pending writes, and close the file."""
+        if self._committer is not None:
+            await self._committer.close()
+            self._committer = None
 
     async def put(self, delivery: Delivery) -> Stored:
-        """Store a delivery; on return it is on disk."""
-        placed = await self._open_writer.submit(put, delivery, self._tell)
-        return placed.stored
+        """Store a delivery durably."""
+        return (await self._open_committer.submit(store, delivery, self._announce_stored)).stored
 
     async def claim(self, seq: int) -> ClaimedDelivery:
         """Mark a delivery as running and count the attempt."""
-        return await self._open_writer.submit(claim, seq)
+        return await self._open_committer.submit(claim, seq)
 
     async def progress(self, seq: int, handled: Sequence[str]) -> None:
-        """Remember which handlers succeeded so far."""
-        await self._open_writer.submit(settle, Outcome(seq, "running", handled))
+        """Record which handlers have succeeded so far."""
+        await self._open_committer.submit(end_attempts, AttemptEnd(seq, "running", handled))
 
     async def complete(
+        self, seq: int, ordering_key: str, event_timestamp: float, *, at_once: bool = True
+    ) -> None:
+        """Mark a delivery as done; see `Inbox.complete`."""
+        committer = self._open_committer
+        submit = committer.submit if at_once else committer.submit_patiently
+        await submit(complete, Completed(seq, ordering_key, event_timestamp))
+
+    async def postpone(
         self,
         seq: int,
-        ordering_key: str,
-        event_timestamp: float,
-        *,
-        at_once: bool = True,  # noqa: ARG002 - grouping follows
+        due_at: float,
+        handled: Sequence[str],
+        error: str,
+        failures: Sequence[HandlerFailure] = (),
     ) -> None:
-        """Mark a delivery as done."""
-        await self._open_writer.submit(finish, Finished(seq, ordering_key, event_timestamp))
-
-    async def postpone(self, seq: int, due_at: float, handled: Sequence[str], error: str) -> None:
         """Mark a delivery as retrying."""
-        await self._open_writer.submit(settle, Outcome(seq, "retrying", handled, error, due_at))
+        end = AttemptEnd(seq, "retrying", handled, error, due_at, failures=failures)
+        await self._open_committer.submit(end_attempts, end)
 
-    async def dead_letter(self, seq: int, error: str) -> None:
+    async def dead_letter(self, seq: int, error: str, failures: Sequence[HandlerFailure] = ()) -> None:
         """Mark a delivery as dead."""
-        await self._open_writer.submit(settle, Outcome(seq, "dead", (), error))
+        await self._open_committer.submit(end_attempts, AttemptEnd(seq, "dead", (), error, failures=failures))
 
     async def release(self, seq: int, handled: Sequence[str]) -> None:
-        """Give a claimed delivery back."""
-        await self._open_writer.submit(settle, Outcome(seq, "received", handled, cut_off=True))
+        """Release a claimed delivery."""
+        await self._open_committer.submit(end_attempts, AttemptEnd(seq, "received", handled, cut_off=True))
 
     async def check(self) -> None:
         """Write something, to see whether that is possible."""
-        await self._open_writer.submit(check, None)
+        await self._open_committer.submit(check, None)
 
     async def oldest_unannounced(self) -> None:
         """Return None: every delivery is announced as soon as it is stored."""
 
     async def replay(
-        self, delivery_id: str | None = None, *, since: datetime | None = None, only_dead: bool = False
+        self,
+        delivery_id: str | None = None,
+        *,
+        since: datetime | None = None,
+        only_dead: bool = False,
+        where: Selection | None = None,
     ) -> int:
-        """Hand deliveries out once more, done and dead ones: to all of their handlers, as if they were new.
+        """Hand done and dead deliveries to all of their handlers once more, as if they were new.
 
-        Works also when this inbox is not open, and nobody else has it open; nothing is deleted then.
+        Works also when this inbox is not open, as long as no other process has it open. No delivery is
+        deleted then.
 
         Args:
-            delivery_id: Only those with this id; all by default.
-            since: Only those that arrived at this time or later; must be aware.
+            delivery_id: Only the deliveries with this id. The default is all.
+            since: Only those that were received at this time or later. Must be aware.
             only_dead: Only dead ones.
+            where: Conditions that hold in addition.
 
         Returns:
-            How many they are.
+            The number of deliveries.
 
         Raises:
             UsageError: `since` is naive.
         """
-        if since is not None and since.utcoffset() is None:
-            raise UsageError("since is an aware datetime")
-        queued = await self._do(replay, Selection(delivery_id, since, only_dead), self._announce_all)
-        return len(queued)
+        selection = where or Selection()
+        if delivery_id is not None:
+            selection = structs.replace(selection, delivery_id=delivery_id)
+        if since is not None:
+            selection = structs.replace(selection, since=since)
+        if only_dead:
+            selection = structs.replace(selection, states=("dead",))
+        total = 0
+        async with self._maintained() as committer:
+            after: int | None = 0
+            while after is not None:
+                replayed = await committer.submit(
+                    replay, ReplaySlice(selection, after), self._announce_replayed, alone=True
+                )
+                total += len(replayed.queued)
+                after = replayed.after
+        return total
 
-    async def purge(self) -> int:
-        """Delete at once what is older than its retention, which otherwise happens every hour.
+    async def purge(self, where: Selection | None = None) -> int:
+        """Delete at once what is older than its retention, as happens every hour, and shrink the file.
 
-        Works also when this inbox is not open, and nobody else has it open.
+        Works also when this inbox is not open, as long as no other process has it open.
+
+        Args:
+            where: Conditions that hold in addition.
 
         Returns:
-            How many deliveries that were.
+            The number of deliveries deleted.
         """
         total = 0
-        while (purged := await self._do(purge, None)) == PURGED_AT_ONCE:
-            total += purged
-        return total + purged
+        async with self._maintained() as committer:
+            after: int | None = 0
+            while after is not None:
+                progress = PurgeSlice(self._retention, where or Selection(), after)
+                purged = await committer.submit(purge, progress, alone=True)
+                total += purged.deleted
+                after = purged.after
+            while await committer.submit(shrink, None, alone=True):
+                pass
+        return total
 
-    async def _do(
-        self, operation: Operation[A, R], argument: A, committed: Callable[[R], None] | None = None
-    ) -> R:
-        """By the writer, or, when the inbox is not open, with the file opened for this alone."""
-        if self._writer is not None:
-            return await self._writer.submit(operation, argument, committed)
-        return await asyncio.to_thread(self._do_alone, operation, argument)
-
-    def _do_alone(self, operation: Operation[A, R], argument: A) -> R:
+    @asynccontextmanager
+    async def _maintained(self) -> AsyncGenerator[GroupCommitter]:
+        """Yield the committer, or one for this alone when the inbox is not open."""
+        if self._committer is not None:
+            yield self._committer
+            return
+        committer = GroupCommitter(partial(InboxFile, self._path.resolve(), on_open=_discard), _nothing_to_do)
         try:
-            with closing(self._database(_nobody)) as database:
-                [answer] = operation(database, [argument])
-        except sqlite3.Error as error:
-            raise InboxUnavailableError(f"the inbox can't be written: {error}") from None
-        return answer
-
-    def _database(self, opened: Callable[[sqlite3.Connection], None]) -> Database:
-        return Database(
-            self._path.resolve(),
-            keep_done_days=self._keep_done_days,
-            keep_dead_days=self._keep_dead_days,
-            opened=opened,
-        )
+            yield committer
+        finally:
+            await committer.close()
 
     @property
-    def _open_writer(self) -> Writer:
-        if self._writer is None:
+    def _open_committer(self) -> GroupCommitter:
+        if self._committer is None:
             raise InboxUnavailableError("the inbox is not open")
-        return self._writer
+        return self._committer
 
-    def _announce_all(self, queued: Sequence[QueuedDelivery]) -> None:
-        self._announce(queued)
+    def _announce_stored(self, stored: StoredDelivery) -> None:
+        if stored.queued is not None:
+            self._announce([stored.queued])
 
-    def _tell(self, placed: Placed) -> None:
-        if placed.queued is not None:
-            self._announce([placed.queued])
+    def _announce_replayed(self, replayed: Replayed) -> None:
+        if self._committer is not None:
+            self._announce(replayed.queued)
 
 
-def _nobody(_: object) -> None:
+def _discard(_: object) -> None:
     pass
+
+
+def _nothing_to_do(_: InboxFile) -> bool:
+    return False

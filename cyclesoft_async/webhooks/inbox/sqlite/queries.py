@@ -1,89 +1,100 @@
-"""What is written to the database, each kind for a whole batch at once.
+"""Writes of the receiver and the dispatcher, each kind for a whole batch at once.
 
-Few statements for many rows; the database's schema says why.
+Few statements for many rows, and few rows in results: schema.py has the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import lru_cache
+from itertools import count
 from sqlite3 import Connection, IntegrityError
 from time import time
 from typing import Final, NamedTuple
 
 import msgspec
 
-from cyclesoft_async.webhooks.envelope import ordering_key, read
-from cyclesoft_async.webhooks.inbox.protocol import ClaimedDelivery, Delivery, QueuedDelivery, State, Stored
+from cyclesoft_async.webhooks.inbox.protocol import (
+    ClaimedDelivery,
+    Delivery,
+    HandlerFailure,
+    QueuedDelivery,
+    State,
+    Stored,
+)
 
-from .connection import Database
+from .connection import InboxFile
+from .schema import id_hash, variant_hash
 
 _names: Final = msgspec.json.Decoder(tuple[str, ...])
+_timestamps: Final = msgspec.json.Decoder(dict[str, str])
 
 _ARRIVE: Final = """
     INSERT INTO arrivals (
-        seq, account_id, delivery_id, variant, event_name, lane, event_timestamp, received_at, state, error,
-        body
+        seq, account_id, delivery_id, id_hash, event_name, ordering_key, event_timestamp, received_at, state,
+        error, attempts, first_attempt_at, body
     )
 """
-_SAME_ID: Final = """
-    SELECT b.body FROM deliveries d JOIN bodies b ON b.seq = d.seq
-    WHERE d.account_id = ? AND d.delivery_id = ?
+_BY_HASH: Final = """
+    SELECT d.account_id, d.delivery_id, b.body FROM delivery_ids i
+    JOIN deliveries d ON d.seq = i.seq JOIN bodies b ON b.seq = i.seq WHERE i.hash = ?
+"""
+# As text: SQLite's JSON has 15 digits of a number.
+_NEWEST: Final = """
+    SELECT json_group_object(ordering_key, format('%!.17g', newest)) FROM entities
+    WHERE ordering_key IN (SELECT value FROM json_each(?))
 """
 _CLAIM: Final = """
-    UPDATE deliveries SET state = 'running', attempts = attempts + 1, changed_at = ?
-    WHERE seq IN (SELECT value FROM json_each(?))
+    UPDATE deliveries
+    SET interrupted = CASE state WHEN 'running' THEN interrupted + 1 ELSE 0 END,
+        first_attempt_at = CASE attempts WHEN 0 THEN ?1 ELSE first_attempt_at END,
+        state = 'running', attempts = attempts + 1, changed_at = ?1
+    WHERE seq IN (SELECT value FROM json_each(?2))
 """
 _FETCH: Final = """
-    SELECT d.seq, d.account_id, d.lane, b.body, d.attempts, d.replays > 0 OR d.cut_off, d.handled,
-           d.received_at, l.newest
-    FROM deliveries d JOIN bodies b ON b.seq = d.seq LEFT JOIN lanes l ON l.lane = d.lane
+    SELECT d.seq, d.account_id, d.ordering_key, b.body, d.attempts, d.replays > 0 OR d.cut_off, d.handled,
+           d.received_at, d.first_attempt_at, d.interrupted, e.newest
+    FROM deliveries d JOIN bodies b ON b.seq = d.seq LEFT JOIN entities e ON e.ordering_key = d.ordering_key
     WHERE d.seq IN (SELECT value FROM json_each(?))
 """
-_FINISH: Final = """
+_COMPLETE: Final = """
     UPDATE deliveries SET state = 'done', error = NULL, changed_at = ?
     WHERE seq IN (SELECT value FROM json_each(?))
 """
-_SETTLE: Final = """
+_REMEMBER: Final = "INSERT INTO entities (ordering_key, newest, changed_at)"
+_OR_NEWER: Final = """
+    ON CONFLICT (ordering_key) DO UPDATE SET
+        newest = max(newest, excluded.newest), changed_at = excluded.changed_at
+"""
+_END_ATTEMPT: Final = """
     UPDATE deliveries
     SET state = ?, handled = ?, error = ?, due_at = ?, attempts = attempts - ?, cut_off = max(cut_off, ?),
         changed_at = ?
     WHERE seq = ?
 """
-_REPLAYABLE: Final = """
-    SELECT d.seq, d.lane, b.body FROM deliveries d JOIN bodies b ON b.seq = d.seq
-    WHERE (? IS NULL OR d.delivery_id = ?) AND (? IS NULL OR d.received_at >= ?)
-    AND (d.state = 'dead' OR (d.state = 'done' AND NOT ?)) ORDER BY d.seq
-"""
-_REPLAY: Final = """
-    UPDATE deliveries
-    SET state = 'received', lane = ?, handled = '[]', error = NULL, due_at = 0, attempts = 0,
-        replays = replays + 1, changed_at = ?
-    WHERE seq = ?
+_FAILED: Final = """
+    INSERT INTO failed_attempts (seq, attempt, failed_at, handler, error, seconds)
+    SELECT seq, attempts, ?, ?, ?, ? FROM deliveries WHERE seq = ?
 """
 _CHECK: Final = """
     INSERT INTO health (only_row, checked_at) VALUES (1, ?)
     ON CONFLICT DO UPDATE SET checked_at = excluded.checked_at
 """
 _WAITING: Final = """
-    SELECT seq, lane, due_at FROM deliveries WHERE state IN ('received', 'running', 'retrying') ORDER BY seq
-"""
-_REMEMBER: Final = "INSERT INTO lanes (lane, newest, changed_at)"
-_OR_NEWER: Final = """
-    ON CONFLICT (lane) DO UPDATE SET newest = max(newest, excluded.newest), changed_at = excluded.changed_at
+    SELECT seq, ordering_key, due_at FROM deliveries WHERE state IN ('received', 'running', 'retrying')
+    ORDER BY seq
 """
 
 
-class Placed(NamedTuple):
-    """What became of a delivery, and what there is to handle now."""
+class StoredDelivery(NamedTuple):
+    """Result of storing a delivery, and what there is to handle now."""
 
     stored: Stored
     queued: QueuedDelivery | None = None
 
 
-class Outcome(NamedTuple):
-    """How an attempt ended, or how far it is."""
+class AttemptEnd(NamedTuple):
+    """How an attempt ended, or how far it has come."""
 
     seq: int
     state: State
@@ -91,169 +102,203 @@ class Outcome(NamedTuple):
     error: str | None = None
     due_at: float = 0.0
     cut_off: bool = False
-    """Then it does not count."""
+    """Whether a stop interrupted it. Then it does not count."""
+    failures: Sequence[HandlerFailure] = ()
 
 
-class Finished(NamedTuple):
-    """A delivery that all its handlers took."""
+class Completed(NamedTuple):
+    """A delivery that all its handlers succeeded with."""
 
     seq: int
     ordering_key: str
     event_timestamp: float
 
 
-class Selection(NamedTuple):
-    """Which deliveries to replay."""
+def store(file: InboxFile, deliveries: Sequence[Delivery]) -> list[StoredDelivery]:
+    """Store deliveries that are new; quarantine those whose id was stored with another body.
 
-    delivery_id: str | None
-    since: datetime | None
-    only_dead: bool
-
-
-def put(database: Database, deliveries: Sequence[Delivery]) -> list[Placed]:
-    """Store deliveries that are new; keep aside those whose id came before with another body.
-
-    It is one statement, and so its own transaction, unless some of the ids are not new.
+    This is one statement, and so its own transaction, unless some of the ids are not new.
     """
-    first = database.next_seq
-    database.next_seq += len(deliveries)
+    first = file.next_seq
+    file.next_seq += len(deliveries)
     now = time()
+    newest = _newest(file.connection, [one.ordering_key for one in deliveries if one.claim])
     rows: list[object] = []
-    for seq, delivery in enumerate(deliveries, first):
-        rows += _row(seq, delivery, now, 0, delivery.state)
+    for seq, one in enumerate(deliveries, first):
+        rows += _row(seq, one, now, id_hash(one.account_id, one.id), one.state)
     try:
-        database.connection.execute(_many(_ARRIVE, 11, len(deliveries)), rows)
+        file.connection.execute(_many(_ARRIVE, 13, len(deliveries)), rows)
     except IntegrityError:
-        with database.transaction():
-            return [_put_one(database.connection, seq, one, now) for seq, one in enumerate(deliveries, first)]
-    return [_placed(seq, delivery) for seq, delivery in enumerate(deliveries, first)]
+        with file.transaction():
+            return [
+                _store_one(file.connection, seq, one, now, newest)
+                for seq, one in enumerate(deliveries, first)
+            ]
+    return [_new(seq, one, now, newest) for seq, one in enumerate(deliveries, first)]
 
 
-def claim(database: Database, seqs: Sequence[int]) -> list[ClaimedDelivery]:
+def claim(file: InboxFile, seqs: Sequence[int]) -> list[ClaimedDelivery]:
     """Mark deliveries as running, count the attempts, and fetch what handlers need."""
     which = msgspec.json.encode(seqs)
-    database.connection.execute(_CLAIM, (time(), which))
-    found = database.connection.execute(_FETCH, (which,)).fetchall()
-    work = {
+    file.connection.execute(_CLAIM, (time(), which))
+    found = file.connection.execute(_FETCH, (which,)).fetchall()
+    claimed = {
         seq: ClaimedDelivery(
             seq=seq,
             account_id=account_id,
-            ordering_key=lane,
+            ordering_key=ordering_key,
             body=body,
             attempt=attempts,
             replayed=bool(replayed),
             handled=_names.decode(handled),
             received_at=received_at,
             newest=newest,
+            first_attempt_at=first_attempt_at,
+            interrupted=interrupted,
         )
-        for seq, account_id, lane, body, attempts, replayed, handled, received_at, newest in found
-    }
-    return [work[seq] for seq in seqs]
+        for (
+            seq, account_id, ordering_key, body, attempts, replayed, handled, received_at, first_attempt_at,
+            interrupted, newest,
+        ) in found
+    }  # fmt: skip
+    return [claimed[seq] for seq in seqs]
 
 
-def finish(database: Database, finished: Sequence[Finished]) -> list[None]:
-    """Mark deliveries as done, and remember the newest timestamp of each lane."""
+def complete(file: InboxFile, completed: Sequence[Completed]) -> list[None]:
+    """Mark deliveries as done, and record the newest timestamp of each entity."""
     now = time()
     values: list[object] = []
-    for one in finished:
+    for one in completed:
         values += (one.ordering_key, one.event_timestamp, now)
-    with database.transaction():
-        database.connection.execute(_FINISH, (now, msgspec.json.encode([one.seq for one in finished])))
-        database.connection.execute(_many(_REMEMBER, 3, len(finished), _OR_NEWER), values)
-    return [None] * len(finished)
+    with file.transaction():
+        file.connection.execute(_COMPLETE, (now, msgspec.json.encode([one.seq for one in completed])))
+        file.connection.execute(_many(_REMEMBER, 3, len(completed), _OR_NEWER), values)
+    return [None] * len(completed)
 
 
-def settle(database: Database, outcomes: Sequence[Outcome]) -> list[None]:
-    """Write down every other end of an attempt."""
+def end_attempts(file: InboxFile, ends: Sequence[AttemptEnd]) -> list[None]:
+    """Record every other end of an attempt."""
     now = time()
     rows = [
         (
-            one.state,
-            msgspec.json.encode(one.handled).decode(),
-            one.error and one.error.encode(errors="replace").decode(),
-            one.due_at,
-            one.cut_off,
-            one.cut_off,
+            end.state,
+            msgspec.json.encode(end.handled).decode(),
+            end.error and _storable(end.error),
+            end.due_at,
+            end.cut_off,
+            end.cut_off,
             now,
-            one.seq,
+            end.seq,
         )
-        for one in outcomes
+        for end in ends
     ]
-    with database.transaction():
-        database.connection.executemany(_SETTLE, rows)
-    return [None] * len(outcomes)
+    failures = [
+        (now, failure.handler, _storable(failure.error), failure.seconds, end.seq)
+        for end in ends
+        for failure in end.failures
+    ]
+    with file.transaction():
+        file.connection.executemany(_FAILED, failures)
+        file.connection.executemany(_END_ATTEMPT, rows)
+    return [None] * len(ends)
 
 
-def replay(database: Database, selections: Sequence[Selection]) -> list[list[QueuedDelivery]]:
-    """Make deliveries wait again as if they were new, in the lane that this version finds for them."""
-    answers: list[list[QueuedDelivery]] = []
-    for wanted in selections:
-        since = None if wanted.since is None else wanted.since.timestamp()
-        found = database.connection.execute(
-            _REPLAYABLE, (wanted.delivery_id, wanted.delivery_id, since, since, wanted.only_dead)
-        ).fetchall()
-        queued = [QueuedDelivery(seq, _lane_now(body, lane), 0.0) for seq, lane, body in found]
-        with database.transaction():
-            database.connection.executemany(_REPLAY, [(one.ordering_key, time(), one.seq) for one in queued])
-        answers.append(queued)
-    return answers
-
-
-def purge(database: Database, callers: Sequence[None]) -> list[int]:
-    """Delete some of what is older than its retention; the answer is how many that were."""
-    with database.transaction():
-        return [database.purge() for _ in callers]
-
-
-def check(database: Database, callers: Sequence[None]) -> list[None]:
+def check(file: InboxFile, callers: Sequence[None]) -> list[None]:
     """Write something."""
-    database.connection.execute(_CHECK, (time(),))
+    file.connection.execute(_CHECK, (time(),))
     return [None] * len(callers)
 
 
 def waiting(connection: Connection) -> list[QueuedDelivery]:
-    """What was not finished, in order of arrival."""
-    return [QueuedDelivery(seq, key, due_at) for seq, key, due_at in connection.execute(_WAITING).fetchall()]
+    """Return what has not been finished, in order of arrival."""
+    return [QueuedDelivery(*row) for row in connection.execute(_WAITING).fetchall()]
 
 
-def _row(seq: int, delivery: Delivery, now: float, variant: int, state: State) -> tuple[object, ...]:
+def _newest(connection: Connection, ordering_keys: list[str]) -> dict[str, float]:
+    if not ordering_keys:
+        return {}
+    (found,) = connection.execute(_NEWEST, (msgspec.json.encode(ordering_keys),)).fetchone()
+    return {key: float(newest) for key, newest in _timestamps.decode(found).items()}
+
+
+def _row(seq: int, delivery: Delivery, now: float, hash_: int, state: State) -> tuple[object, ...]:
+    claimed = delivery.claim and state == "received"
     return (
         seq,
         delivery.account_id,
         delivery.id,
-        variant,
+        hash_,
         delivery.event_name,
         delivery.ordering_key,
         delivery.event_timestamp,
         now,
-        state,
+        "running" if claimed else state,
         delivery.problem,
+        int(claimed),
+        now if claimed else None,
         delivery.body,
     )
 
 
-def _placed(seq: int, delivery: Delivery) -> Placed:
+def _new(seq: int, delivery: Delivery, now: float, newest: dict[str, float]) -> StoredDelivery:
     if delivery.state != "received":
-        return Placed(Stored.NEW)
-    return Placed(Stored.NEW, QueuedDelivery(seq, delivery.ordering_key, 0.0, delivery.event))
+        return StoredDelivery(Stored.NEW)
+    claimed = None
+    if delivery.claim:
+        claimed = ClaimedDelivery(
+            seq=seq,
+            account_id=delivery.account_id,
+            ordering_key=delivery.ordering_key,
+            body=delivery.body,
+            attempt=1,
+            replayed=False,
+            handled=(),
+            received_at=now,
+            newest=newest.get(delivery.ordering_key),
+            first_attempt_at=now,
+        )
+    return StoredDelivery(
+        Stored.NEW, QueuedDelivery(seq, delivery.ordering_key, 0.0, delivery.event, claimed)
+    )
 
 
-def _put_one(connection: Connection, seq: int, delivery: Delivery, now: float) -> Placed:
-    same_id = connection.execute(_SAME_ID, (delivery.account_id, delivery.id)).fetchall()
-    if (delivery.body,) in same_id:
-        return Placed(Stored.DUPLICATE)
-    if same_id:
-        connection.execute(_many(_ARRIVE, 11, 1), _row(seq, delivery, now, seq, "quarantined"))
-        return Placed(Stored.QUARANTINED)
-    connection.execute(_many(_ARRIVE, 11, 1), _row(seq, delivery, now, 0, delivery.state))
-    return _placed(seq, delivery)
+def _store_one(
+    connection: Connection, seq: int, delivery: Delivery, now: float, newest: dict[str, float]
+) -> StoredDelivery:
+    hash_, body = _find(connection, delivery)
+    if body is None:
+        connection.execute(_many(_ARRIVE, 13, 1), _row(seq, delivery, now, hash_, delivery.state))
+        return _new(seq, delivery, now, newest)
+    if body == delivery.body:
+        return StoredDelivery(Stored.DUPLICATE)
+    hash_, body = _find(connection, delivery, is_variant=True)
+    if body is not None:
+        return StoredDelivery(Stored.DUPLICATE)
+    connection.execute(_many(_ARRIVE, 13, 1), _row(seq, delivery, now, hash_, "quarantined"))
+    return StoredDelivery(Stored.QUARANTINED)
 
 
-def _lane_now(body: bytes, before: str) -> str:
-    try:
-        return ordering_key(read(body))
-    except ValueError:
-        return before
+def _find(
+    connection: Connection, delivery: Delivery, *, is_variant: bool = False
+) -> tuple[int, bytes | None]:
+    """Return the hash that belongs to a delivery, and the body that is stored for it, if there is one."""
+    for probe in count():
+        hash_ = (
+            variant_hash(delivery.account_id, delivery.id, delivery.body, probe)
+            if is_variant
+            else id_hash(delivery.account_id, delivery.id, probe)
+        )
+        found = connection.execute(_BY_HASH, (hash_,)).fetchone()
+        if found is None:
+            return hash_, None
+        account_id, delivery_id, body = found
+        if (account_id, delivery_id) == (delivery.account_id, delivery.id):
+            return hash_, body
+    raise AssertionError("count() does not end")
+
+
+def _storable(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 @lru_cache(maxsize=512)

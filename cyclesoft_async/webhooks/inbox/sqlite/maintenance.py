@@ -1,0 +1,245 @@
+"""Long writes, in slices that let deliveries through: replay, purge, and shrinking the file.
+
+A slice reads a window of rows by rising `seq`. Its result is one row: each row of a result gives up the
+interpreter to a busy event loop.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from time import time
+from typing import Final, NamedTuple
+
+import msgspec
+
+from cyclesoft_async.webhooks.envelope import ordering_key, read
+from cyclesoft_async.webhooks.inbox.protocol import QueuedDelivery
+from cyclesoft_async.webhooks.inbox.selection import Selection
+
+from .connection import InboxFile
+
+_WINDOW: Final = 500
+_WITHIN_RESERVE: Final = 50
+"""A purge of so many rows fits into the reserve."""
+_PAGES_AT_ONCE: Final = 64
+_FREE_SHARE: Final = 10
+"""The file shrinks until at most one page in so many is free. New deliveries take those."""
+DAY: Final = 86_400.0
+
+# Bound by name in each statement of this module and of browse.py.
+MATCHES: Final = """
+    (:delivery_id IS NULL OR delivery_id = :delivery_id)
+    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+    AND (:event_name IS NULL OR event_name = :event_name)
+    AND (:account_id IS NULL OR account_id = :account_id)
+    AND (:entity IS NULL OR ordering_key IN (:entity, account_id || '/' || :entity))
+    AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
+    AND (:error IS NULL OR instr(lower(error), lower(:error)))
+"""
+_REPLAYABLE: Final = f"""
+    SELECT max(seq), json_group_array(json_array(seq, ordering_key)) FILTER (
+        WHERE state IN ('done', 'dead') AND {MATCHES}
+    ) FROM (SELECT * FROM deliveries WHERE seq > :after ORDER BY seq LIMIT :window)
+"""  # noqa: S608 - of constants
+_REPLAY: Final = """
+    UPDATE deliveries
+    SET state = 'received', handled = '[]', error = NULL, due_at = 0, attempts = 0, interrupted = 0,
+        replays = replays + 1, changed_at = ?
+    WHERE seq IN (SELECT value FROM json_each(?))
+"""
+_MOVE: Final = "UPDATE deliveries SET ordering_key = ? WHERE seq = ?"
+_BODY: Final = "SELECT body FROM bodies WHERE seq = ?"
+_PURGEABLE: Final = f"""
+    SELECT max(seq), min(received_at), json_group_array(seq) FILTER (
+        WHERE ((state = 'done' AND changed_at < :done_before)
+            OR (state IN ('dead', 'quarantined') AND changed_at < :dead_before)) AND {MATCHES}
+    ) FROM (SELECT * FROM deliveries WHERE seq > :after ORDER BY seq LIMIT :window)
+"""  # noqa: S608 - of constants
+_PURGE: Final = (
+    "DELETE FROM delivery_ids"
+    " WHERE hash IN (SELECT id_hash FROM deliveries WHERE seq IN (SELECT value FROM json_each(?)))",
+    "DELETE FROM bodies WHERE seq IN (SELECT value FROM json_each(?))",
+    "DELETE FROM failed_attempts WHERE seq IN (SELECT value FROM json_each(?))",
+    "DELETE FROM deliveries WHERE seq IN (SELECT value FROM json_each(?))",
+)
+_PURGE_ENTITIES: Final = f"""
+    DELETE FROM entities
+    WHERE ordering_key IN (SELECT ordering_key FROM entities WHERE changed_at < ? LIMIT {_WINDOW})
+"""  # noqa: S608 - of constants
+
+
+class Retention(NamedTuple):
+    """How long deliveries are kept."""
+
+    done_days: float
+    dead_days: float
+
+
+class ReplaySlice(NamedTuple):
+    """Where a replay has come to."""
+
+    selection: Selection
+    after: int = 0
+
+
+class Replayed(NamedTuple):
+    """Deliveries that one slice replayed."""
+
+    queued: Sequence[QueuedDelivery]
+    after: int | None
+    """`seq` to continue after; None at the end."""
+
+
+class PurgeSlice(NamedTuple):
+    """Where a purge has come to."""
+
+    retention: Retention
+    selection: Selection
+    after: int = 0
+
+
+class Purged(NamedTuple):
+    """Result of one slice of a purge."""
+
+    deleted: int
+    after: int | None
+    """`seq` to continue after; None at the end."""
+
+
+def replay(file: InboxFile, slices: Sequence[ReplaySlice]) -> list[Replayed]:
+    """Make deliveries of a window wait again as if they were new."""
+    return [_replay(file, one) for one in slices]
+
+
+def purge(file: InboxFile, slices: Sequence[PurgeSlice]) -> list[Purged]:
+    """Delete deliveries of a window that are older than their retention."""
+    return [_purge(file, one) for one in slices]
+
+
+def shrink(file: InboxFile, callers: Sequence[None]) -> list[bool]:
+    """Give some free pages back to the file system. Return whether more are left.
+
+    At the end the write-ahead log, which still has what was deleted, is emptied.
+    """
+    with file.transaction():
+        more = _shrink(file.connection)
+    if not more:
+        file.empty_log()
+        file.reserve.keep()
+    return [more] * len(callers)
+
+
+class Housekeeper:
+    """Purges what is older than its retention and shrinks the file, a slice at a time."""
+
+    def __init__(self, retention: Retention) -> None:
+        self._retention = retention
+        self._after: int | None = 0
+
+    def __call__(self, file: InboxFile) -> bool:
+        """Do a slice. Return whether more is left."""
+        with file.without_waiting():
+            if self._after is not None:
+                self._after = _purge(file, PurgeSlice(self._retention, Selection(), self._after)).after
+                return True
+            [more] = shrink(file, [None])
+        if not more:
+            self._after = 0
+        return more
+
+
+def parameters(selection: Selection) -> dict[str, object]:
+    """Return what `MATCHES` binds."""
+    return {
+        "delivery_id": selection.delivery_id,
+        "states": msgspec.json.encode(selection.states).decode() if selection.states else None,
+        "event_name": selection.event_name,
+        "account_id": selection.account_id,
+        "entity": selection.entity,
+        "since": selection.since and selection.since.timestamp(),
+        "until": selection.until and selection.until.timestamp(),
+        "error": selection.error,
+    }
+
+
+def _replay(file: InboxFile, progress: ReplaySlice) -> Replayed:
+    last, found = file.connection.execute(
+        _REPLAYABLE, {**parameters(progress.selection), "after": progress.after, "window": _WINDOW}
+    ).fetchone()
+    rows = msgspec.json.decode(found, type=list[tuple[int, str]])
+    if rows:
+        with file.transaction():
+            file.connection.execute(_REPLAY, (time(), msgspec.json.encode([seq for seq, _ in rows])))
+            rows = [(seq, _current_key(file.connection, seq, key)) for seq, key in rows]
+    return Replayed([QueuedDelivery(seq, key, 0.0) for seq, key in rows], last)
+
+
+def _current_key(connection: sqlite3.Connection, seq: int, stored: str) -> str:
+    """Return the key of a delivery whose entity was unknown: this version may know it."""
+    if stored.split("/")[1] != "?":
+        return stored
+    (body,) = connection.execute(_BODY, (seq,)).fetchone()
+    try:
+        current = ordering_key(read(body))
+    except ValueError:
+        return stored
+    connection.execute(_MOVE, (current, seq))
+    return current
+
+
+def _purge(file: InboxFile, progress: PurgeSlice) -> Purged:
+    try:
+        return _purge_window(file, progress, _WINDOW)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}:
+            raise
+    file.reserve.give_up()
+    purged = _purge_window(file, progress, _WITHIN_RESERVE)
+    file.empty_log()  # the next slice needs the same room again
+    return purged
+
+
+def _purge_window(file: InboxFile, progress: PurgeSlice, window: int) -> Purged:
+    now = time()
+    done_before = now - progress.retention.done_days * DAY
+    dead_before = now - progress.retention.dead_days * DAY
+    last, oldest, found = file.connection.execute(
+        _PURGEABLE,
+        {
+            **parameters(progress.selection),
+            "done_before": done_before,
+            "dead_before": dead_before,
+            "after": progress.after,
+            "window": window,
+        },
+    ).fetchone()
+    deleted = len(msgspec.json.decode(found))
+    # Later rows were received later, and none changes before it is received.
+    if last is None or oldest >= max(done_before, dead_before):
+        last = None
+    with file.transaction():
+        if deleted:
+            for statement in _PURGE:
+                file.connection.execute(statement, (found,))
+        if last is None:
+            entities = file.connection.execute(_PURGE_ENTITIES, (done_before,)).rowcount
+            last = progress.after if entities == _WINDOW else None
+    return Purged(deleted, last)
+
+
+def _shrink(connection: sqlite3.Connection) -> bool:
+    (is_incremental,) = connection.execute("SELECT auto_vacuum = 2 FROM pragma_auto_vacuum").fetchone()
+    free, pages = _free(connection)
+    if not is_incremental or free * _FREE_SHARE <= pages:
+        return False
+    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+    free, pages = _free(connection)
+    return free * _FREE_SHARE > pages
+
+
+def _free(connection: sqlite3.Connection) -> tuple[int, int]:
+    found: tuple[int, int] = connection.execute(
+        "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count"
+    ).fetchone()
+    return found

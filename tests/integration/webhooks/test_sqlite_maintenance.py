@@ -1,0 +1,80 @@
+"""SqliteInbox: replay and purge beside deliveries, the size of the file, and a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from cyclesoft_async.webhooks import SqliteInbox
+from cyclesoft_async.webhooks.inbox import Stored, entries
+
+from .test_inbox import letter, opened
+
+
+async def test_what_is_deleted_is_in_none_of_the_files_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path, keep_done_days=0.0)
+    async with opened(inbox):
+        for number in range(3):
+            await inbox.put(letter(number, body=b'{"iban": "NL91ABNA0417164300"}', state="done"))
+        assert b"NL91ABNA0417164300" in everything(tmp_path)
+        # Also when it is written in one transaction with something else.
+        await asyncio.gather(inbox.purge(), inbox.put(letter(4)))
+        assert b"NL91ABNA0417164300" not in everything(tmp_path)
+    assert len(entries(path)) == 1
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir() if file.suffix != ".lock")
+
+
+async def test_a_replay_lets_deliveries_through(tmp_path: Path) -> None:
+    inbox = SqliteInbox(tmp_path / "inbox.db")
+    async with opened(inbox) as announced:
+        await asyncio.gather(*(inbox.put(letter(number, state="done")) for number in range(3000)))
+        replaying = asyncio.create_task(inbox.replay())
+        await asyncio.sleep(0)
+        assert await inbox.put(letter(5000)) is Stored.NEW
+        assert not replaying.done()
+        assert await replaying == 3000
+        assert len(announced) == 3001
+
+
+async def test_a_purge_shrinks_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path)
+    async with opened(inbox):
+        bodies = (letter(number, body=b"x" * 4000, state="done") for number in range(600))
+        await asyncio.gather(*map(inbox.put, bodies))
+    full = path.stat().st_size
+    assert await SqliteInbox(path, keep_done_days=0).purge() == 600
+    assert path.stat().st_size < full / 4
+
+
+async def test_the_ids_of_purged_deliveries_are_free(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path, keep_done_days=0, keep_dead_days=0)
+    async with opened(inbox):
+        for body in (b"{}", b"[]"):
+            await inbox.put(letter(1, body=body, state="done"))
+        assert await inbox.purge() == 2
+        assert await inbox.put(letter(1)) is Stored.NEW
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM delivery_ids").fetchone() == (1,)
+
+
+def test_a_purge_works_on_a_full_disk(tmp_path: Path) -> None:
+    disk = f"mount -t tmpfs -o size=24m tmpfs {tmp_path}"
+    script = f"{disk} && exec {sys.executable} -m tests.support.full_disk {tmp_path}"
+    as_root = () if os.geteuid() == 0 else ("--map-root-user",)
+    command = ["unshare", *as_root, "--mount", "sh", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    stored, purged = map(int, done.stdout.split())
+    assert stored == purged
+    assert stored > 1000
