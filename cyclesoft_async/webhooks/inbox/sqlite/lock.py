@@ -16,9 +16,6 @@ from typing import Final
 
 from cyclesoft_async.errors import InboxError, InboxLockedError
 
-if sys.platform != "win32":  # which deletes no file that is open
-    import fcntl
-
 OWNER_ONLY: Final = 0o600
 _LOCKED_BYTE: Final = 1 << 62
 _open_inboxes: Final = set[tuple[int, int]]()
@@ -54,8 +51,10 @@ class ProcessLock:
 
         Before, SQLite may drop every lock that this process has on the file.
         """
-        if sys.platform == "win32":
+        if sys.platform == "win32":  # deletes no file that is open
             return os.stat(self._path)
+        import fcntl  # noqa: PLC0415 - Windows has none
+
         descriptor = os.open(self._path, os.O_RDWR)
         # Closing a descriptor ends SQLite's locks as well, so this stays open as long as SQLite's.
         self._until_closed.callback(os.close, descriptor)
