@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final, Literal, TypeAlias, Unpack
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import force_setattr
 
+from cyclesoft_async.codec.lists import NULL, NeverNullList
 from cyclesoft_async.errors import (
     AuthenticationError,
     PermissionDeniedError,
@@ -51,18 +53,29 @@ class WorkOrderCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     issued_at: Moment
+    """When the work order was issued."""
     work_order_status_id: Id
+    """Status of the work order."""
     vehicle_id: Id
+    """The vehicle."""
     started_at: Moment | UnsetType = UNSET
+    """When the work began."""
     completed_at: Moment | UnsetType = UNSET
+    """When the work was completed."""
     work_order_status_name: str | UnsetType = UNSET
+    """Status of the work order, by its name."""
     invoice_number: Text255 | UnsetType = UNSET
+    """Number of the vendor's invoice."""
     vendor_id: Id | UnsetType = UNSET
+    """The vendor who does the work."""
     vendor_name: Text255 | UnsetType = UNSET
+    """The vendor, by name."""
     vehicle_name: Text255 | UnsetType = UNSET
+    """The vehicle, by name."""
     discount_type: DiscountType | UnsetType = UNSET
     """The answer has "fixed" where the request has "amount"."""
     discount: Amount | UnsetType = UNSET
+    """Amount of the discount; used if `discount_type` is "amount"."""
     discount_percentage: Amount | UnsetType = UNSET
     """Used if `discount_type` is "percentage"."""
     tax_1_percentage: Amount | UnsetType = UNSET
@@ -72,92 +85,173 @@ class WorkOrderCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tax_1: Amount | UnsetType = UNSET
     """Used if `tax_1_type` is "fixed", which the page's words call "amount"."""
     tax_2_percentage: Amount | UnsetType = UNSET
+    """Used if `tax_2_type` is "percentage"."""
     tax_2_type: TaxType | UnsetType = UNSET
+    """Fleetio's default is "percentage"."""
     tax_2: Amount | UnsetType = UNSET
+    """Used if `tax_2_type` is "fixed"."""
     issued_by_id: Id | UnsetType = UNSET
+    """The contact who issued the work order."""
     contact_id: Id | UnsetType = UNSET
+    """The contact to whom the work order is assigned."""
     label_list: Text255 | UnsetType = UNSET
     """Labels with commas between them; a list in the answer."""
     purchase_order_number: str | UnsetType = UNSET
+    """Number of the purchase order."""
     description: str | UnsetType = UNSET
+    """What is to be done."""
     number: int | UnsetType = UNSET
     """Unique in the account: a second work order with it is refused."""
     meter_entry_attributes: MeterEntry | UnsetType = UNSET
+    """What the vehicle's meter shows at the start."""
     secondary_meter_entry_attributes: MeterEntry | UnsetType = UNSET
+    """What the vehicle's second meter shows at the start."""
     custom_fields: Mapping[str, object] | UnsetType = UNSET
+    """Custom fields of the account, by name."""
     ending_meter_same_as_start: bool | UnsetType = UNSET
+    """Whether the meter shows the same at the end."""
     vmrs_repair_priority_class_id: Id | UnsetType = UNSET
+    """Priority class of the repair, by the VMRS standard."""
 
 
 class WorkOrder(Struct, frozen=True, kw_only=True):
-    """A work order as Fleetio made it. Here amounts are in cents; times are aware.
+    """A work order as Fleetio made it. Here amounts are in cents.
 
-    Whatever Fleetio leaves out or sends as null is None. Vendor page: the same, 201.
+    Times are aware, with the offset that Fleetio sent; one without an offset is UTC. What Fleetio leaves out
+    or sends as null is None, or an empty list. Vendor page: the same, 201.
     """
 
     id: int
+    """Id of the work order."""
     created_at: datetime | None = None
+    """When the work order was created."""
     updated_at: datetime | None = None
+    """When the work order was last changed."""
     account_id: int | None = None
+    """Account of the work order."""
     number: int | None = None
+    """Number of the work order within the account."""
     completed_at: datetime | None = None
+    """When the work was completed."""
     expected_completed_at: datetime | None = None
+    """When the work is expected to be completed."""
     description: str | None = None
+    """What is to be done."""
     ending_meter_same_as_start: bool | None = None
+    """Whether the meter shows the same at the end."""
     duration_in_seconds: int | None = None
     """From beginning to completing it."""
     invoice_number: str | None = None
+    """Number of the vendor's invoice."""
     state: str | None = None
     """ "active" or "completed"."""
     issued_at: datetime | None = None
+    """When the work order was issued."""
     issued_by_id: int | None = None
+    """The contact who issued the work order."""
     contact_id: int | None = None
+    """The contact to whom the work order is assigned."""
     purchase_order_number: str | None = None
+    """Number of the purchase order."""
     started_at: datetime | None = None
+    """When the work began."""
     work_order_type_id: int | None = None
+    """Type of the work order."""
     vehicle_archived_at: datetime | None = None
+    """When the vehicle was archived."""
     send_email_notification_to_assignee: bool | None = None
+    """Whether the assigned contact is notified by e-mail."""
     scheduled_at: datetime | None = None
+    """When the work is scheduled."""
     vehicle_id: int | None = None
+    """The vehicle."""
     vendor_id: int | None = None
+    """The vendor who does the work."""
     work_order_status_id: int | None = None
+    """Status of the work order."""
     custom_fields: dict[str, object] | None = None
+    """Custom fields of the account, by name."""
     is_sample: bool | None = None
+    """Whether it is one of Fleetio's sample records."""
     created_by_id: int | None = None
+    """The user who created the work order."""
     vmrs_repair_priority_class_id: int | None = None
-    label_list: list[str] | None = None
+    """Priority class of the repair, by the VMRS standard."""
+    label_list: NeverNullList[str] = []
+    """Labels."""
     fees_cents: int | None = None
+    """Fees."""
     tax_free_labor: bool | None = None
+    """Whether labor is free of tax."""
     currency: str | None = None
+    """Currency of the amounts."""
     labor_subtotal_cents: int | None = None
+    """Labor."""
     parts_subtotal_cents: int | None = None
+    """Parts."""
     subtotal_cents: int | None = None
     """Before tax."""
     comments_count: int | None = None
+    """Number of comments."""
     documents_count: int | None = None
+    """Number of documents."""
     images_count: int | None = None
+    """Number of images."""
     watchers_count: int | None = None
+    """Number of watchers."""
     watchable_options: dict[str, object] | None = None
+    """Options of the user who watches the work order."""
     bulk_watch_record: bool | None = None
+    """Whether it is watched through a bulk action."""
     skip_automatic_watchers_callbacks: bool | None = None
+    """Whether contacts are made watchers automatically."""
     total_amount_cents: int | None = None
+    """Total, with tax."""
     tax_1_type: str | None = None
     """ "fixed" or "percentage"; so are `tax_2_type` and `discount_type`."""
     tax_1_percentage: str | None = None
     """A number as text, here and below."""
     tax_1_cents: int | None = None
+    """Amount of the first tax."""
     tax_2_type: str | None = None
+    """ "fixed" or "percentage"."""
     tax_2_percentage: str | None = None
+    """A number as text."""
     tax_2_cents: int | None = None
+    """Amount of the second tax."""
     discount_type: str | None = None
+    """ "fixed" or "percentage"."""
     discount_percentage: str | None = None
+    """A number as text."""
     discount_cents: int | None = None
+    """Amount of the discount."""
+
+    def __post_init__(self) -> None:
+        for name in _TIMES:
+            moment = getattr(self, name)
+            if moment is not None and moment.tzinfo is None:
+                force_setattr(self, name, moment.replace(tzinfo=UTC))
+        if self.label_list is NULL:
+            force_setattr(self, "label_list", [])
+
+
+_TIMES: Final = (
+    "created_at",
+    "updated_at",
+    "completed_at",
+    "expected_completed_at",
+    "issued_at",
+    "started_at",
+    "vehicle_archived_at",
+    "scheduled_at",
+)
 
 
 class Problem(Struct, frozen=True, kw_only=True):
     """What Fleetio says of a refusal, as far as it does."""
 
     status: int | None = None
+    """Status of the answer."""
     title: str | None = None
     """A summary that stays the same from one occurrence to the next."""
     detail: str | None = None

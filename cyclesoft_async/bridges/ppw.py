@@ -28,6 +28,7 @@ CREATE_INVOICE = "/invoice/create"
 
 class _Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     qty: Amount
+    """Quantity."""
     price: Amount
     """In units of the currency, not cents."""
     invoice_item_id: int | UnsetType = UNSET
@@ -37,6 +38,7 @@ class _Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     uom_id: int | UnsetType = UNSET
     """The unit of measure, from `/bid/uom`."""
     flat_fee: bool | UnsetType = UNSET
+    """Whether `price` is for the whole line, not for a unit."""
 
     def __post_init__(self) -> None:
         if (self.invoice_item_id is UNSET) == (self.invoice_item_other is UNSET):
@@ -70,13 +72,16 @@ class InvoiceCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     report_id: int
     """The work order."""
     contractor_items: list[ContractorItem] | UnsetType = UNSET
+    """Lines of what the contractor gets."""
     client_items: list[ClientItem] | UnsetType = UNSET
+    """Lines of what the client pays."""
 
 
 class CreatedInvoice(Struct, frozen=True, kw_only=True):
     """What was made."""
 
     invoice_id: int
+    """Id of the invoice."""
 
 
 class PpwError(StatusError):

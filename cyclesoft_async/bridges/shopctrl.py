@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Unpack
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
+from cyclesoft_async.codec.datetimes import in_amsterdam
 from cyclesoft_async.errors import ResponseDecodeError, UsageError
 from cyclesoft_async.transport import Answer, Auth, Call, error_class, read_body, refusal
 
@@ -18,25 +20,44 @@ from .base import Bridge, BridgeOptions
 
 
 class Invoice(Struct, frozen=True, kw_only=True, rename="pascal"):
-    """An invoice. Amounts are in units of the currency, not cents; times are aware.
+    """An invoice. Amounts are in units of the currency, not cents.
 
+    Every datetime is aware, in Amsterdam time. ShopCtrl's .NET server may leave the offset out, and is Dutch.
     Vendor page: the same, "InvoiceBase".
     """
 
     id: int
+    """Id of the invoice."""
     order_id: int
+    """The order."""
     invoice_total_inc_vat: Decimal
+    """Total with VAT."""
     invoice_total_ex_vat: Decimal
+    """Total without VAT."""
     invoice_code: str | None = None
+    """Number of the invoice."""
     order_code: str | None = None
+    """Number of the order."""
     invoice_date: datetime | None = None
+    """Date and time of the invoice."""
     currency_id: int | None = None
+    """Currency of the amounts."""
     currency_code: str | None = None
+    """Currency of the amounts, such as "EUR"."""
     deleted: bool | None = None
+    """Whether the invoice was deleted."""
     change_timestamp: datetime | None = None
+    """When the invoice was last changed."""
     main_status_id: int | None = None
+    """Status of the invoice."""
     document_file_id: int | None = None
-    """Of the PDF."""
+    """Id of the PDF."""
+
+    def __post_init__(self) -> None:
+        if self.invoice_date is not None:
+            force_setattr(self, "invoice_date", in_amsterdam(self.invoice_date))
+        if self.change_timestamp is not None:
+            force_setattr(self, "change_timestamp", in_amsterdam(self.change_timestamp))
 
 
 class ShopCtrl(Bridge):

@@ -5,25 +5,36 @@ Vendor page: "API types" (Introduction); the zone is proven by webhook timestamp
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from cyclesoft_async.errors import UsageError
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
+_combine = datetime.combine
+_LAST_HOUR_OF_CHANGES = 3
 
-def from_wire(wall: datetime | None) -> datetime | None:
-    """The aware Amsterdam time of a time as it stood on the wire.
 
-    The hour that October has twice is read as its first pass (summer time): the wire does not say which.
+def in_amsterdam(moment: datetime) -> datetime:
+    """Return the time in Amsterdam; a time without a zone is Amsterdam's own.
+
+    The hour that October has twice is read as its first pass (summer time), as the wire does not say which.
+    The hour that March skips is read by the winter clock: `02:30` becomes `03:30+02:00`.
     """
-    if wall is None:
-        return None
-    if wall.tzinfo is None:
-        # The same as wall.replace(tzinfo=AMSTERDAM), in a seventh of the time.
-        return datetime.combine(wall, wall.time(), AMSTERDAM)
-    return wall.astimezone(AMSTERDAM)
+    # Clocks change at night only, so a time by day needs no way through UTC, which costs a microsecond.
+    if moment.tzinfo is None and moment.hour > _LAST_HOUR_OF_CHANGES:
+        # The same as moment.replace(tzinfo=AMSTERDAM), in a seventh of the time.
+        return _combine(moment, moment.time(), AMSTERDAM)
+    return _normalized(moment)
+
+
+def _normalized(moment: datetime) -> datetime:
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=AMSTERDAM)
+    try:
+        return aware.astimezone(UTC).astimezone(AMSTERDAM)
+    except OverflowError:  # outside of the years 1 to 9999 in UTC
+        return aware
 
 
 def to_wire(moment: datetime) -> str:
@@ -34,6 +45,6 @@ def to_wire(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise UsageError(
-            "a datetime without a zone is ambiguous: give an aware one, e.g. with tzinfo=models.AMSTERDAM"
+            "a datetime must have a zone, as a naive one is ambiguous: add tzinfo=models.AMSTERDAM"
         )
     return moment.astimezone(AMSTERDAM).replace(tzinfo=None).isoformat(" ", "seconds")

@@ -8,49 +8,83 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
-from cyclesoft_async.codec.datetimes import from_wire
+from cyclesoft_async.codec.datetimes import in_amsterdam
+from cyclesoft_async.codec.lists import NULL, NeverNullList
+
+from ._base import Model
 
 
-class PhoneNumber(Struct, frozen=True, kw_only=True, gc=False):
-    """One of a customer's telephone numbers. Vendor page: "Webhooks", `customer.phone_numbers[]`."""
+class PhoneNumber(Model, frozen=True, kw_only=True, gc=False):
+    """One of a customer's telephone numbers. Vendor page: "Customers", `phone_numbers[]`."""
 
     phone_number_id: str | None = None
-    """`tel`, `mob` or a number as text."""
+    """`tel`, `mob`, or the id of an extra number, as text."""
     customer_id: int | None = None
+    """The customer whose number it is."""
     phone_number: str | None = None
+    """The number, as it was entered."""
     name: str | None = None
-    """Who answers it."""
+    """The person who answers it."""
 
 
-class Customer(Struct, frozen=True, kw_only=True, gc=False):
-    """A customer. Every datetime is aware, in Amsterdam time. Vendor page: "Webhooks", `customer`."""
+class Customer(Model, frozen=True, kw_only=True, gc=False):
+    """A customer. Every datetime is aware, in Amsterdam time.
 
-    customer_id: int
-    """0 is an anonymous customer."""
+    The same for REST and webhooks; the last six properties come with webhooks only.
+    Vendor page: "Customers", "Customer (object)".
+    """
+
+    customer_id: int | None = None
+    """0 is an anonymous customer. None only where the customer stands inside another object."""
     customer_type_name: str | None = None
-    """Enum `customer_types`, its text."""
+    """Text of enum `customer_types`, in Dutch."""
     customer_reference: str | None = None
+    """The customer's number in another system."""
     postcode: str | None = None
+    """Postal code; `find()` calls it `postal_code`."""
     house_number: str | None = None
+    """House number without its postfix; `find()` calls it `housenumber`."""
     house_number_postfix: str | None = None
+    """The "a" of "12a"; `find()` calls it `housenumber_postfix`."""
+    company_name: str | None = None
+    """Name of the company, for business customers."""
     attn: str | None = None
+    """The person at the company whom letters address."""
     title: str | None = None
-    first_name: str | None = None
+    """Form of address, as printed on letters; can end in a blank."""
     initials: str | None = None
+    """Initials of the first names."""
     insertion: str | None = None
     """The "van" of "Van Wijk"."""
+    first_name: str | None = None
+    """First name."""
     name: str | None = None
-    """The surname, or a company's name."""
+    """Surname."""
     street: str | None = None
+    """Street, without the house number."""
     city: str | None = None
+    """Town."""
     country_code_iso_3166: str | None = None
-    """Empty when unknown."""
+    """Country code such as "NL"; empty when unknown."""
     email: str | None = None
-    iban: str | None = None
+    """E-mail address."""
+    vat_number: str | None = None
+    """VAT identification number of a business."""
+    coc_number: str | None = None
+    """Number in the register of the chamber of commerce."""
     discount_percentage: Decimal | None = None
+    """Discount that the customer always gets."""
+    datetime_created: datetime | None = None
+    """When the customer was entered; None when unknown."""
+    phone_numbers: NeverNullList[PhoneNumber] = []
+    """The telephone numbers."""
+    iban: str | None = None
+    """Bank account number."""
     date_of_birth: date | None = None
+    """Date of birth."""
     customer_barcode: str | None = None
     """Deprecated by the vendor."""
     prefix: str | None = None
@@ -60,21 +94,15 @@ class Customer(Struct, frozen=True, kw_only=True, gc=False):
     name_prefix: str | None = None
     """Deprecated by the vendor."""
 
-    _datetime_created: datetime | None = field(default=None, name="datetime_created")
-    _phone_numbers: list[PhoneNumber] | None = field(default=None, name="phone_numbers")
-
-    @property
-    def datetime_created(self) -> datetime | None:
-        """When the customer was entered; None when unknown."""
-        return from_wire(self._datetime_created)
-
-    @property
-    def phone_numbers(self) -> list[PhoneNumber]:
-        """The telephone numbers; empty when the server sends null or leaves them out."""
-        return self._phone_numbers or []
+    def __post_init__(self) -> None:
+        if (moment := self.datetime_created) is not None:
+            force_setattr(self, "datetime_created", in_amsterdam(moment))
+        if self.phone_numbers is NULL:
+            force_setattr(self, "phone_numbers", [])
 
 
 class CustomerNotice(Struct, frozen=True, kw_only=True, gc=False):
     """The payload of the customer events, which wraps the customer. Vendor page: "Webhooks", Customers."""
 
     customer: Customer
+    """The customer."""

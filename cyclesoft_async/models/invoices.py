@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 
-from msgspec import Struct, field
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
+from cyclesoft_async.codec.lists import NULL, NeverNullList
 from cyclesoft_async.errors import ResponseDecodeError
 
 
@@ -17,14 +19,18 @@ class SentMessages(Struct, frozen=True, kw_only=True, gc=False):
     """Which messages went to the customer."""
 
     phone_message: bool | None = None
+    """Whether a text message was sent."""
     email_message: bool | None = None
+    """Whether an e-mail was sent."""
 
 
 class InvoiceDocument(Struct, frozen=True, kw_only=True, gc=False):
     """A document of an invoice, most often a PDF."""
 
     document_mime_type: str | None = None
+    """Media type, such as "application/pdf"."""
     document_base64: str | None = None
+    """The document as base64; see `content`."""
 
     @property
     def content(self) -> bytes:
@@ -48,11 +54,14 @@ class CreatedInvoice(Struct, frozen=True, kw_only=True, gc=False):
 
     # Optional too: the call that made the invoice can't be repeated, so its answer must be readable.
     invoice_number: int | None = None
+    """Number of the invoice."""
     customer_id: int | None = None
+    """The customer who pays it."""
     sent_messages: SentMessages | None = None
-    _documents: list[InvoiceDocument] | None = field(default=None, name="documents")
+    """Which messages went to the customer."""
+    documents: NeverNullList[InvoiceDocument] = []
+    """The generated documents."""
 
-    @property
-    def documents(self) -> list[InvoiceDocument]:
-        """The generated documents; empty when the server sends null or leaves them out."""
-        return self._documents or []
+    def __post_init__(self) -> None:
+        if self.documents is NULL:
+            force_setattr(self, "documents", [])

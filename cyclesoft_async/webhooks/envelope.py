@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import fields
 
-from cyclesoft_async.codec.decode import decode
+from cyclesoft_async.codec.decode import decode, decode_with_problems
 
 from .events import (
     EVENT_TYPES,
@@ -67,16 +67,17 @@ def read(body: bytes) -> Event:
     if event_type is None:
         return _unknown(head, payload, "no such event name is known")
     try:
-        typed = decode(payload, _payload_types[head.event_name])
+        typed, problems = decode_with_problems(payload, _payload_types[head.event_name])
+        return event_type(
+            id=head.id,
+            account_id=head.account_id,
+            event_name=head.event_name,
+            event_timestamp=head.event_timestamp,
+            payload=typed,
+            problems=tuple(problems),
+        )
     except ValueError as error:
         return _unknown(head, payload, f"the payload does not fit: {error}")
-    return event_type(
-        id=head.id,
-        account_id=head.account_id,
-        event_name=head.event_name,
-        event_timestamp=head.event_timestamp,
-        payload=typed,
-    )
 
 
 def _read_at_once(body: bytes) -> KnownEvent | None:

@@ -73,6 +73,12 @@ class Entity(NamedTuple):
     id: int
 
 
+def _id(name: str, value: int | None) -> int:
+    if value is None:
+        raise ValueError(f"Object missing required field `{name}` - at `$.payload`")
+    return value
+
+
 class Event(Struct, frozen=True, kw_only=True):
     """One delivery, verified. Handlers of this type get every event."""
 
@@ -89,6 +95,11 @@ class Event(Struct, frozen=True, kw_only=True):
     """Whether a newer event of the same entity was already handled."""
     received_at: datetime | None = None
     """When it was stored, aware, in UTC, by the clock of the inbox; None outside of handlers."""
+    problems: tuple[str, ...] = ()
+    """Optional properties of the payload that could not be read and are None, without their values."""
+
+    def __post_init__(self) -> None:
+        _ = self.entity  # an event about nothing could not be handled in order
 
     @property
     def occurred_at(self) -> datetime:
@@ -171,7 +182,7 @@ class SalesOrderEvent(Event, frozen=True, kw_only=True):
     @property
     def entity(self) -> Entity:
         """The sales order."""
-        return Entity("sales_order", self.payload.sales_order_id)
+        return Entity("sales_order", _id("sales_order_id", self.payload.sales_order_id))
 
 
 class SalesOrderCreated(SalesOrderEvent, frozen=True, kw_only=True):
@@ -236,7 +247,7 @@ class CustomerEvent(Event, frozen=True, kw_only=True):
     @property
     def entity(self) -> Entity:
         """The customer."""
-        return Entity("customer", self.payload.customer.customer_id)
+        return Entity("customer", _id("customer_id", self.payload.customer.customer_id))
 
 
 class CustomerCreated(CustomerEvent, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ def results() -> Results:
 def test_every_contender_decodes_the_same_orders_with_times_of() -> None:
     contenders = decode.contenders()
     body = page(3)
-    expected = [times_of(order) for order in decode.ours_read(body)]
+    expected = [times_of(order) for order in decode.ours(body)]
     for name, contender in contenders.items():
         times = [times_of(order) for order in contender(body)]
         if name == decode.BARE:

@@ -1,7 +1,7 @@
 """Orders and their lines as the tuples that the database takes.
 
 This runs for every order of a sync, and would easily cost more than decoding it; so it goes by position
-instead of by name, and a time becomes text without an aware datetime in between.
+instead of by name, and the text of a day in UTC is made once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ADDED: Final = ("raw", "seen_run_id")
 _TIMES: Final = [column.name for column in workshop_orders.columns if isinstance(column.type, UtcDateTime)]
 _PLAIN: Final = [name for name in list(workshop_orders.columns.keys()) if name not in {*_TIMES, *_ADDED}]
 _plain = attrgetter(*_PLAIN)
-_times = attrgetter(*(f"_{name}" for name in _TIMES))
+_times = attrgetter(*_TIMES)
 _DECIMALS: Final = [
     place
     for place, column in enumerate(workshop_order_items.columns)
@@ -73,28 +73,24 @@ def _without_nul(row: Row) -> Row:
     return tuple(value.replace("\0", "") if isinstance(value, str) else value for value in row)
 
 
-def utc_text(wire: datetime | None) -> str | None:
-    """A time of the wire as UTC, e.g. "2025-07-01 07:30:00.000000".
+def utc_text(moment: datetime | None) -> str | None:
+    """An aware time as UTC, e.g. "2025-07-01 07:30:00.000000".
 
     Raises:
         OverflowError: It lies outside of the years 1 to 9999.
     """
-    if wire is None:
+    if moment is None:
         return None
-    day = None if wire.tzinfo or wire.microsecond else _day(wire.date())
+    plain = moment.tzinfo is AMSTERDAM and not moment.microsecond
+    day = _day(moment.date()) if plain else None
     if day is None:
-        return _exact_utc_text(wire)
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
     hours_ahead, this_day, day_before = day
-    hour = wire.hour - hours_ahead
+    hour = moment.hour - hours_ahead
     if hour < 0:
         hour += 24
         this_day = day_before
-    return f"{this_day} {_TWO_DIGITS[hour]}:{_TWO_DIGITS[wire.minute]}:{_TWO_DIGITS[wire.second]}.000000"
-
-
-def _exact_utc_text(wire: datetime) -> str:
-    moment = wire if wire.tzinfo else wire.replace(tzinfo=AMSTERDAM)
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return f"{this_day} {_TWO_DIGITS[hour]}:{_TWO_DIGITS[moment.minute]}:{_TWO_DIGITS[moment.second]}.000000"
 
 
 @lru_cache(maxsize=10_000)

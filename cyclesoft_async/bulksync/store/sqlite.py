@@ -99,7 +99,7 @@ def _begin(connection: Connection) -> None:
 
 def _is_older(order: WorkshopOrder, known: Mapping[int, str | None]) -> bool:
     stored = known.get(order.workshop_order_id)
-    modified = utc_text(order._datetime_modified) if stored else None
+    modified = utc_text(order.datetime_modified) if stored else None
     return modified is not None and stored is not None and modified < stored
 
 

@@ -76,7 +76,7 @@ def _is_older(order: WorkshopOrder, than: WorkshopOrder) -> bool:
 
 def _modified(order: WorkshopOrder) -> str | None:
     try:
-        return utc_text(order._datetime_modified)
+        return utc_text(order.datetime_modified)
     except OverflowError:  # no database has room for it: which copy is newer does not matter
         return None
 

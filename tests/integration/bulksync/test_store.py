@@ -17,7 +17,7 @@ from cyclesoft_async.bulksync import Store
 from cyclesoft_async.bulksync.store import tables
 from cyclesoft_async.bulksync.store.rejected import RetriedRows
 from cyclesoft_async.bulksync.store.rows import utc_text
-from cyclesoft_async.codec.datetimes import from_wire
+from cyclesoft_async.codec.datetimes import in_amsterdam
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
 from cyclesoft_async.pagination import Page, RejectedRow
 from tests.support.store import YEAR, begin, decoded, page_of, raw_page, rows, stored, version
@@ -132,7 +132,7 @@ async def test_texts_that_a_database_could_choke_on(url: str) -> None:
 
 
 async def test_rows_that_cannot_be_read_are_put_aside(url: str) -> None:
-    bad = {"workshop_order_id": 2, "order_items": [{}, {"quantity": "veel"}]}
+    bad: dict[str, object] = {"workshop_order_id": 2, "order_items": [{}, "veel"]}
     async with Store(url).open() as writer:
         run = await begin(writer)
         aside = await writer.write([page_of(run, {"workshop_order_id": 1}, bad)], requests=1)
@@ -144,8 +144,8 @@ async def test_rows_that_cannot_be_read_are_put_aside(url: str) -> None:
     [(raw, path, reason, *keys)] = rows(url, f"select {columns} from rejected_rows")  # noqa: S608
     assert isinstance(raw, bytes)
     assert json.loads(raw) == bad
-    assert (path, keys) == ("$.order_items[1].quantity", [run.run_id, 2])
-    assert "Decimal" in str(reason) or "decimal" in str(reason)
+    assert (path, keys) == ("$.order_items[1]", [run.run_id, 2])
+    assert reason == "Expected `object`, got `str` - at `$.order_items[1]`"
 
 
 @pytest.mark.parametrize(
@@ -227,10 +227,8 @@ def test_a_password_among_the_parameters_is_not_shown() -> None:
 @example(datetime.fromisoformat("9999-12-31 00:00"), None)
 @example(datetime.fromisoformat("1937-07-01 00:00"), None)
 def test_times_are_written_as_the_models_show_them(wire: datetime, zone: tzinfo | None) -> None:
-    wire = wire.replace(tzinfo=zone)
-    shown = from_wire(wire)
-    assert shown is not None
-    text = utc_text(wire)
+    shown = in_amsterdam(wire.replace(tzinfo=zone))
+    text = utc_text(shown)
     assert text is not None
     assert datetime.fromisoformat(text).replace(tzinfo=UTC) == shown.astimezone(UTC)
     assert len(text) == len("2025-07-01 07:30:00.000000"), "or they could not be compared as text"

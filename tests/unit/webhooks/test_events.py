@@ -150,6 +150,42 @@ def test_unknown_names_and_payloads_keep_the_raw_payload() -> None:
     assert "about" not in misfit.problem
 
 
+@pytest.mark.parametrize("customer", [{}, [], {"customer_id": None}, {"customer_id": 0}, "", None], ids=repr)
+def test_an_order_without_a_known_customer_is_typed(customer: object) -> None:
+    event = read(named("sales_order.updated", payload={"sales_order_id": 7, "customer": customer}))
+    assert isinstance(event, events.SalesOrderUpdated)
+    assert event.payload.customer is None or not event.payload.customer.customer_id
+    assert event.problems == ()
+
+
+def test_an_odd_value_costs_only_itself_and_is_named() -> None:
+    event = read(
+        named("sales_order.updated", payload={"sales_order_id": 7, "remarks": ["x"], "customer": "y"})
+    )
+    assert isinstance(event, events.SalesOrderUpdated)
+    assert (event.payload.remarks, event.payload.customer) == (None, None)
+    assert event.problems == (
+        "Expected `str`, got `array` - at `$.remarks`",
+        "Expected `object`, got `str` - at `$.customer`",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("sales_order.updated", {"store_id": 1}),
+        ("sales_order.updated", {"sales_order_id": "", "store_id": "1"}),
+        ("customer.updated", {"customer": {}}),
+        ("customer.updated", {"customer": []}),
+        ("workshop_order.updated", {"status_id": 7}),
+    ],
+)
+def test_an_event_about_nothing_is_unknown(name: str, payload: object) -> None:
+    event = read(named(name, payload=payload))
+    assert isinstance(event, events.UnknownEvent)
+    assert "_id" in event.problem
+
+
 @pytest.mark.parametrize(
     "body",
     [
