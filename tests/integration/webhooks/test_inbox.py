@@ -19,6 +19,7 @@ from cyclesoft_async.webhooks.inbox import (
     ClaimedDelivery,
     Delivery,
     QueuedDelivery,
+    Selection,
     Stored,
     entries,
 )
@@ -277,6 +278,45 @@ async def test_replay(place: Place) -> None:
         assert await take(seen) == ("bad", True)
         with pytest.raises(UsageError, match="aware"):
             await inbox.replay(since=datetime.now())  # noqa: DTZ005
+
+
+@pytest.mark.parametrize(
+    ("selection", "numbers"),
+    [
+        (Selection(), [4, 3, 2, 1, 0]),
+        (Selection(delivery_id="id-2"), [2]),
+        (Selection(states=("done",)), [2, 1]),
+        (Selection(states=("done", "dead")), [3, 2, 1]),
+        (Selection(event_name="c.d"), [4]),
+        (Selection(account_id=2), [4]),
+        (Selection(entity="a/3"), [3]),
+        (Selection(entity="1/a/3"), [3]),
+        (Selection(entity="2/a/3"), []),
+        (Selection(since=datetime(2020, 1, 1, tzinfo=UTC)), [4, 3, 2, 1, 0]),
+        (Selection(until=datetime(2020, 1, 1, tzinfo=UTC)), []),
+        (Selection(error="NO SUCH"), [3]),
+        (Selection(states=("done",), entity="a/1"), [1]),
+    ],
+)
+async def test_a_selection_lists_what_meets_all_conditions(
+    place: Place, selection: Selection, numbers: list[int]
+) -> None:
+    inbox = place.inbox()
+    async with opened(inbox):
+        for number, state in enumerate(("received", "done", "done", "dead")):
+            await inbox.put(
+                structs.replace(letter(number, state=state), problem="no such event" if number == 3 else None)
+            )
+        await inbox.put(structs.replace(letter(4), account_id=2, event_name="c.d", ordering_key="2/a/4"))
+        found = entries(place.location, where=selection)
+        pages = [
+            entries(place.location, where=selection, before=before, limit=1)
+            for before in (None, *(entry.seq for entry in found))
+        ]
+    assert [entry.id for entry in found] == [f"id-{number}" for number in numbers]
+    assert [entry for page in pages for entry in page] == found
+    with pytest.raises(UsageError, match="since must be an aware datetime"):
+        Selection(since=datetime(2020, 1, 1))  # noqa: DTZ001
 
 
 async def test_events_of_an_entity_are_handled_in_order_whatever_fails(place: Place) -> None:

@@ -7,13 +7,18 @@ import resource
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import time
 
+import pytest
+from msgspec import structs
+
+from cyclesoft_async.errors import InboxUnavailableError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
+from cyclesoft_async.webhooks.inbox import HandlerFailure, QueuedDelivery, Stored, entries, failed_attempts
 from cyclesoft_async.webhooks.testing import delivery
 from tests.support.webhook_server import SECRET, order, running, take
 
-from .test_inbox import letter, opened
+from .test_inbox import at_work, letter, opened
 
 
 async def test_a_cancelled_put_is_announced_all_the_same(tmp_path: Path) -> None:
@@ -24,6 +29,89 @@ async def test_a_cancelled_put_is_announced_all_the_same(tmp_path: Path) -> None
         putting.cancel()
         await inbox.check()
         assert len(announced) == 1
+
+
+async def test_a_delivery_stored_as_claimed_is_running(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path)
+    async with opened(inbox) as announced:
+        assert await inbox.put(structs.replace(letter(1), claim=True)) is Stored.NEW
+        assert await inbox.put(structs.replace(letter(1), claim=True)) is Stored.DUPLICATE
+        [queued] = announced
+        first = queued.claimed
+        assert first is not None
+        assert (first.seq, first.attempt, first.body, first.replayed) == (queued.seq, 1, b"{}", False)
+        assert (first.newest, first.interrupted) == (None, 0)
+        await inbox.complete(first.seq, first.ordering_key, 5.0000001, at_once=False)
+        assert [entry.state for entry in entries(path)] == ["done"]
+        await inbox.put(structs.replace(letter(2), ordering_key="1/a/1", claim=True))
+        second = announced[1].claimed
+        assert second is not None
+        assert second.newest == 5.0000001
+    async with at_work(SqliteInbox(path)) as hands:
+        [again] = await hands.take(1)
+        assert (again.seq, again.attempt, again.interrupted) == (second.seq, 2, 1)
+        assert again.first_attempt_at == second.first_attempt_at == second.received_at
+
+
+async def test_deliveries_that_are_completed_together_share_a_commit(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path)
+    async with opened(inbox) as announced:
+        await asyncio.gather(*(inbox.put(structs.replace(letter(n), claim=True)) for n in range(200)))
+        await asyncio.gather(
+            *(inbox.complete(one.seq, one.ordering_key, 1.0, at_once=False) for one in announced)
+        )
+        assert {entry.state for entry in entries(path, limit=-1)} == {"done"}
+        last = asyncio.create_task(inbox.complete(1, "1/a/0", 2.0, at_once=False))
+        await asyncio.sleep(0)
+    await last  # closing wrote it
+    with pytest.raises(InboxUnavailableError):
+        await inbox.complete(1, "1/a/0", 2.0, at_once=False)
+
+
+async def test_only_failed_attempts_are_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path)
+    async with at_work(inbox) as hands:
+        await asyncio.gather(*(inbox.put(letter(number)) for number in range(2)))
+        fails, succeeds = await hands.take(2)
+        slow = HandlerFailure(handler="m.f", error="ValueError: \ud800", seconds=2.0)
+        quick = HandlerFailure(handler="m.f", error="KeyError: 1", seconds=1.0)
+        await inbox.postpone(fails.seq, 0.0, (), "ValueError", [slow])
+        await inbox.claim(fails.seq)
+        other = HandlerFailure(handler="m.g", error="OSError", seconds=0.5)
+        await inbox.dead_letter(fails.seq, "KeyError", [quick, other])
+        await inbox.complete(succeeds.seq, succeeds.ordering_key, 1.0)
+        stats = await inbox.stats()
+    rows = [(one.attempt, one.handler, one.error, one.seconds) for one in failed_attempts(path, fails.seq)]
+    assert rows == [
+        (1, "m.f", "ValueError: ?", 2.0),
+        (2, "m.f", "KeyError: 1", 1.0),
+        (2, "m.g", "OSError", 0.5),
+    ]
+    assert failed_attempts(path, succeeds.seq) == []
+    assert [(one.state, one.event_name, one.count) for one in stats.counts] == [
+        ("dead", "a.b", 1),
+        ("done", "a.b", 1),
+    ]
+    figures = [(one.handler, one.failures, one.mean_seconds, one.worst_seconds) for one in stats.handlers]
+    assert figures == [("m.f", 2, 1.5, 2.0), ("m.g", 1, 0.5, 0.5)]
+    assert (stats.stored, stats.duplicates, stats.quarantined) == (2, 0, 0)
+    assert stats.oldest_due_at is None
+
+
+async def test_the_oldest_due_delivery_is_none_in_backoff_nor_behind_one(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path)
+    async with opened(inbox) as announced:
+        for number, key in enumerate(("1/a/1", "1/a/1", "1/a/2")):
+            await inbox.put(structs.replace(letter(number), ordering_key=key))
+        await inbox.claim(announced[0].seq)
+        await inbox.postpone(announced[0].seq, time() + 3600, (), "not yet")
+        stats = await inbox.stats()
+    [third] = entries(path, delivery_id="id-2")
+    assert stats.oldest_due_at == third.received_at
 
 
 async def test_an_announcement_that_fails_leaves_no_put_without_its_answer(tmp_path: Path) -> None:

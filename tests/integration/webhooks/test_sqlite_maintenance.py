@@ -8,10 +8,15 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
+from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import SqliteInbox
-from cyclesoft_async.webhooks.inbox import Stored, entries
+from cyclesoft_async.webhooks.inbox import Selection, Stored, entries
+from tests.support.paths import DATA
 
 from .test_inbox import letter, opened
 
@@ -54,6 +59,44 @@ async def test_a_purge_shrinks_the_file(tmp_path: Path) -> None:
     full = path.stat().st_size
     assert await SqliteInbox(path, keep_done_days=0).purge() == 600
     assert path.stat().st_size < full / 4
+
+
+async def test_only_selected_deliveries_are_replayed_and_purged(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path, keep_done_days=0, keep_dead_days=0)
+    async with opened(inbox):
+        for number in range(4):
+            await inbox.put(letter(number, state="done" if number % 2 else "dead"))
+        one, dead = Selection(entity="a/1"), Selection(states=("dead",))
+        assert await inbox.replay(where=one, dry_run=True) == 1
+        assert await inbox.purge(dead, dry_run=True) == 2
+        assert len(entries(path, state="done")) == 2
+        assert await inbox.replay(where=one) == 1
+        assert await inbox.purge(dead) == 2
+        assert [(entry.id, entry.state) for entry in entries(path)] == [
+            ("id-3", "done"),
+            ("id-1", "received"),
+        ]
+
+
+async def test_compacting_makes_a_file_of_version_2_shrink(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript((DATA / "sqlite_inbox_2.sql").read_text())
+        old.commit()
+    inbox = SqliteInbox(path, keep_done_days=1e6, keep_dead_days=1e6)
+    async with opened(inbox):
+        bodies = (letter(number, body=b"x" * 4000, state="done") for number in range(10, 600))
+        await asyncio.gather(*map(inbox.put, bodies))
+        with pytest.raises(UsageError, match="cannot be compacted while it is open"):
+            await inbox.compact()
+    full = path.stat().st_size
+    everything_done = SqliteInbox(path, keep_done_days=0)
+    assert await everything_done.purge(Selection(until=datetime(2020, 1, 1, tzinfo=UTC))) == 2
+    await everything_done.compact()
+    assert await everything_done.purge() == 590
+    assert path.stat().st_size < full / 4
+    assert [entry.id for entry in entries(path)] == ["id-3"]
 
 
 async def test_the_ids_of_purged_deliveries_are_free(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Inbox in an SQLite file."""
+"""Inbox in a SQLite file."""
 
 from .inbox import SqliteInbox
 

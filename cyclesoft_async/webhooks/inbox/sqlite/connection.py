@@ -34,6 +34,7 @@ class InboxFile:
         on_open: Called once the file is open, before anything is written.
 
     Attributes:
+        path: The file.
         connection: Connection to the file. A statement outside of `transaction` is a transaction of its own.
         next_seq: `seq` of the next delivery.
         reserve: Disk space for a purge.
@@ -45,7 +46,7 @@ class InboxFile:
     """
 
     def __init__(self, path: Path, *, on_open: Callable[[sqlite3.Connection], None]) -> None:
-        self._path = path
+        self.path = path
         self._replaced: str | None = None
         self._lock_wait = LOCK_WAIT_SECONDS
         self.reserve = Reserve(path)
@@ -126,7 +127,7 @@ class InboxFile:
             "%s was moved, deleted or replaced while the inbox was open: deliveries are answered 503."
             " Stop the receiver, put the files in order, start it again",
             self._replaced,
-            extra={"inbox": str(self._path)},
+            extra={"inbox": str(self.path)},
         )
         # The log must not be applied to a file that took the place of this one. If it is still ours, it goes
         # into the file that we have open, under whatever name that is now.

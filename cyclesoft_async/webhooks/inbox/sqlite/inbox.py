@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -23,10 +24,22 @@ from cyclesoft_async.webhooks.inbox.protocol import (
     Stored,
 )
 from cyclesoft_async.webhooks.inbox.selection import Selection
+from cyclesoft_async.webhooks.inbox.stats import InboxStats
 
+from .browse import PURGEABLE, REPLAYABLE, number, parameters, stats
 from .connection import InboxFile
 from .group_commit import GroupCommitter
-from .maintenance import Housekeeper, PurgeSlice, Replayed, ReplaySlice, Retention, purge, replay, shrink
+from .maintenance import (
+    Housekeeper,
+    PurgeSlice,
+    Replayed,
+    ReplaySlice,
+    Retention,
+    compact,
+    purge,
+    replay,
+    shrink,
+)
 from .queries import (
     AttemptEnd,
     Completed,
@@ -73,6 +86,7 @@ class SqliteInbox:
         self._retention = Retention(keep_done_days, keep_dead_days)
         self._committer: GroupCommitter | None = None
         self._announce: Announce = _discard
+        self._stored = Counter[Stored]()
 
     def __repr__(self) -> str:
         return f"SqliteInbox({str(self._path)!r})"
@@ -90,6 +104,7 @@ class SqliteInbox:
         if not self._path.parent.is_dir():
             raise UsageError(f"the inbox's directory {self._path.parent} does not exist")
         self._announce = announce
+        self._stored.clear()
         loop = asyncio.get_running_loop()
 
         def announce_waiting(connection: sqlite3.Connection) -> None:
@@ -165,6 +180,7 @@ class SqliteInbox:
         since: datetime | None = None,
         only_dead: bool = False,
         where: Selection | None = None,
+        dry_run: bool = False,
     ) -> int:
         """Hand done and dead deliveries to all of their handlers once more, as if they were new.
 
@@ -176,6 +192,7 @@ class SqliteInbox:
             since: Only those that were received at this time or later. Must be aware.
             only_dead: Only dead ones.
             where: Conditions that hold in addition.
+            dry_run: Whether only to count them.
 
         Returns:
             The number of deliveries.
@@ -190,6 +207,8 @@ class SqliteInbox:
             selection = structs.replace(selection, since=since)
         if only_dead:
             selection = structs.replace(selection, states=("dead",))
+        if dry_run:
+            return await asyncio.to_thread(number, self._path, REPLAYABLE, parameters(selection))
         total = 0
         async with self._maintained() as committer:
             after: int | None = 0
@@ -201,28 +220,57 @@ class SqliteInbox:
                 after = replayed.after
         return total
 
-    async def purge(self, where: Selection | None = None) -> int:
+    async def purge(self, where: Selection | None = None, *, dry_run: bool = False) -> int:
         """Delete at once what is older than its retention, as happens every hour, and shrink the file.
 
         Works also when this inbox is not open, as long as no other process has it open.
 
         Args:
             where: Conditions that hold in addition.
+            dry_run: Whether only to count them.
 
         Returns:
             The number of deliveries deleted.
         """
+        selection = where or Selection()
+        if dry_run:
+            bound = {**parameters(selection), **self._retention.bounds()}
+            return await asyncio.to_thread(number, self._path, PURGEABLE, bound)
         total = 0
         async with self._maintained() as committer:
             after: int | None = 0
             while after is not None:
-                progress = PurgeSlice(self._retention, where or Selection(), after)
+                progress = PurgeSlice(self._retention, selection, after)
                 purged = await committer.submit(purge, progress, alone=True)
                 total += purged.deleted
                 after = purged.after
             while await committer.submit(shrink, None, alone=True):
                 pass
         return total
+
+    async def compact(self) -> None:
+        """Rewrite the file without its free pages. Purges shrink it from now on, also one of version 2.
+
+        Needs free disk space of twice the file's size. The inbox must not be open, here or elsewhere.
+
+        Raises:
+            UsageError: The inbox is open.
+            InboxLockedError: Another process has it open.
+            InboxError: The disk has too little space, or it is not an inbox.
+        """
+        if self._committer is not None:
+            raise UsageError(f"{self!r} cannot be compacted while it is open; stop the receiver first")
+        async with self._maintained() as committer:
+            await committer.submit(compact, None, alone=True)
+
+    async def stats(self) -> InboxStats:
+        """Return figures about the deliveries. Those since the start are of this process."""
+        return structs.replace(
+            await asyncio.to_thread(stats, self._path),
+            stored=self._stored[Stored.NEW],
+            duplicates=self._stored[Stored.DUPLICATE],
+            quarantined=self._stored[Stored.QUARANTINED],
+        )
 
     @asynccontextmanager
     async def _maintained(self) -> AsyncGenerator[GroupCommitter]:
@@ -243,6 +291,7 @@ class SqliteInbox:
         return self._committer
 
     def _announce_stored(self, stored: StoredDelivery) -> None:
+        self._stored[stored.stored] += 1
         if stored.queued is not None:
             self._announce([stored.queued])
 

@@ -6,6 +6,7 @@ interpreter to a busy event loop.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Sequence
 from time import time
@@ -13,33 +14,26 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from cyclesoft_async.errors import InboxError
 from cyclesoft_async.webhooks.envelope import ordering_key, read
 from cyclesoft_async.webhooks.inbox.protocol import QueuedDelivery
 from cyclesoft_async.webhooks.inbox.selection import Selection
 
+from .browse import MATCHES, PURGEABLE, REPLAYABLE, parameters
 from .connection import InboxFile
 
 _WINDOW: Final = 500
 _WITHIN_RESERVE: Final = 50
 """A purge of so many rows fits into the reserve."""
 _PAGES_AT_ONCE: Final = 64
+_SPACE_TO_COMPACT: Final = 2
 _FREE_SHARE: Final = 10
 """The file shrinks until at most one page in so many is free. New deliveries take those."""
-DAY: Final = 86_400.0
+_DAY: Final = 86_400.0
 
-# Bound by name in each statement of this module and of browse.py.
-MATCHES: Final = """
-    (:delivery_id IS NULL OR delivery_id = :delivery_id)
-    AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
-    AND (:event_name IS NULL OR event_name = :event_name)
-    AND (:account_id IS NULL OR account_id = :account_id)
-    AND (:entity IS NULL OR ordering_key IN (:entity, account_id || '/' || :entity))
-    AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
-    AND (:error IS NULL OR instr(lower(error), lower(:error)))
-"""
-_REPLAYABLE: Final = f"""
+_REPLAY_WINDOW: Final = f"""
     SELECT max(seq), json_group_array(json_array(seq, ordering_key)) FILTER (
-        WHERE state IN ('done', 'dead') AND {MATCHES}
+        WHERE {REPLAYABLE} AND {MATCHES}
     ) FROM (SELECT * FROM deliveries WHERE seq > :after ORDER BY seq LIMIT :window)
 """  # noqa: S608 - of constants
 _REPLAY: Final = """
@@ -50,10 +44,9 @@ _REPLAY: Final = """
 """
 _MOVE: Final = "UPDATE deliveries SET ordering_key = ? WHERE seq = ?"
 _BODY: Final = "SELECT body FROM bodies WHERE seq = ?"
-_PURGEABLE: Final = f"""
+_PURGE_WINDOW: Final = f"""
     SELECT max(seq), min(received_at), json_group_array(seq) FILTER (
-        WHERE ((state = 'done' AND changed_at < :done_before)
-            OR (state IN ('dead', 'quarantined') AND changed_at < :dead_before)) AND {MATCHES}
+        WHERE {PURGEABLE} AND {MATCHES}
     ) FROM (SELECT * FROM deliveries WHERE seq > :after ORDER BY seq LIMIT :window)
 """  # noqa: S608 - of constants
 _PURGE: Final = (
@@ -74,6 +67,11 @@ class Retention(NamedTuple):
 
     done_days: float
     dead_days: float
+
+    def bounds(self) -> dict[str, float]:
+        """Return what `PURGEABLE` binds."""
+        now = time()
+        return {"done_before": now - self.done_days * _DAY, "dead_before": now - self.dead_days * _DAY}
 
 
 class ReplaySlice(NamedTuple):
@@ -130,6 +128,25 @@ def shrink(file: InboxFile, callers: Sequence[None]) -> list[bool]:
     return [more] * len(callers)
 
 
+def compact(file: InboxFile, callers: Sequence[None]) -> list[None]:
+    """Rewrite the file without its free pages, and in the form that shrinks with a purge.
+
+    Raises:
+        InboxError: The disk has too little space.
+    """
+    file.empty_log()
+    file.reserve.give_up()
+    needed = _SPACE_TO_COMPACT * file.path.stat().st_size
+    free = shutil.disk_usage(file.path.parent).free
+    if free < needed:
+        raise InboxError(f"compacting {file.path} needs {needed:,} bytes of free disk space, got {free:,}")
+    file.connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    file.connection.execute("VACUUM")
+    file.empty_log()
+    file.reserve.keep()
+    return [None] * len(callers)
+
+
 class Housekeeper:
     """Purges what is older than its retention and shrinks the file, a slice at a time."""
 
@@ -149,23 +166,9 @@ class Housekeeper:
         return more
 
 
-def parameters(selection: Selection) -> dict[str, object]:
-    """Return what `MATCHES` binds."""
-    return {
-        "delivery_id": selection.delivery_id,
-        "states": msgspec.json.encode(selection.states).decode() if selection.states else None,
-        "event_name": selection.event_name,
-        "account_id": selection.account_id,
-        "entity": selection.entity,
-        "since": selection.since and selection.since.timestamp(),
-        "until": selection.until and selection.until.timestamp(),
-        "error": selection.error,
-    }
-
-
 def _replay(file: InboxFile, progress: ReplaySlice) -> Replayed:
     last, found = file.connection.execute(
-        _REPLAYABLE, {**parameters(progress.selection), "after": progress.after, "window": _WINDOW}
+        _REPLAY_WINDOW, {**parameters(progress.selection), "after": progress.after, "window": _WINDOW}
     ).fetchone()
     rows = msgspec.json.decode(found, type=list[tuple[int, str]])
     if rows:
@@ -201,29 +204,26 @@ def _purge(file: InboxFile, progress: PurgeSlice) -> Purged:
 
 
 def _purge_window(file: InboxFile, progress: PurgeSlice, window: int) -> Purged:
-    now = time()
-    done_before = now - progress.retention.done_days * DAY
-    dead_before = now - progress.retention.dead_days * DAY
+    bounds = progress.retention.bounds()
     last, oldest, found = file.connection.execute(
-        _PURGEABLE,
+        _PURGE_WINDOW,
         {
             **parameters(progress.selection),
-            "done_before": done_before,
-            "dead_before": dead_before,
+            **bounds,
             "after": progress.after,
             "window": window,
         },
     ).fetchone()
     deleted = len(msgspec.json.decode(found))
     # Later rows were received later, and none changes before it is received.
-    if last is None or oldest >= max(done_before, dead_before):
+    if last is None or oldest >= max(bounds.values()):
         last = None
     with file.transaction():
         if deleted:
             for statement in _PURGE:
                 file.connection.execute(statement, (found,))
         if last is None:
-            entities = file.connection.execute(_PURGE_ENTITIES, (done_before,)).rowcount
+            entities = file.connection.execute(_PURGE_ENTITIES, (bounds["done_before"],)).rowcount
             last = progress.after if entities == _WINDOW else None
     return Purged(deleted, last)
 
