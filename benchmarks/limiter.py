@@ -54,12 +54,12 @@ def _columns(crowds: tuple[int, ...]) -> list[str]:
 
 def _alone(seeds: int, crowds: tuple[int, ...]) -> tuple[Table, Table]:
     refused = Table(
-        title="Nobody else uses the quota: requests refused",
+        title="No other client: requests refused",
         unit="of 2,000",
         columns=_columns(crowds),
         charted=False,
     )
-    utilisation = Table(title="Nobody else uses the quota: utilisation", unit="%", columns=_columns(crowds))
+    utilisation = Table(title="No other client: utilisation", unit="%", columns=_columns(crowds))
     for name, make in PEERS.items():
         for decided in DECIDED if name == OURS else ["anywhere"]:
             row = name if name != OURS else f"{OURS}, server counts {decided}"
@@ -104,7 +104,7 @@ def _beside_a_second_client(seeds: int, crowds: tuple[int, ...]) -> Table:
 
 def _cost(effort: Effort) -> Table:
     crowds = (10, 64, 1_000, 10_000)
-    alone, columns = "nobody waits", [f"{waiters:,} wait" for waiters in crowds]
+    alone, columns = "no waiters", [f"{waiters:,} wait" for waiters in crowds]
     table = Table(title="Cost of a permit, CPU time", unit="µs a request", columns=[alone, *columns])
     acquire: dict[str, Callable[[int], Coroutine[object, object, float]]] = {
         "ours, acquire and answered": contended,
@@ -137,7 +137,7 @@ def _goals_of_virtual_time(
         for column in utilisation.columns
     }
     return [
-        Goal(words="refused, nobody else", measured=most(refused), at_most=0),
+        Goal(words="refused, no other client", measured=most(refused), at_most=0),
         Goal(words="refused, 200 used elsewhere before", measured=most(used_before), at_most=0),
         Goal(words="% refused beside a second client", measured=most(second), at_most=1),
         *(
@@ -156,8 +156,8 @@ def _goals_of_cost(cost: Table) -> list[Goal]:
     both = "ours, acquire and answered"
     return [
         Goal(
-            words="µs an acquire, nobody waits",
-            measured=cost.median("ours, acquire", "nobody waits"),
+            words="µs an acquire, no waiters",
+            measured=cost.median("ours, acquire", "no waiters"),
             at_most=2,
         ),
         Goal(words="µs acquire and answered, 64 wait", measured=cost.median(both, "64 wait"), at_most=5),

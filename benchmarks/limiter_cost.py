@@ -48,7 +48,7 @@ async def uncontended() -> tuple[float, float, float]:
 
 
 async def contended(waiters: int) -> float:
-    """Microseconds per request with so many waiting."""
+    """Microseconds per request with `waiters` tasks waiting."""
     limiter = Limiter(wall=_wall)
     (await limiter.acquire()).answered(200, SCARCE)
     todo = iter(range(REQUESTS))

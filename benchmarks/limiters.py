@@ -139,7 +139,7 @@ BEFORE: dict[str, list[float]] = {
 
 
 def simulate(make: Make, workers: int, seed: int, case: Case) -> Result:
-    """One run, in virtual time, which is also what `time.time` tells the limiters of others."""
+    """One run, in virtual time, which is also `time.time` for the other limiters."""
 
     async def main() -> Result:
         with patch("time.time", asyncio.get_running_loop().time):

@@ -171,17 +171,20 @@ class QuotaExhausted(RequestError):  # noqa: N818 - a public name that DESIGN an
         resets_at: When it is worth trying again, aware, in UTC.
         scope: Which limit is full: "minutely", "daily", or the name of an endpoint's own limit; "concurrency"
             when the quota has room, but not for one more request in flight.
+        basis: What that rests on: the server's word, or this client's own count; empty for "concurrency".
     """
 
-    def __init__(self, resets_at: datetime, scope: str) -> None:
+    def __init__(self, resets_at: datetime, scope: str, basis: str = "") -> None:
         moment = f"{resets_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        super().__init__(
+        reason = (
             f"as many requests are in flight as may be at once; worth another try at {moment}"
             if scope == "concurrency"
             else f"the {scope} quota is used up until {moment}"
         )
+        super().__init__(f"{reason} ({basis})" if basis else reason)
         self.resets_at = resets_at
         self.scope = scope
+        self.basis = basis
 
 
 class LedgerError(RequestError):

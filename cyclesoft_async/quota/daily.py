@@ -1,112 +1,144 @@
-"""The day's limit: a count that starts anew at the moment that the server names."""
+"""Daily limit: a count that restarts when the server says so. Plain state, no clock, no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 
-__all__ = ["Day"]
+from msgspec import Struct
+
+from .headers import QuotaReport
+from .window import WINDOW
+
+__all__ = ["DailyQuota"]
 
 _DAY = 86_400.0
-_FARTHEST = 2 * _DAY
+# Midnight in Amsterdam is 25 hours ahead at most, on the day in October; the rest is for clocks that differ.
+_LONGEST_DAY = 26 * 3_600.0
+_PROBE_REFUSAL_EVERY = 3_600.0
 
 
-class Day:
-    """So many requests a day, other integrations' included.
+class DailyQuota(Struct, eq=False):
+    """A limit of requests a day, other integrations' included.
 
-    Times are seconds of the event loop's clock, like everywhere in this package. The end of the day is the
-    server's to say. Until it has, the count starts anew a day after its first request, and when it is used up
-    earlier, one request per window finds out. The same goes for a limit that is used up all of a sudden: one
-    answer may be wrong.
-
-    Args:
-        limit: Requests a day, until the server says otherwise.
-        window: Seconds between two requests that find out.
-        wall: Tells the time, in unix seconds.
+    The server says when the day ends. Until it has, the count restarts a day after its first request, and
+    while it is used up one request per window probes whether a new day has begun. A day that is used up all
+    of a sudden is probed as well, because one answer may be wrong.
     """
 
-    def __init__(self, limit: int, window: float, wall: Callable[[], float]) -> None:
-        self.limit = limit
-        self.used = 0
-        self.ends_at = inf
-        self.known_end = False
-        self.confirmed = False
-        self.reset: int | None = None
-        """When it ends, in unix seconds, as the server named it."""
-        self._window = window
-        self._wall = wall
-        self._probe_at = -inf
-        self._doubted = False
+    limit: int
+    used: int = 0
+    confirmed: bool = False
+    began_at: float = -inf
+    ends_at: float = inf
+    known_end: bool = False
+    reset: int | None = None
+    """When the day ends, in unix seconds, as the server put it."""
+    last_sent: float = -inf
+    probe_every: float = inf
+    """Seconds between probes of a day that is used up although its end is known."""
+    rumoured_limit: int | None = None
+    """A lower limit that only one answer has named so far."""
 
     def room(self, now: float, reserve: int = 0) -> int:
-        """How many requests may be sent at `now` when `reserve` is left alone; zero or less: none."""
+        """Return how many requests may be sent at `now` if `reserve` stays unused; zero or less for none."""
         if now >= self.ends_at:
-            self.used = 0
-            self.ends_at, self.known_end, self.reset = inf, False, None
+            self._begin(now)
         room = self.limit - self.used - reserve
-        if room <= 0 and self._probes() and now >= self._probe_at:
-            return 1
-        return room
+        return 1 if room <= 0 and now >= self._probe_at() else room
 
     def opens_at(self, now: float, reserve: int = 0, nth: int = 1) -> float:
-        """When the nth request may go at the earliest, as far as known; `now` when it may go at once."""
+        """Return the earliest time the nth request may be sent; `now` if at once."""
         if self.room(now, reserve) >= nth:
             return now
-        if self._probes():
-            return max(now, self._probe_at)
-        if self.reset is not None:
-            # The clock of the loop stands still while the machine is suspended.
-            self.ends_at = now + self.reset - self._wall()
-        return max(now, self.ends_at)
+        return max(now, min(self.ends_at, self._probe_at()))
 
-    def _probes(self) -> bool:
-        return self._doubted or not self.known_end
+    def basis(self) -> str:
+        """Return what the verdict "no room" rests on."""
+        if not self.known_end:
+            return "the server has not said when the day ends; a request a minute finds out"
+        if self.probe_every < inf:
+            return "a sudden change that the server reported; a request finds out whether it is true"
+        return "by the server's X-RateLimit-Daily-Reset" if self.confirmed else "by this client's own count"
 
     def spend(self, now: float) -> None:
         """Count a request that is sent at `now`."""
         self.used += 1
-        self._probe_at = now + self._window
+        self.last_sent = now
         if self.ends_at == inf:
             self.ends_at = now + _DAY
 
     def unsent(self) -> None:
-        """A request counted before never reached the server."""
+        """Take back a request that never reached the server."""
         self.used = max(0, self.used - 1)
 
-    def observe(self, used: int, uncounted: int) -> None:
-        """Learn from an answer how much was used; up to `uncounted` of our own were not yet counted then."""
+    def resync(self, now: float, wall: float) -> None:
+        """Recompute the day's end: an event loop's clock stands still while the machine is suspended."""
+        if self.reset is not None:
+            self.ends_at = now + self.reset - wall
+
+    def learn(self, report: QuotaReport, *, sent_at: float, uncounted: int, now: float, wall: float) -> None:
+        """Learn from an answer.
+
+        Args:
+            report: What it reports.
+            sent_at: When its request was sent.
+            uncounted: How many of our requests the server may not have counted by then.
+            now: The moment, by the clock of all times here.
+            wall: The same moment in unix seconds.
+        """
+        remaining = report.daily_remaining
+        if not self._is_today(report, sent_at, now, wall):
+            return
+        limit = self.limit if report.daily_limit is None else report.daily_limit
+        is_lower = limit < self.limit
+        is_rumour = is_lower and self.confirmed and limit != self.rumoured_limit
+        if is_rumour:
+            self.rumoured_limit = limit
+        elif report.daily_limit is not None:
+            self.rumoured_limit, self.limit = None, limit
+        if remaining is None:
+            return
         before = self.used
-        if used != before:
+        if not is_rumour:
+            used = self.limit - remaining
             self.used = max(used, min(before, used + uncounted))
-        if self.used >= self.limit:
-            self._doubted = before > self.limit or self.used - before > self.limit // 100
-        self.confirmed = True
+            self.confirmed = True
+        if report.is_refusal and remaining == 0:
+            is_doubtful = is_lower or self.probe_every < inf or self.limit - before > self.limit // 100
+            self.used = max(self.used, self.limit)
+            self.probe_every = _PROBE_REFUSAL_EVERY if is_doubtful else inf
+        elif self.used >= self.limit and not is_rumour:
+            # More than the limit were sent before: this is a probe's answer, and the server had room for it.
+            is_doubtful = is_lower or before > self.limit or self.used - before > self.limit // 100
+            self.probe_every = WINDOW if is_doubtful else inf
 
-    def mirror(
-        self,
-        *,
-        limit: int,
-        used: int,
-        confirmed: bool,
-        ends_at: float,
-        known_end: bool,
-        doubted: bool,
-        probe_at: float,
-    ) -> None:
-        """Take over a day that is counted elsewhere."""
-        self.limit, self.used, self.confirmed = limit, used, confirmed
-        self.ends_at, self.known_end = ends_at, known_end
-        self._doubted, self._probe_at = doubted, probe_at
+    def shift(self, seconds: float) -> None:
+        """Move every time: the clock was put back or forward."""
+        self.began_at += seconds
+        self.ends_at += seconds
+        self.last_sent += seconds
 
-    def refused(self) -> None:
-        """The server says that the day is used up."""
-        self.used = max(self.used, self.limit)
-        self._doubted = False
+    def _is_today(self, report: QuotaReport, sent_at: float, now: float, wall: float) -> bool:
+        """Take over the day's end, and return whether the answer's numbers are of the present day."""
+        reset = report.daily_reset
+        is_recent = sent_at >= self.began_at
+        if reset is None or (reset == self.reset and self.known_end):
+            return is_recent
+        if 0 < reset - wall < _LONGEST_DAY:
+            self.ends_at, self.known_end, self.reset = now + reset - wall, True, reset
+            return True
+        if not self.known_end:
+            return is_recent  # no reset makes sense: the clocks differ, or the header is a constant
+        if is_recent and not report.is_refusal and report.daily_remaining and self.used >= self.limit:
+            # The server had room although the day seemed used up: the end that was known is not true.
+            self._begin(now)
+            self.ends_at = now + _DAY
+            return True
+        return False  # of yesterday
 
-    def ends(self, reset: int, now: float) -> bool:
-        """Learn from an answer when the day ends, in unix seconds; False: this day can't end then."""
-        ahead = reset - self._wall()
-        if not 0 < ahead < _FARTHEST:
-            return False
-        self.ends_at, self.known_end, self.reset = now + ahead, True, reset
-        return True
+    def _begin(self, now: float) -> None:
+        self.used, self.began_at, self.probe_every = 0, now, inf
+        self.ends_at, self.known_end, self.reset = inf, False, None
+
+    def _probe_at(self) -> float:
+        return self.last_sent + (self.probe_every if self.known_end else WINDOW)

@@ -1,4 +1,4 @@
-"""What the headers of an answer say about the quota; any may be missing, and some endpoints send none."""
+"""Quota headers of an answer: any may be missing, and some endpoints send none."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from functools import lru_cache
 from msgspec import Struct
 from multidict import istr
 
-__all__ = ["QuotaHeaders", "read_headers", "read_retry_after"]
+__all__ = ["QuotaReport", "ReportReader", "read_retry_after"]
 
 _DAY = 86_400.0
-_LONGEST = 12  # digits; unix seconds have ten
+_TOO_MANY_REQUESTS = 429
+_MOST_DIGITS = 12  # unix seconds have ten
 
 # Names that aiohttp's headers find without folding their case each time.
 _MINUTELY_LIMIT = istr("X-RateLimit-Minutely-Limit")
@@ -23,49 +24,86 @@ _DAILY_REMAINING = istr("X-RateLimit-Daily-Remaining")
 _DAILY_RESET = istr("X-RateLimit-Daily-Reset")
 
 
-class QuotaHeaders(Struct, frozen=True):
-    """The numbers of one answer; None where the header is missing or makes no sense.
+class QuotaReport(Struct, frozen=True):
+    """What one answer reports; None where a header is missing or makes no sense.
 
     Vendor page: "API limits" (Introduction).
     """
 
-    minutely_limit: int | None
-    minutely_remaining: int | None
-    daily_limit: int | None
-    daily_remaining: int | None
-    daily_reset: int | None
+    is_refusal: bool = False
+    """Its status is 429."""
+    retry_after: float | None = None
+    """Seconds."""
+    minutely_limit: int | None = None
+    minutely_remaining: int | None = None
+    daily_limit: int | None = None
+    daily_remaining: int | None = None
+    daily_reset: int | None = None
     """Unix seconds."""
 
 
-def read_headers(headers: Mapping[str, str]) -> QuotaHeaders:
-    """Read the quota headers of an answer."""
-    get = headers.get
-    return QuotaHeaders(
-        _number(get(_MINUTELY_LIMIT)) or None,
-        _number(get(_MINUTELY_REMAINING)),
-        _number(get(_DAILY_LIMIT)) or None,
-        _number(get(_DAILY_REMAINING)),
-        _number(get(_DAILY_RESET)),
-    )
+class ReportReader:
+    """Reads what answers report; limits and the reset are parsed only when their text has changed."""
+
+    def __init__(self) -> None:
+        self._texts: tuple[str | None, str | None, str | None] = (None, None, None)
+        self._last = QuotaReport()
+
+    def read(self, status: int, headers: Mapping[str, str], wall: float) -> QuotaReport:
+        """Read the head of an answer that arrived at `wall`, in unix seconds."""
+        get, last = headers.get, self._last
+        texts = get(_MINUTELY_LIMIT), get(_DAILY_LIMIT), get(_DAILY_RESET)
+        if texts != self._texts:
+            last = QuotaReport(
+                minutely_limit=_number(texts[0]) or None,
+                daily_limit=_number(texts[1]) or None,
+                daily_reset=_number(texts[2]),
+            )
+            self._texts, self._last = texts, last
+        is_refusal = status == _TOO_MANY_REQUESTS
+        return QuotaReport(
+            is_refusal,
+            read_retry_after(headers, wall) if is_refusal else None,
+            last.minutely_limit,
+            _number(get(_MINUTELY_REMAINING)),
+            last.daily_limit,
+            _number(get(_DAILY_REMAINING)),
+            last.daily_reset,
+        )
 
 
 def read_retry_after(headers: Mapping[str, str], wall: float) -> float | None:
-    """Seconds to wait from the moment `wall` (unix seconds), a day at most; None when not said."""
+    """Return the seconds to wait by an answer's Retry-After, a day at most; None if missing or malformed.
+
+    A date is read against the answer's own Date, because the two clocks may differ.
+
+    Args:
+        headers: Of the answer.
+        wall: The present moment in unix seconds, for an answer without a Date.
+    """
     value = headers.get("Retry-After", "").strip()
     seconds: float | None = _number(value)
     if seconds is None:
-        try:
-            moment = parsedate_to_datetime(value)
-            seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - wall
-        except (ValueError, OverflowError):
+        until = _unix_seconds(value)
+        if until is None:
             return None
+        answered_at = _unix_seconds(headers.get("Date", ""))
+        seconds = until - (wall if answered_at is None else answered_at)
     return min(max(0.0, seconds), _DAY)
+
+
+def _unix_seconds(date: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(date)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 # Limits and what is left of a minute are the same few hundred numbers again and again.
 @lru_cache(maxsize=512)
 def _number(value: str | None) -> int | None:
     # int() alone would take signs, underscores, and as many digits as a header can hold.
-    if value and value.isdecimal() and value.isascii() and len(value) <= _LONGEST:
+    if value and value.isdecimal() and value.isascii() and len(value) <= _MOST_DIGITS:
         return int(value)
     return None

@@ -1,4 +1,4 @@
-"""The right to send a request, by which its holder says what became of it."""
+"""Permit to send one request, by which its holder reports the outcome."""
 
 from __future__ import annotations
 
@@ -7,42 +7,43 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from .window import Spend
+from .state import Tokens
 
 __all__ = ["Permit"]
 
 
-class _Grantor(Protocol):
-    """Who gives permits, and is told what became of them."""
-
-    def _answered(self, spends: tuple[Spend, ...], status: int, headers: Mapping[str, str]) -> None: ...
-    def _unsent(self, spends: tuple[Spend, ...]) -> None: ...
-    def _lost(self, spends: tuple[Spend, ...]) -> None: ...
+class _OutcomeRecorder(Protocol):
+    def record_answer(self, tokens: Tokens, status: int, headers: Mapping[str, str]) -> None: ...
+    def record_unsent(self, tokens: Tokens) -> None: ...
+    def record_lost(self, tokens: Tokens) -> None: ...
 
 
 class Permit(Struct, eq=False):
-    """The right to send one request once. Say what became of it; only the first word counts."""
+    """The right to send one request once.
 
-    _limiter: _Grantor
-    _spends: tuple[Spend, ...] | None
+    Report the outcome by one of its methods. Idempotent: later calls are no-ops.
+    """
+
+    _limiter: _OutcomeRecorder
+    _tokens: Tokens | None
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        """The head of the answer arrived: the tokens come back in one minute; headers teach the limits."""
-        spends, self._spends = self._spends, None
-        if spends is not None:
-            self._limiter._answered(spends, status, headers)
+        """Report the head of the answer: the tokens return in one minute; the headers teach the limits."""
+        tokens, self._tokens = self._tokens, None
+        if tokens is not None:
+            self._limiter.record_answer(tokens, status, headers)
 
     def unsent(self) -> None:
-        """The request surely never reached the server: its tokens are back at once."""
-        spends, self._spends = self._spends, None
-        if spends is not None:
-            self._limiter._unsent(spends)
+        """Report that the request never reached the server: the tokens return at once."""
+        tokens, self._tokens = self._tokens, None
+        if tokens is not None:
+            self._limiter.record_unsent(tokens)
 
     def lost(self) -> None:
-        """The request may have reached the server, but no answer came: the tokens come back in one minute."""
-        spends, self._spends = self._spends, None
-        if spends is not None:
-            self._limiter._lost(spends)
+        """Report that no answer came: the server may have counted it, so the tokens return in one minute."""
+        tokens, self._tokens = self._tokens, None
+        if tokens is not None:
+            self._limiter.record_lost(tokens)
 
     def __repr__(self) -> str:
-        return f"<Permit: {'done' if self._spends is None else 'in flight'}>"
+        return f"<Permit: {'done' if self._tokens is None else 'in flight'}>"

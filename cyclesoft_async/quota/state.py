@@ -1,23 +1,30 @@
-"""The quota of one account: its minute, its day, the limits of single endpoints, all taught by answers."""
+"""Quota of one account: its minute, its day and the limits of single endpoints, all taught by answers.
+
+Plain state, no clock, no I/O. One process keeps it in memory; processes that share an account keep it in a
+database. `now` is by the clock of all times in the state, `wall` the same moment in unix seconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Set as AbstractSet
+from math import inf
+from typing import Literal, NamedTuple, Protocol
 
-from .daily import Day
-from .headers import QuotaHeaders, read_headers, read_retry_after
-from .ledger import MemoryLedger
-from .window import Bucket, Spend
+from msgspec import Struct, field
 
-__all__ = ["Account", "EndpointLimit", "Lane"]
+from .daily import DailyQuota
+from .headers import QuotaReport
+from .window import RateWindow, Token
+
+__all__ = ["AccountState", "EndpointLimit", "Lane", "Opening", "QuotaState", "Tokens"]
 
 Lane = Literal["interactive", "bulk"]
+Tokens = tuple[Token, ...]
+"""What one request takes: a token of the account's minute, and one of the endpoint's own limit if any."""
 
-WINDOW = 60.0
-_MINUTELY = 360
-DAILY = 15_000
-TOO_MANY_REQUESTS = 429
+MINUTELY = "minutely"
+_MINUTELY_LIMIT = 360
+_DAILY_LIMIT = 15_000
 
 
 class EndpointLimit(NamedTuple):
@@ -27,161 +34,255 @@ class EndpointLimit(NamedTuple):
     minutely: int
 
 
-class Account:
-    """What may be sent when, as far as known. `now` is the event loop's clock.
+class Opening(NamedTuple):
+    """When a request may be sent at the earliest, the limit it waits for, and what that verdict rests on."""
 
-    Vendor page: "API limits" (Introduction).
+    at: float
+    scope: str
+    basis: str
 
-    Args:
-        bulk_reserve: Requests of the day that bulk work leaves alone; None leaves a twentieth of the limit.
-        wall: Tells the time, in unix seconds.
-    """
 
-    def __init__(self, *, bulk_reserve: int | None, wall: Callable[[], float]) -> None:
-        self.wall = wall
-        self.minute = self._new_bucket("minutely", _MINUTELY, wary=True)
-        self.day = Day(DAILY, WINDOW, wall)
-        self.sent = 0
-        self.refused = 0
-        self._bulk_reserve = bulk_reserve
-        self._endpoints: dict[str, Bucket] = {}
-        # What the last answer said the account's limit is, if that was too little to be believed at once.
-        self._rumour: int | None = None
+class QuotaState(Protocol):
+    """What a rate limiter needs to know of a quota."""
 
-    def _new_bucket(self, name: str, limit: int, *, wary: bool = False) -> Bucket:
-        return Bucket(name, limit, WINDOW, MemoryLedger(), wary=wary)
-
-    def endpoint(self, limit: EndpointLimit) -> Bucket:
-        """The bucket of an endpoint with a limit of its own."""
-        bucket = self._endpoints.get(limit.name)
-        if bucket is None:
-            bucket = self._endpoints[limit.name] = self._new_bucket(limit.name, limit.minutely)
-        return bucket
+    def take(self, endpoint: EndpointLimit | None, now: float) -> Tokens | None:
+        """Take the tokens for one interactive request, all or none."""
+        ...
 
     def has_room(self, now: float) -> bool:
-        """Whether the account as such has room for one more request."""
-        return self.minute.room(now) > 0 and self.day.room(now) > 0
+        """Return whether the account has room for one more interactive request."""
+        ...
 
-    def may_bulk(self, now: float) -> bool:
-        """Whether the day has more left than what bulk work leaves for others."""
-        return self.day.room(now, self._reserve("bulk")) > 0
+    def has_bulk_room(self, now: float) -> bool:
+        """Return whether the day has more left than bulk work must leave unused."""
+        ...
 
-    def has_bulk(self) -> bool:
-        """Whether any of the day is left to bulk work at all."""
-        return self._reserve("bulk") < self.day.limit
+    def has_endpoint_room(self, endpoint: EndpointLimit, now: float) -> bool:
+        """Return whether the endpoint's own limit has room."""
+        ...
 
     def earliest(
-        self, lane: Lane, endpoint: Bucket | None, now: float, nth: int = 1, *, surely: bool = False
-    ) -> tuple[float, str]:
-        """When the nth such request may go at the earliest, as far as known, and which limit it waits for."""
-        at, scope = self.minute.opens_at(now, nth, surely=surely), self.minute.name
-        daily = self.day.opens_at(now, self._reserve(lane), nth)
-        if daily > at:
-            at, scope = daily, "daily"
-        there = at if endpoint is None else endpoint.opens_at(now, nth, surely=surely)
-        if endpoint is not None and there > at:
-            at, scope = there, endpoint.name
-        return at, scope
+        self, lane: Lane, endpoint: EndpointLimit | None, now: float, nth: int = 1, *, surely: bool = False
+    ) -> Opening:
+        """Return when the nth such request may be sent at the earliest, as far as known."""
+        ...
 
     def waits_for_answer(self, scope: str, now: float, nth: int) -> bool:
-        """Whether that limit has room for the nth such request but for the answer to one that goes alone."""
-        buckets = (self.minute, *self._endpoints.values())
-        return any(bucket.name == scope and bucket.waits_for_answer(now, nth) for bucket in buckets)
+        """Return whether only the answer to a probe keeps the nth such request from being sent."""
+        ...
+
+    def bulk_obstacle(self) -> str | None:
+        """Return why bulk work can never be sent, or None if it can."""
+        ...
+
+    def resync(self, now: float, wall: float) -> None:
+        """Adapt to a machine that was suspended."""
+        ...
+
+    def answered(self, tokens: Tokens, report: QuotaReport, now: float, wall: float) -> None:
+        """Learn from an answer."""
+        ...
+
+    def unsent(self, tokens: Tokens) -> None:
+        """Record that a request never reached the server."""
+        ...
+
+    def lost(self, tokens: Tokens, now: float) -> None:
+        """Record that the server may or may not have counted a request."""
+        ...
+
+
+def _new_minute() -> RateWindow:
+    return RateWindow(MINUTELY, _MINUTELY_LIMIT, probing_since=0)
+
+
+class AccountState(Struct, eq=False):
+    """What may be sent when, as far as known.
+
+    Vendor page: "API limits" (Introduction).
+    """
+
+    minute: RateWindow = field(default_factory=_new_minute)
+    day: DailyQuota = field(default_factory=lambda: DailyQuota(_DAILY_LIMIT))
+    endpoints: dict[str, RateWindow] = {}
+    rumoured_limit: int | None = None
+    """What the last answer named as the account's limit, if that was too little to be believed at once."""
+    bulk_reserve: int | None = None
+    """Requests of the day that bulk work leaves unused; None for a twentieth of the limit."""
+    acted_at: float = -inf
+    """When the last turn was, of a state that several processes share."""
+
+    def take(self, endpoint: EndpointLimit | None, now: float) -> Tokens | None:
+        """Take the tokens for one interactive request, all or none."""
+        day = self.day
+        if (now >= day.ends_at or day.used >= day.limit) and day.room(now) <= 0:
+            return None
+        if endpoint is None:
+            token = self.minute.take(now)
+            if token is None:
+                return None
+            tokens: Tokens = (token,)
+        else:
+            own = self.endpoint(endpoint)
+            if own.room(now) <= 0 or self.minute.room(now) <= 0:
+                return None
+            tokens = (self.minute.spend(now), own.spend(now))
+        day.spend(now)
+        return tokens
+
+    def endpoint(self, limit: EndpointLimit) -> RateWindow:
+        """Return the window of an endpoint with a limit of its own."""
+        window = self.endpoints.get(limit.name)
+        if window is None:
+            window = self.endpoints[limit.name] = RateWindow(limit.name, limit.minutely)
+        return window
+
+    def window(self, name: str) -> RateWindow:
+        """Return the window that a token belongs to."""
+        return self.minute if name == MINUTELY else self.endpoints[name]
+
+    def windows(self) -> list[RateWindow]:
+        """Return all windows."""
+        return [self.minute, *self.endpoints.values()]
+
+    def has_room(self, now: float) -> bool:
+        """Return whether the account has room for one more interactive request."""
+        return self.minute.room(now) > 0 and self.day.room(now) > 0
+
+    def has_bulk_room(self, now: float) -> bool:
+        """Return whether the day has more left than bulk work must leave unused."""
+        return self.day.room(now, self._reserve("bulk")) > 0
+
+    def has_endpoint_room(self, endpoint: EndpointLimit, now: float) -> bool:
+        """Return whether the endpoint's own limit has room."""
+        return self.endpoint(endpoint).room(now) > 0
+
+    def earliest(
+        self, lane: Lane, endpoint: EndpointLimit | None, now: float, nth: int = 1, *, surely: bool = False
+    ) -> Opening:
+        """Return when the nth such request may be sent at the earliest, as far as known."""
+        at, window = self.minute.opens_at(now, nth, surely=surely), self.minute
+        if endpoint is not None:
+            own = self.endpoint(endpoint)
+            own_at = own.opens_at(now, nth, surely=surely)
+            if own_at > at:
+                at, window = own_at, own
+        daily = self.day.opens_at(now, self._reserve(lane), nth)
+        if daily > at:
+            return Opening(daily, "daily", self.day.basis())
+        return Opening(at, window.name, window.basis(now))
+
+    def waits_for_answer(self, scope: str, now: float, nth: int) -> bool:
+        """Return whether only the answer to a probe keeps the nth such request from being sent."""
+        return any(window.name == scope and window.waits_for_answer(now, nth) for window in self.windows())
+
+    def bulk_obstacle(self) -> str | None:
+        """Return why bulk work can never be sent, or None if it can."""
+        reserve, limit = self._reserve("bulk"), self.day.limit
+        if reserve < limit:
+            return None
+        return f"bulk_reserve must be less than the {limit} requests of a day, got {reserve}"
 
     def _reserve(self, lane: Lane) -> int:
         if lane == "interactive":
             return 0
-        return self.day.limit // 20 if self._bulk_reserve is None else self._bulk_reserve
+        return self.day.limit // 20 if self.bulk_reserve is None else self.bulk_reserve
 
-    def spend(self, endpoint: Bucket | None, now: float) -> tuple[Spend, ...]:
-        """Take the tokens for one request, all at once."""
-        self.sent += 1
-        self.day.spend(now)
-        spend = self.minute.spend(now)
-        return (spend,) if endpoint is None else (spend, endpoint.spend(now))
+    def resync(self, now: float, wall: float) -> None:
+        """Adapt to a machine that was suspended."""
+        self.day.resync(now, wall)
 
-    def unsent(self, spends: tuple[Spend, ...]) -> None:
-        """The request never reached the server."""
-        self.sent -= 1
+    def unsent(self, tokens: Tokens) -> None:
+        """Record that a request never reached the server."""
         self.day.unsent()
-        for spend in spends:
-            spend.bucket.unsent(spend)
+        for token in tokens:
+            self.window(token.name).unsent(token)
 
-    def lost(self, spends: tuple[Spend, ...], now: float) -> None:
-        """The server may or may not have counted the request."""
-        for spend in spends:
-            spend.bucket.lost(spend, now)
+    def lost(self, tokens: Tokens, now: float) -> None:
+        """Record that the server may or may not have counted a request."""
+        for token in tokens:
+            self.window(token.name).lost(token, now)
 
-    def answered(
-        self, spends: tuple[Spend, ...], status: int, headers: Mapping[str, str], now: float
-    ) -> None:
+    def answered(self, tokens: Tokens, report: QuotaReport, now: float, wall: float) -> None:
         """Learn from an answer."""
-        told = read_headers(headers)
-        refused = status == TOO_MANY_REQUESTS
-        limit = told.minutely_limit
-        # A shortcut: without a limit there is nothing to weigh.
-        meant = spends[0] if limit is None and len(spends) == 1 else self._meant(spends, limit)
-        if meant is not None:
-            bucket = meant.bucket
+        token, limit = tokens[0], report.minutely_limit
+        reported = self._reported_token(tokens, limit)
+        if reported is not None:
+            window = self.window(reported.name)
             if limit is not None:
-                bucket.limit, bucket.confirmed = limit, True
-            if told.minutely_remaining is not None:
-                bucket.observe(meant, bucket.limit - told.minutely_remaining, now)
-            elif refused and told.daily_remaining != 0:
-                bucket.observe(meant, bucket.limit, now)
-        is_today = self._learn_day(spends[0], told, now)
-        if not refused:
-            for spend in spends:
-                spend.bucket.answered(spend, now)
-            return
-        self.refused += 1
-        # An answer of yesterday says nothing of today; without an end of today the clocks may just differ.
-        if told.daily_remaining == 0 and (is_today or not self.day.known_end):
-            self.day.refused()
-        retry_after = read_retry_after(headers, self.wall())
-        culprits = self._culprits(spends, told, meant)
-        for spend in spends:
-            if spend in culprits:
-                spend.bucket.refused(spend, now, retry_after)
+                window.limit, window.confirmed = limit, True
+            if report.minutely_remaining is not None:
+                window.observe(reported, window.limit - report.minutely_remaining, now)
+            elif report.is_refusal and report.daily_remaining != 0:
+                window.observe(reported, window.limit, now)
+        uncounted = token.concurrent - 1 + self.minute.sent - token.ordinal
+        self.day.learn(report, sent_at=token.sent_at, uncounted=uncounted, now=now, wall=wall)
+        refusing = self._refusing_tokens(tokens, report, reported) if report.is_refusal else ()
+        for token in tokens:
+            window = self.window(token.name)
+            if token in refusing:
+                window.refused(token, now, report.retry_after)
+            elif report.is_refusal:
+                window.lost(token, now)
             else:
-                spend.bucket.lost(spend, now)
+                window.answered(token, now)
 
-    def _meant(self, spends: tuple[Spend, ...], limit: int | None) -> Spend | None:
-        """Whose numbers the minutely headers are, which the vendor leaves open; None when they don't say."""
+    def _reported_token(self, tokens: Tokens, limit: int | None) -> Token | None:
+        """Return the token whose limit the minutely headers report, which the vendor leaves open."""
         minute = self.minute
-        if len(spends) == 1:
-            # Less than known may be the limit of an endpoint that nobody knew has one, unless told again.
-            if limit is None or limit >= minute.limit or not minute.confirmed or limit == self._rumour:
-                self._rumour = None
-                return spends[0]
-            self._rumour = limit
-            return None
-        account, there = spends
+        if len(tokens) == 1:
+            # Less than known may be the limit of an endpoint, until a second answer in a row confirms it.
+            if limit is None:
+                return tokens[0]
+            is_rumour = limit < minute.limit and minute.confirmed and limit != self.rumoured_limit
+            self.rumoured_limit = limit if is_rumour else None
+            return None if is_rumour else tokens[0]
+        account, own = tokens
         if limit is None:
             return None
-        if limit == there.bucket.limit or (minute.confirmed and limit != minute.limit):
-            return there
+        if limit == self.window(own.name).limit or (minute.confirmed and limit != minute.limit):
+            return own
         return account
 
-    def _culprits(
-        self, spends: tuple[Spend, ...], told: QuotaHeaders, meant: Spend | None
-    ) -> tuple[Spend, ...]:
-        """Whose limit an answer 429 is about, all when it doesn't say; none when it is about the day's."""
-        if told.daily_remaining == 0:
+    def _refusing_tokens(self, tokens: Tokens, report: QuotaReport, reported: Token | None) -> Tokens:
+        """Return the tokens whose limit a 429 is about: all if it does not say, none if it is the day's."""
+        if report.daily_remaining == 0:
             return ()
-        if len(spends) == 1 or meant is None:
-            return spends
-        if meant is spends[0] and told.minutely_remaining:
-            return spends[1:]
-        return (meant,)
+        if len(tokens) == 1 or reported is None:
+            return tokens
+        if reported is tokens[0] and report.minutely_remaining:
+            return tokens[1:]
+        return (reported,)
 
-    def _learn_day(self, spend: Spend, told: QuotaHeaders, now: float) -> bool:
-        """Whether the numbers are of the day that is now."""
-        day, reset = self.day, told.daily_reset
-        if reset != day.reset and reset is not None and not day.ends(reset, now):
-            return False
-        if told.daily_limit is not None:
-            day.limit = told.daily_limit
-        if told.daily_remaining is not None:
-            day.observe(day.limit - told.daily_remaining, spend.flying - 1 + self.minute.sent - spend.ordinal)
-        return True
+    def begin_turn(self, now: float) -> None:
+        """Prepare for a process to act: allow for crashed processes, and for a clock that was put back."""
+        if now < self.acted_at:
+            self._shift(now - self.acted_at)
+        self.acted_at = now
+        for window in self.windows():
+            window.expire(now)
+
+    def find(self, tokens: Tokens) -> Tokens | None:
+        """Return this state's own copy of tokens that a process holds; None if it does not know them."""
+        own: list[Token] = []
+        for token in tokens:
+            window = self.minute if token.name == MINUTELY else self.endpoints.get(token.name)
+            known = None if window is None else window.in_flight.get(token.ordinal)
+            if known is None or known.holder != token.holder:
+                return None
+            own.append(known)
+        return tuple(own)
+
+    def release(self, holder: str, held: AbstractSet[tuple[str, int]]) -> None:
+        """Take back the tokens of a process that never learned of their grant, as its turn failed."""
+        for window in self.windows():
+            for token in list(window.in_flight.values()):
+                if token.holder == holder and (token.name, token.ordinal) not in held:
+                    window.unsent(token)
+                    if window is self.minute:
+                        self.day.unsent()
+
+    def _shift(self, seconds: float) -> None:
+        self.day.shift(seconds)
+        for window in self.windows():
+            window.shift(seconds)

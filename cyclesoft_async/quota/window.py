@@ -1,221 +1,273 @@
-"""One moving-window limit, seen from outside: a pure state machine over `now`, which knows no clock.
+"""Moving-window rate limit as its client sees it: plain state, no clock, no I/O.
 
-The server counts a request at some moment between its sending and its answer. A token that comes back one
-window after the *answer* is therefore never back before the server has forgotten the request.
+The server counts a request at some moment between its sending and its answer. A token therefore returns one
+window after the *answer*: never before the server has forgotten the request.
 
-Others may spend from the same window, and only the answers tell of it: `used` counts ours and theirs. Which
-of our own the server had counted by then is known only within bounds, because answers overlap:
+Other clients may spend from the same limit, and only answers reveal it. `used` counts their requests and
+ours. How many of ours the server had counted by then is known within bounds, because requests overlap:
 
-* at most all that were sent before the answer came and could still be in the window;
-* at least those whose answers had come before the request was sent, and that were sent within the window.
+* at most all that held a token when the request was sent, and all that were sent since;
+* at least those sent within the window whose answers arrived before the request was sent.
 
-So others use between `used - most` and `used - least`. The lower bound is proof; without proof nobody else is
-assumed, which costs nothing. Once there is proof, the upper bound of the freshest answer holds while requests
-are in flight. When all have been answered the lower one is exact, because the request that the server counted
-last saw all others.
+Foreign use therefore lies between `used` minus the first (`foreign_min`, a proof) and `used` minus the second
+(`foreign_max`). Without proof no foreign use is assumed, which costs nothing. With proof, the upper bound of
+the freshest answer holds while requests are in flight. Once all are answered the lower bound is exact: the
+request that the server counted last saw all of them.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right, insort
 from math import inf
 
 from msgspec import Struct
 
-from .ledger import MemoryLedger
+__all__ = ["WINDOW", "RateWindow", "Token"]
 
-__all__ = ["Bucket", "Spend"]
+WINDOW = 60.0
+"""Seconds of the vendor's moving window."""
+
+_LONGEST_PAUSE = 600.0
+"""Seconds until a probe finds out whether a Retry-After of a day was meant."""
 
 
-class Spend(Struct, eq=False):
-    """One token, spent on one request, and what was known when the request was sent."""
+class Token(Struct, eq=False, array_like=True):
+    """One unit of a limit, taken for one request, with what was known when the request was sent."""
 
-    bucket: Bucket
-    sent_at: float
+    name: str
+    """The limit's name."""
     ordinal: int
+    sent_at: float
     held: int
-    flying: int
+    """Tokens that had not returned then, itself included."""
+    concurrent: int
+    """Requests in flight then, itself included."""
+    holder: str = ""
+    """The process that sent the request, where several share a quota."""
+    expires_at: float = inf
+    """When the request counts as lost if its process has crashed."""
 
 
-class Bucket:
-    """A limit of so many requests in a moving window of so many seconds.
+class RateWindow(Struct, eq=False):
+    """A limit of requests in a moving window.
 
-    A wary bucket lets one request go at a time, or one every twelfth of the window when answers are slow. It
-    is wary at the start if told so, after a refusal, and when others spend and nothing was heard for a while.
-    What becomes of a request that was sent since then clears the view, unless it never reached the server.
+    A probing window grants one request at a time, or one every twelfth of the window while answers are slow.
+    It probes after a 429, and when foreign use is known but not fresh. The outcome of a request that was sent
+    since then ends the probing, unless that request never reached the server.
     """
 
-    def __init__(
-        self, name: str, limit: int, window: float, ledger: MemoryLedger, *, wary: bool = False
-    ) -> None:
-        self.name = name
-        self.limit = limit
-        self.confirmed = False
-        self.in_flight = 0
-        self.sent = 0
-        self._window = window
-        self._moment = window / 60
-        self._patience = window / 12
-        self._ledger = ledger
-        # The sendings that the server surely counted or will count, oldest first.
-        self._sends: deque[float] = deque()
-        self._last_sent = -inf
-        # Wary since that many were sent; None: not wary.
-        self._wary: int | None = 0 if wary else None
-        self._paused_until = -inf
-        self._pause = self._moment
-        self._proven = 0
-        self._ceiling = 0
-        # Counts while others' use is proven: when that was heard of last, and until when it is fresh.
-        self._heard = -inf
-        self._fresh_until = inf
-        self._freshest = 0
+    name: str
+    limit: int
+    confirmed: bool = False
+    seconds: float = WINDOW
+    sent: int = 0
+    last_sent: float = -inf
+    in_flight: dict[int, Token] = {}
+    returns: list[float] = []
+    """When the tokens of answered requests return, earliest first."""
+    counted: list[float] = []
+    """Sending times of the requests that the server surely counted or will count, earliest first."""
+    probing_since: int | None = None
+    """How many had been sent when probing began; None while not probing."""
+    paused_until: float = -inf
+    backoff: float = WINDOW / 60
+    foreign_min: int = 0
+    foreign_max: int = 0
+    foreign_seen_at: float = -inf
+    foreign_fresh_until: float = inf
+    freshest: int = 0
+    """The highest ordinal that an answer has reported on."""
+
+    def take(self, now: float) -> Token | None:
+        """Take a token for a request that is sent at `now`; None if there is no room."""
+        if self.probing_since is None and not self.foreign_min:
+            if self._held(now) >= self.limit:
+                return None
+        elif self.room(now) <= 0:
+            return None
+        return self.spend(now)
+
+    def spend(self, now: float) -> Token:
+        """Take a token for a request that is sent at `now`; the caller has seen that there is room."""
+        if now > self.foreign_fresh_until:
+            self._lose_sight(now)
+        counted, in_flight = self.counted, self.in_flight
+        if counted and counted[0] <= now - self.seconds:
+            self._forget_counted(now)
+        counted.append(now)
+        self.sent = ordinal = self.sent + 1
+        self.last_sent = now
+        concurrent = len(in_flight) + 1
+        token = in_flight[ordinal] = Token(
+            self.name, ordinal, now, concurrent + len(self.returns), concurrent
+        )
+        return token
 
     def room(self, now: float) -> int:
-        """How many requests may be sent at `now`; zero or less: none."""
-        if now < self._paused_until:
+        """Return how many requests may be sent at `now`; zero or less for none."""
+        if now < self.paused_until:
             return 0
-        room = self.limit - self._ledger.held(now)
-        if self._proven:
-            room -= self._foreign(now)
-            if self._wary is None and now > self._fresh_until:
-                return min(room, 1)
-        if self._wary is None or room <= 0:
-            return room
-        return 0 if self._is_probing(now) else 1
+        room = self.limit - self._held(now) - self._foreign(now)
+        if self.probing_since is not None and room > 0:
+            return 0 if self._has_probe(now) else 1
+        return min(room, 1) if self.foreign_min and now > self.foreign_fresh_until else room
 
     def opens_at(self, now: float, nth: int = 1, *, surely: bool = False) -> float:
-        """When the nth request may go at the earliest, as far as known; `now` when it may go at once.
+        """Return the earliest time the nth request may be sent; `now` if at once.
 
-        Surely not before: without counting on what the answer to a request in flight may still refute.
+        With `surely`, what the answer to a request in flight may still refute does not count.
         """
-        refutable = surely and self.in_flight > 0
-        at = max(now, self._paused_until)
-        if self._is_probing(now) and not refutable:
-            at = max(at, self._last_sent + self._patience)
+        refutable = surely and bool(self.in_flight)
+        at = max(now, self.paused_until)
+        if self._has_probe(now) and not refutable:
+            at = max(at, self.last_sent + self.seconds / 12)
         rounds, ahead = divmod(nth - 1, self.limit)
-        foreign = self._foreign(now) if self._proven and not refutable else 0
-        missing = ahead + 1 + self._ledger.held(now) + foreign - self.limit
+        foreign = 0 if refutable else self._foreign(now)
+        missing = ahead + 1 + self._held(now) + foreign - self.limit
         if missing > 0:
-            back = min(self._ledger.back_at(missing), now + self._window)
-            at = max(at, min(back, self._heard + self._window) if foreign else back)
-        return at + rounds * self._window
+            back = now + self.seconds
+            if missing <= len(self.returns):
+                back = min(back, self.returns[missing - 1])
+            at = max(at, min(back, self.foreign_seen_at + self.seconds) if foreign else back)
+        return at + rounds * self.seconds
 
-    def waits_for_answer(self, now: float, nth: int) -> bool:
-        """Whether there is room for the nth request but for the answer to one that goes alone."""
-        return self._is_probing(now) and self.unused(now) >= nth
+    def waits_for_answer(self, now: float, nth: int = 1) -> bool:
+        """Return whether only the answer to a probe keeps the nth request from being sent."""
+        return self._has_probe(now) and self.unused(now) >= nth
 
     def unused(self, now: float) -> int:
-        """How much of the limit nobody uses at `now`, as far as known."""
-        return self.limit - self._ledger.held(now) - (self._foreign(now) if self._proven else 0)
+        """Return how much of the limit is unused at `now`, as far as known."""
+        return self.limit - self._held(now) - self._foreign(now)
 
     def empty_at(self, now: float) -> float:
-        """When nothing of the limit is used any more if nothing else is sent, as far as known."""
+        """Return when nothing of the limit is used any more if no further request is sent."""
         at = now
         if self.in_flight:
-            at = now + self._window
-        elif held := self._ledger.held(now):
-            at = self._ledger.back_at(held)
-        return max(at, self._heard + self._window) if self._proven else at
+            at = now + self.seconds
+        elif self._held(now):
+            at = self.returns[-1]
+        return max(at, self.foreign_seen_at + self.seconds) if self.foreign_min else at
+
+    def basis(self, now: float) -> str:
+        """Return what the verdict "no room" rests on."""
+        if now < self.paused_until:
+            return "the server refused with status 429"
+        if self._foreign(now):
+            return "by the server's count, which includes other clients' requests"
+        return "by this client's own count"
+
+    def answered(self, token: Token, at: float) -> None:
+        """Record an answer: the token returns one window from `at`."""
+        del self.in_flight[token.ordinal]
+        returns, back = self.returns, at + self.seconds
+        if returns and returns[-1] > back:
+            insort(returns, back)
+        else:
+            returns.append(back)
+        if self.probing_since is not None and token.ordinal > self.probing_since:
+            self.probing_since, self.backoff = None, self.seconds / 60
+
+    def unsent(self, token: Token) -> None:
+        """Record that the request never reached the server: the token returns at once."""
+        del self.in_flight[token.ordinal]
+        self._uncount(token)
+
+    def lost(self, token: Token, at: float) -> None:
+        """Record an unknown outcome: the server may have counted the request, but did not say it has room."""
+        backoff = self.backoff
+        self.answered(token, at)
+        self.backoff = backoff
+        self._uncount(token)
+
+    def refused(self, token: Token, at: float, retry_after: float | None) -> None:
+        """Handle a 429: pause with exponential backoff, then probe with one request.
+
+        `retry_after` only lengthens the pause. Refusals of requests that were sent together count as one.
+        """
+        is_news = self.probing_since is None or token.ordinal > self.probing_since
+        self.lost(token, at)
+        self.probing_since = self.sent
+        if is_news:
+            self.paused_until = max(self.paused_until, at + self.backoff)
+            self.backoff = min(2 * self.backoff, self.seconds)
+        if retry_after is not None and at + retry_after >= self.paused_until:
+            self.paused_until = at + min(retry_after, _LONGEST_PAUSE)
+            if self.foreign_min:  # the server has room by then, despite the foreign use seen so far
+                self.foreign_seen_at = min(self.foreign_seen_at, self.paused_until - self.seconds)
+                self.foreign_fresh_until = self.foreign_seen_at + self.seconds / 60
+
+    def observe(self, token: Token, used: int, at: float) -> None:
+        """Learn how much was used when the server counted this request; comes before its outcome."""
+        if at > self.foreign_fresh_until:
+            self._lose_sight(at)
+        counted = self.counted
+        if counted and counted[0] <= at - self.seconds:
+            self._forget_counted(at)
+        later = self.sent - token.ordinal
+        most = token.held + later
+        least = len(counted) - later - token.concurrent + 1
+        if token.ordinal > self.freshest:
+            self.freshest, self.foreign_max = token.ordinal, used - least
+            if self.foreign_min or used > most:
+                self.foreign_min = max(0, min(max(self.foreign_min, used - most), used - least))
+        # An older request's answer is older news: it may prove more, but it takes nothing back.
+        elif used - most > self.foreign_min:
+            self.foreign_min = used - most
+            self.foreign_max = max(self.foreign_max, self.foreign_min)
+        if self.foreign_min:
+            self.foreign_seen_at, self.foreign_fresh_until = at, at + self.seconds / 60
+        else:
+            self.foreign_fresh_until = inf
+
+    def expire(self, now: float) -> None:
+        """Treat requests of crashed processes as lost; they prove nothing about the server's room."""
+        probing_since = self.probing_since
+        for token in [token for token in self.in_flight.values() if token.expires_at <= now]:
+            self.lost(token, token.expires_at)
+            self.probing_since = probing_since
+
+    def shift(self, seconds: float) -> None:
+        """Move every time: the clock was put back or forward."""
+        self.returns = [at + seconds for at in self.returns]
+        self.counted = [at + seconds for at in self.counted]
+        for token in self.in_flight.values():
+            token.sent_at += seconds
+            token.expires_at += seconds
+        self.last_sent += seconds
+        self.paused_until += seconds
+        self.foreign_seen_at += seconds
+        self.foreign_fresh_until += seconds
+
+    def _held(self, now: float) -> int:
+        returns = self.returns
+        if returns and returns[0] <= now:
+            del returns[: bisect_right(returns, now)]
+        return len(self.in_flight) + len(returns)
 
     def _foreign(self, now: float) -> int:
-        if now >= self._heard + self._window:
+        if not self.foreign_min or now >= self.foreign_seen_at + self.seconds:
             return 0
-        return self._ceiling if self.in_flight else self._proven
+        return self.foreign_max if self.in_flight else self.foreign_min
 
-    def _is_probing(self, now: float) -> bool:
-        """Whether a request that goes alone is on its way, and not for long."""
+    def _has_probe(self, now: float) -> bool:
         return (
-            self._wary is not None
-            and self.sent > self._wary
-            and self.in_flight > 0
-            and now < self._last_sent + self._patience
+            self.probing_since is not None
+            and self.sent > self.probing_since
+            and bool(self.in_flight)
+            and now < self.last_sent + self.seconds / 12
         )
 
-    def _pass_time(self, now: float) -> None:
-        """Nothing was heard for a while: keep in mind what that means, before something else happens."""
-        if self._wary is None:
-            self._wary = self.sent
-        if now >= self._heard + self._window:
-            self._proven = self._ceiling = 0
-            self._fresh_until = inf
+    def _lose_sight(self, now: float) -> None:
+        """Foreign use is known but no longer fresh: probe, and forget it after a window."""
+        if self.probing_since is None:
+            self.probing_since = self.sent
+        if now >= self.foreign_seen_at + self.seconds:
+            self.foreign_min = self.foreign_max = 0
+            self.foreign_fresh_until = inf
 
-    def spend(self, now: float) -> Spend:
-        """Take a token for a request that is sent at `now`, when there is room, as `room` just said."""
-        if now > self._fresh_until:
-            self._pass_time(now)
-        held = self._ledger.take()
-        self.in_flight += 1
-        self.sent += 1
-        self._last_sent = now
-        sends, gone = self._sends, now - self._window
-        while sends and sends[0] <= gone:
-            sends.popleft()
-        sends.append(now)
-        return Spend(self, now, self.sent, held, self.in_flight)
+    def _forget_counted(self, now: float) -> None:
+        del self.counted[: bisect_right(self.counted, now - self.seconds)]
 
-    def answered(self, spend: Spend, now: float) -> None:
-        """The answer came: the token comes back one window from `now`."""
-        self._ledger.give_back_at(now + self._window)
-        self.in_flight -= 1
-        if self._wary is not None and spend.ordinal > self._wary:
-            self._wary, self._pause = None, self._moment
-
-    def unsent(self, spend: Spend) -> None:
-        """The request never reached the server: the token is back at once, and nothing was learned."""
-        self._ledger.give_back()
-        self.in_flight -= 1
-        self._uncount(spend)
-
-    def lost(self, spend: Spend, now: float) -> None:
-        """The server may or may not have counted the request: the token comes back one window from `now`."""
-        pause = self._pause
-        self.answered(spend, now)
-        self._pause = pause  # the server has not said that it has room
-        self._uncount(spend)
-
-    def refused(self, spend: Spend, now: float, retry_after: float | None) -> None:
-        """The server had no room: nobody goes for a while, longer every time, then one goes alone."""
-        news = self._wary is None or spend.ordinal > self._wary
-        self.lost(spend, now)
-        self._wary = self.sent
-        if retry_after is not None:
-            self._paused_until = max(self._paused_until, now + retry_after)
-            if self._proven:
-                self._heard = min(self._heard, now + retry_after - self._window)
-                self._fresh_until = self._heard + self._moment
-        elif news:
-            self._paused_until = now + self._pause
-            self._pause = min(2 * self._pause, self._window)
-
-    def _uncount(self, spend: Spend) -> None:
-        if self._sends and self._sends[0] <= spend.sent_at:
-            self._sends.remove(spend.sent_at)
-
-    def observe(self, spend: Spend, used: int, now: float) -> None:
-        """Learn how much was used when the server counted this request; comes before `answered`."""
-        if now > self._fresh_until:
-            self._pass_time(now)
-        sends, gone = self._sends, now - self._window
-        while sends and sends[0] <= gone:
-            sends.popleft()
-        later = self.sent - spend.ordinal
-        most = spend.held + later
-        least = len(sends) - later - spend.flying + 1
-        if spend.ordinal > self._freshest:
-            self._freshest, self._ceiling = spend.ordinal, used - least
-            if self._proven or used > most:
-                self._proven = max(0, min(max(self._proven, used - most), used - least))
-        # What an older request saw is older news: it may prove more, but it takes nothing back.
-        elif used - most > self._proven:
-            self._proven = used - most
-            self._ceiling = max(self._ceiling, self._proven)
-        if self._proven:
-            self._heard, self._fresh_until = now, now + self._moment
-        else:
-            self._fresh_until = inf
-
-    def __repr__(self) -> str:
-        return (
-            f"<Bucket {self.name}: limit {self.limit}, {self.in_flight} in flight, others use {self._proven}>"
-        )
+    def _uncount(self, token: Token) -> None:
+        if self.counted and self.counted[0] <= token.sent_at:
+            self.counted.remove(token.sent_at)

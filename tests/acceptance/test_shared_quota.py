@@ -1,4 +1,4 @@
-"""Several processes, one account, one PostgreSQL: nobody is refused, and nearly all of the quota is used."""
+"""Several processes share an account on PostgreSQL: none is refused, and the quota is nearly used up."""
 
 import json
 import subprocess
@@ -39,7 +39,7 @@ def _tell(program: subprocess.Popen[str]) -> None:
 
 
 def _share(database: str, windows: int, speed: float) -> float:
-    """Spend the quota of so many windows; returns the least seconds possible as a share of those it took."""
+    """Spend the quota of some windows; return the least possible seconds as a share of those it took."""
     requests = LIMIT * windows // PROCESSES
     with ExitStack() as programs:
         server = programs.enter_context(_program("serve", LIMIT, speed))

@@ -1,78 +1,91 @@
-"""The ledger's function on a real PostgreSQL, in virtual time: a turn sees the moment that it is told."""
+"""Processes that share an account's state, in virtual time: each turn loads, acts and stores."""
 
-import asyncio
-from collections.abc import Sequence
+from __future__ import annotations
 
 import msgspec
-import psycopg
 
-from cyclesoft_async.quota import EndpointLimit, Lane
-from cyclesoft_async.quota.postgres import migrate
-from cyclesoft_async.quota.postgres.messages import Ask, Reply
-from cyclesoft_async.quota.postgres.state import SharedAccount
-from cyclesoft_async.quota.window import Bucket
+from cyclesoft_async.quota.headers import ReportReader
+from cyclesoft_async.quota.postgres.holder import OutcomeKind, TokenHolder
+from cyclesoft_async.quota.state import AccountState, Tokens
 
-EPOCH = 1_750_000_000.0
-INVOICES = EndpointLimit("create-invoices", 15)
+from .limiter import EPOCH, INVOICES
+
 LEASE = 90.0
-VIRTUAL_CLOCK = """
-    CREATE OR REPLACE FUNCTION cyclesoft.quota_clock() RETURNS double precision LANGUAGE sql VOLATILE AS $$
-        SELECT current_setting('test.now')::double precision
-    $$
-"""
-
-Line = tuple[Lane, Bucket | None, int]
 
 
-class VirtualLedger:
-    """Takes the turns of any number of processes; `now` is unix seconds."""
+class VirtualRow:
+    """An account's row in the database, and the database's clock in unix seconds."""
 
-    def __init__(self, url: str) -> None:
-        asyncio.run(migrate(url))
-        self._connection = psycopg.connect(url, autocommit=True)
-        self._connection.execute(VIRTUAL_CLOCK)
-        self._connection.execute("SET search_path = cyclesoft; SET synchronous_commit = off")
-        self.now = EPOCH
+    def __init__(self) -> None:
+        self.now = float(EPOCH)
+        self.store(AccountState())
 
-    def wall(self) -> float:
-        return self.now
+    def load(self) -> AccountState:
+        return msgspec.msgpack.decode(self._stored, type=AccountState)
 
-    def close(self) -> None:
-        self._connection.close()
+    def store(self, state: AccountState) -> None:
+        self._stored = msgspec.msgpack.encode(state)
 
-    def process(self, name: str, holder: str, reserve: int | None = None) -> SharedAccount:
-        """What a process knows that has just started."""
-        return SharedAccount(
-            Ask(
-                account=name,
-                holder=holder,
-                turn=0,
-                heard=0,
-                lease=LEASE,
-                daily=15_000,
-                reserve=reserve,
-                slots=0,
-                wishes=[],
-                reports=[],
-            ),
-            self.wall,
-        )
 
-    def turn(self, process: SharedAccount, *lines: Line, slots: int = 100, arrives: bool = True) -> Reply:
-        """Take a turn; the process hears of it if the reply arrives."""
-        reply = self.send(process.ask(list(lines), slots, LEASE, self.now))
-        if arrives:
-            process.learn(reply, self.now)
-        return reply
+class VirtualProcess:
+    """One process that uses the account; its clock began with it."""
 
-    def send(self, ask: Ask) -> Reply:
-        """What the database makes of a turn."""
-        row = self.query(
-            "SELECT set_config('test.now', %s, false), quota_turn(%s::text::jsonb)::text",
-            repr(self.now),
-            msgspec.json.encode(ask).decode(),
-        )[0]
-        return msgspec.json.decode(str(row[1]), type=Reply)
+    def __init__(self, row: VirtualRow, bulk_reserve: int | None = None) -> None:
+        self._row = row
+        self._began_at = row.now
+        self._bulk_reserve = bulk_reserve
+        self._holder = TokenHolder()
+        self._reader = ReportReader()
 
-    def query(self, statement: str, *parameters: object) -> Sequence[tuple[object, ...]]:
-        return self._connection.execute(statement.encode(), parameters).fetchall()
+    def turn(
+        self,
+        plain: int = 0,
+        bulk: int = 0,
+        invoices: int = 0,
+        *,
+        is_committed: bool = True,
+        arrives: bool = True,
+    ) -> list[Tokens]:
+        """Return the tokens for as many of these calls as may be sent.
+
+        Args:
+            plain: Interactive calls.
+            bulk: Bulk calls.
+            invoices: Interactive calls of the endpoint with a limit of its own.
+            is_committed: Whether the database stores the turn.
+            arrives: Whether this process learns that it does.
+        """
+        row, state = self._row, self._row.load()
+        state.bulk_reserve = self._bulk_reserve
+        self._holder.begin_turn(state, row.now, self._now())
+        granted: list[Tokens] = []
+        for count, endpoint, is_bulk in (
+            (plain, None, False),
+            (invoices, INVOICES, False),
+            (bulk, None, True),
+        ):
+            for _ in range(count):
+                if is_bulk and not state.has_bulk_room(row.now):
+                    break
+                tokens = state.take(endpoint, row.now)
+                if tokens is None:
+                    break
+                self._holder.hold(tokens, row.now + LEASE)
+                granted.append(tokens)
+        if is_committed:
+            row.store(state)
+        if is_committed and arrives:
+            self._holder.commit_turn()
+            return granted
+        self._holder.fail_turn()
+        return []
+
+    def answered(self, tokens: Tokens, status: int, headers: dict[str, str]) -> None:
+        report = self._reader.read(status, headers, self._row.now)
+        self._holder.record(tokens, "answered", self._now(), report)
+
+    def record(self, tokens: Tokens, kind: OutcomeKind) -> None:
+        self._holder.record(tokens, kind, self._now(), self._reader.read(0, {}, 0.0))
+
+    def _now(self) -> float:
+        return self._row.now - self._began_at

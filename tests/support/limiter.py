@@ -34,7 +34,7 @@ def headers(
     reset: float | None = None,
     retry_after: str | None = None,
 ) -> dict[str, str]:
-    told = {
+    values = {
         "X-RateLimit-Minutely-Limit": limit,
         "X-RateLimit-Minutely-Remaining": remaining,
         "X-RateLimit-Daily-Limit": daily_limit,
@@ -42,15 +42,15 @@ def headers(
         "X-RateLimit-Daily-Reset": None if reset is None else int(EPOCH + reset),
         "Retry-After": retry_after,
     }
-    return {name: str(value) for name, value in told.items() if value is not None}
+    return {name: str(value) for name, value in values.items() if value is not None}
 
 
 async def a_limiter(
-    told: dict[str, str] | None = None, *, max_concurrent: int = 32, bulk_reserve: int | None = None
+    reported: dict[str, str] | None = None, *, max_concurrent: int = 32, bulk_reserve: int | None = None
 ) -> Limiter:
     """A limiter that has had its first answer."""
     limiter = Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve, wall=wall)
-    (await limiter.acquire()).answered(200, told or {})
+    (await limiter.acquire()).answered(200, reported or {})
     return limiter
 
 

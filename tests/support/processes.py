@@ -26,7 +26,7 @@ FAST_CLOCK = """
 
 
 def run_fast(main: Coroutine[object, object, None], speed: float) -> None:
-    """Run it in a loop whose clock is so many times as fast as others."""
+    """Run it in a loop whose clock is `speed` times as fast as others."""
 
     class FastSelector(DefaultSelector):
         def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
@@ -49,7 +49,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def told() -> None:
+async def line_read() -> None:
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
 
 
@@ -59,12 +59,12 @@ async def serve(limit: int, speed: float) -> None:
         orders=1, minutely_limit=limit, latency=(0.05, 0.3), clock=fast_wall(speed)
     ) as sandbox:
         say(sandbox.url)
-        await told()
+        await line_read()
         say(json.dumps([sandbox.requests, sandbox.refused]))
 
 
 async def spend(database: str, base_url: str, requests: int, tasks: int) -> None:
-    """On a line, send so many requests by so many tasks; say what was counted, and when the answers came."""
+    """On a line, send requests by several tasks; print what was counted, and when the answers came."""
     answered: list[float] = []
     todo = iter(range(requests))
     async with CycleSoftSession(
@@ -77,18 +77,18 @@ async def spend(database: str, base_url: str, requests: int, tasks: int) -> None
                 answered.append(time.time())
 
         say("ready")
-        await told()
+        await line_read()
         await asyncio.gather(*(work() for _ in range(tasks)))
         say(json.dumps([cs.quota.sent, cs.quota.refused, answered]))
 
 
 async def hold(database: str, count: int) -> None:
-    """Take so many tokens of a limit of 10, say so, and do nothing with them."""
+    """Take `count` tokens of a limit of 10, report it, and do nothing with them."""
     limiter = PostgresLedger(database).limiter("user", HOST, max_concurrent=32, bulk_reserve=None)
     (await limiter.acquire()).answered(200, {"X-RateLimit-Minutely-Limit": "10"})
     permits = [await limiter.acquire() for _ in range(count)]
     say("ready")
-    await told()
+    await line_read()
     for permit in permits:
         permit.unsent()
 

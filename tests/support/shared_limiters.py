@@ -34,10 +34,10 @@ async def limiters(
             await limiter.aclose()
 
 
-async def first(limiter: Limiter, told: dict[str, str]) -> None:
-    """The first answer, which teaches the limits, told to everybody."""
+async def first(limiter: Limiter, reported: dict[str, str]) -> None:
+    """Send the first request, whose answer teaches the limits."""
     with anyio.fail_after(SOON):
-        (await limiter.acquire()).answered(200, told)
+        (await limiter.acquire()).answered(200, reported)
 
 
 async def go(limiter: Limiter, count: int, *, lane: Lane = "interactive") -> list[Permit]:

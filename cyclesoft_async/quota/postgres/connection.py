@@ -1,93 +1,112 @@
-"""The connection to the database: opened when needed, dropped when in doubt, never waited for without end."""
+"""Connection to the ledger's database: opened when needed, closed after any failure."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from importlib import resources
 from typing import Final, cast
 
 import msgspec
+import psycopg
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
-from . import migrations
-from .errors import as_link_error
-from .messages import Ask, Reply
+from cyclesoft_async._postgres.connection import connect
+from cyclesoft_async._postgres.dsn import Dsn
+from cyclesoft_async._postgres.errors import ErrorTypes, translated
+from cyclesoft_async._postgres.migrations import Part, prepare
+from cyclesoft_async._postgres.migrations import migrate as migrate_parts
+from cyclesoft_async.quota.state import AccountState
 
-__all__ = ["CALL_SECONDS", "Link"]
+__all__ = ["TURN_SECONDS", "LedgerConnection", "TurnError", "migrate_tables"]
 
-CALL_SECONDS: Final = 5.0
-"""A turn takes milliseconds; the reply to one that took longer is not believed any more."""
+TURN_SECONDS: Final = 5.0
+"""A turn takes milliseconds. The tokens of one that took longer may have expired meanwhile."""
 
 _OPENING_SECONDS: Final = 10.0
-_TURN: Final = "SELECT quota_turn(%s::text::jsonb)::text"
+_PART: Final = Part(
+    "quota", "0003", resources.files("cyclesoft_async.quota.postgres").joinpath("tables.sql").read_bytes()
+)
 
-# What the URL says itself goes first. A server that vanished without a word is noticed soon, and of several
-# the one is found that takes writes.
-_DEFAULTS: Final = {
-    "application_name": "cyclesoft-quota",
-    "connect_timeout": "5",
-    "keepalives_idle": "5",
-    "keepalives_interval": "3",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "5000",
-    "target_session_attrs": "read-write",
+# The account's row is locked between loading and storing: a process that stops just there must not keep it.
+_SETTINGS: Final = {
+    "search_path": "cyclesoft",
+    "statement_timeout": "3s",
+    "lock_timeout": "3s",
+    "idle_in_transaction_session_timeout": "2s",
 }
 
-# Each would let a turn hang, see an old state, or be forgotten by a crash that comes right after it.
-_SETTINGS: Final = """
-    SET search_path = cyclesoft;
-    SET statement_timeout = '3s';
-    SET lock_timeout = '3s';
-    SET default_transaction_isolation = 'read committed';
-    SELECT set_config('synchronous_commit', 'local', false)
-    WHERE current_setting('synchronous_commit') = 'off'
+# The outer query reads the clock after the inner one has got the lock.
+_LOAD: Final = b"""
+    WITH locked AS MATERIALIZED (SELECT state FROM quota_state WHERE account = %s FOR UPDATE)
+    SELECT state, quota_clock() FROM locked
 """
+_CREATE: Final = b"INSERT INTO quota_state (account, state) VALUES (%s, '') ON CONFLICT DO NOTHING"
+_STORE: Final = b"UPDATE quota_state SET state = %b WHERE account = %s"
+
+Act = Callable[[AccountState, float], bool]
+"""Changes the account's state at the given moment, and returns whether it has to be stored."""
 
 
-class Link:
+class TurnError(Exception):
+    """The database is unavailable or unusable. A turn that failed may have been committed all the same.
+
+    Attributes:
+        is_transient: Whether a repetition may succeed.
+    """
+
+    def __init__(self, reason: str, *, is_transient: bool) -> None:
+        super().__init__(reason)
+        self.is_transient = is_transient
+
+    @classmethod
+    def refused(cls, reason: str) -> TurnError:
+        """Make an error that a repetition would meet again."""
+        return cls(reason, is_transient=False)
+
+    @classmethod
+    def unavailable(cls, reason: str) -> TurnError:
+        """Make an error that a repetition may not meet again."""
+        return cls(reason, is_transient=True)
+
+
+_ERRORS: Final = ErrorTypes(refused=TurnError.refused, unavailable=TurnError.unavailable)
+
+
+class LedgerConnection:
     """One connection, for one turn at a time.
 
     Args:
-        url: Of the database, with its password.
+        dsn: Address of the database.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, dsn: Dsn) -> None:
+        self._dsn = dsn
         self._connection: AsyncConnection[TupleRow] | None = None
 
-    async def turn(self, ask: Ask) -> Reply:
-        """Take a turn.
+    async def turn(self, account: str, act: Act) -> None:
+        """Lock the account's state, let `act` change it, store it and commit.
 
         Raises:
-            LinkError: The database is away or unusable; the turn may have happened all the same.
+            TurnError: The database is unavailable or unusable; the turn may have been committed.
         """
         try:
-            connection = self._connection or await self.open()
-            with as_link_error():
-                # Also when this process was stopped meanwhile: the tokens may not be its own any more.
-                async with asyncio.timeout(CALL_SECONDS):
-                    turn = await connection.execute(_TURN, (msgspec.json.encode(ask).decode(),), prepare=True)
-                    [reply] = cast(tuple[str], await turn.fetchone())
-                return msgspec.json.decode(reply, type=Reply)
+            connection = self._connection or await self._open()
+            with translated(_ERRORS), _limited(connection):
+                await _take_turn(connection, account, act)
         except BaseException:
             await self.aclose()
             raise
 
-    async def open(self) -> AsyncConnection[TupleRow]:
-        """Connect, and create the tables if they are missing.
-
-        Raises:
-            LinkError: The database is away or unusable.
-        """
-        with as_link_error():
+    async def _open(self) -> AsyncConnection[TupleRow]:
+        with translated(_ERRORS):
             async with asyncio.timeout(_OPENING_SECONDS):
-                given = {name: value for name, value in conninfo_to_dict(self._url).items() if value}
-                self._connection = await AsyncConnection.connect(
-                    make_conninfo("", **{**_DEFAULTS, **given}), autocommit=True
-                )
-                await migrations.prepare(self._connection)
-                await self._connection.execute(_SETTINGS)
+                self._connection = await connect(self._dsn.conninfo("cyclesoft-quota", **_SETTINGS))
+                await prepare(self._connection, [_PART], _ERRORS)
                 return self._connection
 
     async def aclose(self) -> None:
@@ -95,3 +114,68 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+async def migrate_tables(dsn: Dsn) -> None:
+    """Create or upgrade the ledger's tables.
+
+    Raises:
+        TurnError: The database is unavailable, or the role may not create tables.
+    """
+    with translated(_ERRORS):
+        async with asyncio.timeout(_OPENING_SECONDS):
+            connection = await connect(dsn.conninfo("cyclesoft-quota"))
+        async with connection:
+            await migrate_parts(connection, [_PART], _ERRORS)
+
+
+async def _take_turn(connection: AsyncConnection[TupleRow], account: str, act: Act) -> None:
+    # A pipeline saves half of the round trips, during which other processes wait for the row.
+    async with connection.pipeline():
+        await connection.execute(b"BEGIN")
+        loaded = await _load(connection, account)
+        if loaded is None:
+            await connection.execute(_CREATE, (account,))
+            loaded = await _load(connection, account)
+        if loaded is None:
+            raise TurnError.unavailable("the account's row disappeared")
+        state, now = loaded
+        if act(state, now):
+            await connection.execute(_STORE, (msgspec.msgpack.encode(state), account), prepare=True)
+        await connection.execute(b"COMMIT")
+
+
+async def _load(connection: AsyncConnection[TupleRow], account: str) -> tuple[AccountState, float] | None:
+    cursor = await connection.cursor(binary=True).execute(_LOAD, (account,), prepare=True)
+    row = cast(tuple[bytes, float] | None, await cursor.fetchone())
+    if row is None:
+        return None
+    stored, now = row
+    try:
+        return (msgspec.msgpack.decode(stored, type=AccountState) if stored else AccountState()), now
+    except msgspec.MsgspecError:
+        raise TurnError.refused("the account's state cannot be decoded") from None
+
+
+@contextmanager
+def _limited(connection: AsyncConnection[TupleRow]) -> Generator[None]:
+    """Raise TimeoutError after `TURN_SECONDS`, also if this process was stopped meanwhile."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + TURN_SECONDS
+    watchdog = loop.call_at(deadline, _sever, connection)
+    try:
+        yield
+    except psycopg.Error:
+        if loop.time() < deadline:
+            raise
+    finally:
+        watchdog.cancel()
+    if loop.time() >= deadline:
+        raise TimeoutError
+
+
+def _sever(connection: AsyncConnection[TupleRow]) -> None:
+    """Fail what waits for the server: cancelling would wait for the server as well, which may be stopped."""
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as own:
+            own.shutdown(socket.SHUT_RDWR)

@@ -6,12 +6,14 @@ import sys
 from traceback import TracebackException
 
 import anyio
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from cyclesoft_async.errors import LedgerError, UsageError
+from cyclesoft_async.errors import LedgerError, QuotaExhausted, UsageError
 from cyclesoft_async.quota.postgres import PostgresLedger, migrate
 from tests.support.limiter import headers
+from tests.support.paths import DATA
 from tests.support.postgres import query
 from tests.support.shared_limiters import SOON, first, go, limiters
 
@@ -19,7 +21,7 @@ from tests.support.shared_limiters import SOON, first, go, limiters
 async def test_a_newer_ledger_on_postgres_is_refused(postgres: str) -> None:
     await migrate(postgres)
     await migrate(postgres)
-    query(postgres, "UPDATE cyclesoft.quota_version SET version = 99")
+    query(postgres, "UPDATE cyclesoft.versions SET version = '99' WHERE part = 'quota'")
     with pytest.raises(LedgerError, match="version 99"):
         await migrate(postgres)
     async with limiters(postgres) as [limiter]:
@@ -27,17 +29,21 @@ async def test_a_newer_ledger_on_postgres_is_refused(postgres: str) -> None:
             await limiter.acquire()
 
 
-async def test_an_older_ledger_on_postgres_is_brought_up_to_date(postgres: str) -> None:
-    async with limiters(postgres) as [limiter]:
-        await first(limiter, headers(5, 4))
-    query(postgres, "UPDATE cyclesoft.quota_version SET version = 1")
-    query(postgres, "DROP FUNCTION cyclesoft.quota_day_room")
+async def test_an_older_ledger_on_postgres_is_upgraded(postgres: str) -> None:
+    with psycopg.connect(postgres) as connection:
+        connection.execute((DATA / "postgres_ledger_2.sql").read_bytes())
     async with limiters(postgres, 2) as both:
-        assert [len(permits) for permits in await asyncio.gather(*(go(one, 2) for one in both))] == [2, 2]
-    assert query(postgres, "SELECT max(version) FROM cyclesoft.quota_version") == [(2,)]
+        await first(both[0], headers(5, 2))
+        assert [len(permits) for permits in await asyncio.gather(*(go(one, 1) for one in both))] == [1, 1]
+        with pytest.raises(QuotaExhausted):  # what the older version granted, the first answer has reported
+            await both[0].acquire(max_wait=30)
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'cyclesoft' ORDER BY tablename"
+    assert query(postgres, tables) == [("quota_state",), ("versions",)]
+    functions = "SELECT proname FROM pg_proc WHERE pronamespace = 'cyclesoft'::regnamespace"
+    assert query(postgres, functions) == [("quota_clock",)]
 
 
-async def test_on_postgres_a_role_that_may_not_create_tables_says_what_to_run(postgres: str) -> None:
+async def test_on_postgres_a_role_that_may_not_create_tables_names_the_command(postgres: str) -> None:
     name = postgres.partition("?")[0].rpartition("/")[2]
     query(postgres, f"CREATE ROLE shop_{name} LOGIN")
     url = postgres.replace("postgres:@", f"shop_{name}@")
@@ -51,24 +57,21 @@ async def test_on_postgres_a_role_that_may_not_create_tables_says_what_to_run(po
         assert len(await go(limiter, 1)) == 1
 
 
-async def test_a_broken_ledger_on_postgres_is_no_reason_to_send(postgres: str) -> None:
+async def test_with_a_broken_ledger_on_postgres_nothing_is_sent(postgres: str) -> None:
     async with limiters(postgres) as [limiter]:
         await first(limiter, headers(5, 4))
-        query(postgres, "DROP FUNCTION cyclesoft.quota_turn(jsonb)")
-        with pytest.raises(LedgerError, match="quota_turn"):
+        query(postgres, "UPDATE cyclesoft.quota_state SET state = 'rubbish'")
+        with pytest.raises(LedgerError, match="cannot be decoded"):
             await limiter.acquire()
-        query(
-            postgres,
-            "CREATE FUNCTION cyclesoft.quota_turn(jsonb) RETURNS text LANGUAGE sql AS $$SELECT '{}'$$",
-        )
-        with pytest.raises(LedgerError, match="can't be read"):
+        query(postgres, "DROP TABLE cyclesoft.quota_state")
+        with pytest.raises(LedgerError, match="quota_state"):
             await limiter.acquire()
 
 
-async def test_a_host_that_no_postgres_can_have_is_told_at_once() -> None:
+async def test_an_impossible_host_of_postgres_fails_at_once() -> None:
     for host in ("a..b", "a" * 70):
         async with limiters(f"postgresql://me@{host}/shop") as [limiter]:
-            with anyio.fail_after(SOON), pytest.raises(LedgerError, match="UnicodeError"):
+            with anyio.fail_after(SOON), pytest.raises(LedgerError, match="host name is invalid"):
                 await limiter.acquire()
 
 
@@ -84,7 +87,7 @@ async def test_a_host_that_no_postgres_can_have_is_told_at_once() -> None:
         "postgresql://me:123/pass@host/name",
     ],
 )
-def test_what_is_no_url_of_postgres_is_refused(url: str) -> None:
+def test_a_malformed_url_of_postgres_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError, match="postgresql://") as raised:
         PostgresLedger(url)
     assert "word" not in str(raised.value).replace("password", "")
@@ -103,7 +106,7 @@ def test_the_password_of_the_postgres_ledger_is_shown_nowhere() -> None:
     assert "canary" not in str(refused.value)
 
 
-async def test_the_url_of_postgres_may_name_several_servers_and_the_one_that_writes_is_found(
+async def test_of_several_postgres_servers_in_a_url_the_primary_is_used(
     postgres: str,
 ) -> None:
     one, other = "postgresql://me@db1:5432,db2:5433/shop", postgres.replace("host=", "host=/nowhere,")
@@ -117,7 +120,7 @@ async def test_the_url_of_postgres_may_name_several_servers_and_the_one_that_wri
         await migrate(other)
 
 
-def test_without_the_extra_the_postgres_ledger_says_what_to_install() -> None:
+def test_without_the_extra_the_postgres_ledger_names_what_to_install() -> None:
     program = "import sys; sys.modules['psycopg'] = None\nimport cyclesoft_async.quota.postgres"
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert "pip install 'cyclesoft-async[postgres]'" in done.stderr

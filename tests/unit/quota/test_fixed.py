@@ -17,7 +17,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
     return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
-async def test_no_minute_has_more_than_the_limit_and_each_has_all_of_it() -> None:
+async def test_every_minute_has_exactly_the_limit_while_calls_wait() -> None:
     limiter = FixedLimiter(20)
     sent: list[float] = []
 
@@ -32,7 +32,7 @@ async def test_no_minute_has_more_than_the_limit_and_each_has_all_of_it() -> Non
     assert [round(at - began, 1) for at in sent] == [0.0] * 20 + [60.3] * 20 + [120.6] * 20
 
 
-async def test_without_a_limit_all_go_at_once() -> None:
+async def test_without_a_limit_all_calls_are_granted_at_once() -> None:
     limiter = FixedLimiter(None)
     began = now()
     for _ in range(1_000):
@@ -41,7 +41,7 @@ async def test_without_a_limit_all_go_at_once() -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 20])
-async def test_after_a_429_all_wait_as_long_as_it_says(limit: int | None) -> None:
+async def test_a_429_pauses_all_calls_for_its_retry_after(limit: int | None) -> None:
     limiter = FixedLimiter(limit)
     began = now()
     (await limiter.acquire()).answered(429, {"Retry-After": "30"})
@@ -49,7 +49,7 @@ async def test_after_a_429_all_wait_as_long_as_it_says(limit: int | None) -> Non
     assert round(now() - began) == 30
 
 
-async def test_a_token_that_was_not_spent_is_there_at_once() -> None:
+async def test_an_unsent_request_returns_its_token_at_once() -> None:
     limiter = FixedLimiter(1)
     began = now()
     permit = await limiter.acquire()
@@ -65,7 +65,7 @@ async def test_a_token_that_was_not_spent_is_there_at_once() -> None:
     assert round(now() - began) == 65
 
 
-async def test_who_would_wait_too_long_is_told_at_once() -> None:
+async def test_a_wait_longer_than_max_wait_fails_at_once() -> None:
     limiter = FixedLimiter(1)
     (await limiter.acquire()).answered(200, {})
     began = now()
@@ -82,7 +82,7 @@ async def test_who_would_wait_too_long_is_told_at_once() -> None:
     assert isinstance(results[1], QuotaExhausted)
 
 
-async def test_a_pause_while_waiting_can_be_too_long() -> None:
+async def test_a_pause_that_exceeds_max_wait_fails_a_waiting_call() -> None:
     limiter = FixedLimiter(2)
     first, _ = await limiter.acquire(), await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire(max_wait=70))
@@ -92,7 +92,7 @@ async def test_a_pause_while_waiting_can_be_too_long() -> None:
         await waiting
 
 
-async def test_who_gives_up_leaves_nothing_behind() -> None:
+async def test_cancelled_waiters_leave_the_queue() -> None:
     limiter = FixedLimiter(1)
     permit = await limiter.acquire()
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
@@ -106,7 +106,7 @@ async def test_who_gives_up_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("ticks", range(4))
-async def test_a_call_that_is_cancelled_as_a_token_comes_back_is_cancelled(ticks: int) -> None:
+async def test_cancellation_wins_over_a_token_that_returns_in_the_same_tick(ticks: int) -> None:
     limiter = FixedLimiter(1)
     permit = await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire())
@@ -121,7 +121,7 @@ async def test_a_call_that_is_cancelled_as_a_token_comes_back_is_cancelled(ticks
         (await limiter.acquire(max_wait=0)).unsent()
 
 
-async def test_max_wait_holds_behind_others_too() -> None:
+async def test_max_wait_applies_behind_other_waiters() -> None:
     limiter = FixedLimiter(1)
     permit = await limiter.acquire()
     patient = asyncio.create_task(limiter.acquire())
@@ -135,7 +135,7 @@ async def test_max_wait_holds_behind_others_too() -> None:
     patient.cancel()
 
 
-async def test_closing_refuses_those_who_wait_and_those_who_come_later() -> None:
+async def test_closing_fails_waiting_and_later_calls() -> None:
     limiter = FixedLimiter(1)
     permit = await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire())

@@ -20,7 +20,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 # The start
 
 
-async def test_the_first_request_goes_alone_and_its_answer_teaches_the_limits() -> None:
+async def test_the_first_request_is_a_probe_and_its_answer_teaches_the_limits() -> None:
     limiter = Limiter(wall=wall)
     queue = Queue(limiter)
     await queue.join("a", "b", "c")
@@ -37,7 +37,7 @@ async def test_the_first_request_goes_alone_and_its_answer_teaches_the_limits() 
 
 
 @pytest.mark.parametrize("outcome", ["no headers", "lost", "nonsense"])
-async def test_a_first_request_that_teaches_nothing_opens_up_with_the_documented_limits(outcome: str) -> None:
+async def test_a_first_answer_without_limits_leaves_the_documented_ones(outcome: str) -> None:
     limiter = Limiter(wall=wall)
     queue = Queue(limiter)
     await queue.join("a", "b", "c")
@@ -55,7 +55,7 @@ async def test_a_first_request_that_teaches_nothing_opens_up_with_the_documented
     assert (quota.minutely.source, quota.daily.source) == ("estimate", "estimate")
 
 
-async def test_after_a_first_request_that_was_never_sent_the_next_goes_alone_at_once() -> None:
+async def test_an_unsent_probe_is_followed_by_another_at_once() -> None:
     limiter = Limiter(wall=wall)
     queue = Queue(limiter)
     await queue.join("a", "b", "c")
@@ -77,7 +77,7 @@ async def test_a_snapshot_before_the_first_request_shows_the_documented_limits()
 # The minute
 
 
-async def test_a_token_comes_back_one_minute_after_the_answer() -> None:
+async def test_a_token_returns_one_minute_after_the_answer() -> None:
     limiter = await a_limiter(headers(2, 1))
     permit = await limiter.acquire()
     await until(10)
@@ -88,9 +88,7 @@ async def test_a_token_comes_back_one_minute_after_the_answer() -> None:
     assert now() == pytest.approx(70, abs=0.001)
 
 
-async def test_the_token_of_a_lost_request_comes_back_one_minute_later_that_of_an_unsent_one_at_once() -> (
-    None
-):
+async def test_a_lost_request_returns_its_token_after_a_minute_an_unsent_one_at_once() -> None:
     limiter = await a_limiter(headers(2, 1))
     await until(1)
     (await limiter.acquire()).unsent()
@@ -102,7 +100,7 @@ async def test_the_token_of_a_lost_request_comes_back_one_minute_later_that_of_a
     assert now() == pytest.approx(80, abs=0.001)
 
 
-async def test_only_the_first_word_about_a_permit_counts() -> None:
+async def test_reporting_an_outcome_is_idempotent() -> None:
     limiter = await a_limiter(headers(10, 9))
     permit = await limiter.acquire()
     assert repr(permit) == "<Permit: in flight>"
@@ -115,7 +113,7 @@ async def test_only_the_first_word_about_a_permit_counts() -> None:
     assert repr(permit) == "<Permit: done>"
 
 
-async def test_others_use_of_the_account_is_respected() -> None:
+async def test_foreign_use_lowers_the_room() -> None:
     limiter = await a_limiter(headers(100, 3))
     await use(limiter, 3)
     with pytest.raises(errors.QuotaExhausted) as raised:
@@ -124,7 +122,7 @@ async def test_others_use_of_the_account_is_respected() -> None:
     assert close(raised.value.resets_at, 60)
 
 
-async def test_a_remaining_that_lies_stalls_for_no_longer_than_a_window() -> None:
+async def test_a_wrong_remaining_stalls_for_a_window_at_most() -> None:
     limiter = await a_limiter(headers(100, 0))
     for _ in range(5):
         before = now()
@@ -133,7 +131,7 @@ async def test_a_remaining_that_lies_stalls_for_no_longer_than_a_window() -> Non
         permit.answered(200, headers(100, 0))
 
 
-async def test_no_more_requests_are_in_flight_than_allowed() -> None:
+async def test_max_concurrent_limits_the_requests_in_flight() -> None:
     limiter = await a_limiter(max_concurrent=2)
     queue = Queue(limiter)
     await queue.join("a", "b", "c", "d")
@@ -147,7 +145,7 @@ async def test_no_more_requests_are_in_flight_than_allowed() -> None:
 # 429
 
 
-async def test_a_refusal_stops_everybody_and_then_one_goes_alone() -> None:
+async def test_a_429_pauses_all_calls_and_then_one_probes() -> None:
     limiter = await a_limiter(headers(100, 99))
     permit = await limiter.acquire()
     queue = Queue(limiter)
@@ -164,7 +162,7 @@ async def test_a_refusal_stops_everybody_and_then_one_goes_alone() -> None:
     assert limiter.snapshot().refused == 1
 
 
-async def test_a_call_that_is_given_up_after_a_refusal_leaves_the_view_as_it_was() -> None:
+async def test_an_unsent_probe_after_a_429_is_followed_by_another() -> None:
     limiter = await a_limiter(headers(100, 99))
     (await limiter.acquire()).answered(429, headers(retry_after="7"))
     alone = await limiter.acquire()
@@ -184,7 +182,7 @@ async def test_retry_after_may_be_a_date() -> None:
 
 
 @pytest.mark.parametrize("nonsense", ["soon", "-1", "1e3", "Tue, 99 Foo 2025", "9" * 5_000])
-async def test_a_refusal_without_advice_waits_for_the_next_token_that_comes_back(nonsense: str) -> None:
+async def test_a_429_without_retry_after_waits_for_the_next_token(nonsense: str) -> None:
     limiter = await a_limiter(headers(100, 99))
     await until(20)
     await use(limiter, 5)
@@ -199,14 +197,14 @@ async def test_a_refusal_without_advice_waits_for_the_next_token_that_comes_back
     assert queue.granted == ["a"]
 
 
-async def test_a_refusal_of_the_first_request_waits_for_no_longer_than_a_window() -> None:
+async def test_a_429_for_the_first_request_waits_for_a_window_at_most() -> None:
     limiter = Limiter(wall=wall)
     (await limiter.acquire()).answered(429, {})
     await limiter.acquire()
     assert now() == pytest.approx(60, abs=0.01)
 
 
-async def test_a_refusal_although_there_is_room_pauses_longer_each_time() -> None:
+async def test_a_429_despite_room_pauses_with_exponential_backoff() -> None:
     limiter = await a_limiter()
     began: list[float] = []
     for _ in range(4):
@@ -219,7 +217,7 @@ async def test_a_refusal_although_there_is_room_pauses_longer_each_time() -> Non
 # The day
 
 
-async def test_when_the_day_is_used_up_all_wait_for_the_reset_that_the_server_named() -> None:
+async def test_a_used_up_day_waits_for_the_servers_reset() -> None:
     limiter = await a_limiter(headers(daily_limit=100, daily_remaining=2, reset=5_000))
     await use(limiter, 2)
     with pytest.raises(errors.QuotaExhausted) as raised:
@@ -231,7 +229,7 @@ async def test_when_the_day_is_used_up_all_wait_for_the_reset_that_the_server_na
     assert limiter.snapshot().daily.used == 1
 
 
-async def test_who_waits_is_told_as_soon_as_an_answer_shows_that_it_is_in_vain() -> None:
+async def test_a_waiter_fails_as_soon_as_an_answer_shows_its_deadline_is_too_soon() -> None:
     limiter = await a_limiter(headers(3, 2, daily_limit=100, daily_remaining=40, reset=5_000))
     permits = [await limiter.acquire() for _ in range(2)]
 
@@ -255,8 +253,8 @@ async def test_who_waits_is_told_as_soon_as_an_answer_shows_that_it_is_in_vain()
     assert now() == pytest.approx(5_000, abs=1)
 
 
-async def test_a_refusal_for_the_day_waits_for_the_reset() -> None:
-    limiter = await a_limiter(headers(daily_limit=100, daily_remaining=50, reset=5_000))
+async def test_a_429_for_the_day_waits_for_the_reset() -> None:
+    limiter = await a_limiter(headers(daily_limit=100, daily_remaining=1, reset=5_000))
     (await limiter.acquire()).answered(429, headers(daily_limit=100, daily_remaining=0, reset=5_000))
     with pytest.raises(errors.QuotaExhausted, match="daily"):
         await limiter.acquire(max_wait=0)
@@ -265,7 +263,7 @@ async def test_a_refusal_for_the_day_waits_for_the_reset() -> None:
 
 
 @pytest.mark.parametrize("reset", [None, -100, 10 * 86_400], ids=["none", "over", "far"])
-async def test_without_a_credible_reset_one_request_a_minute_finds_out(reset: float | None) -> None:
+async def test_without_a_credible_reset_a_used_up_day_is_probed_every_minute(reset: float | None) -> None:
     limiter = await a_limiter()
     (await limiter.acquire()).answered(429, headers(daily_limit=100, daily_remaining=0, reset=reset))
     for _ in range(3):
@@ -279,7 +277,7 @@ async def test_without_a_credible_reset_one_request_a_minute_finds_out(reset: fl
     assert now() - before == pytest.approx(60, abs=0.01)
 
 
-async def test_the_day_is_counted_without_headers_and_starts_anew_after_a_day() -> None:
+async def test_without_headers_the_day_is_counted_and_restarts_after_a_day() -> None:
     limiter = await a_limiter(headers(20_000))
     await use(limiter, 14_999)
     with pytest.raises(errors.QuotaExhausted, match="daily"):
@@ -289,7 +287,7 @@ async def test_the_day_is_counted_without_headers_and_starts_anew_after_a_day() 
     assert limiter.snapshot().daily.used == 100
 
 
-async def test_an_answer_of_yesterday_does_not_spoil_today() -> None:
+async def test_an_answer_of_yesterday_does_not_change_today() -> None:
     limiter = await a_limiter(headers(daily_limit=100, daily_remaining=50, reset=100))
     late = await limiter.acquire()
     await until(101)
@@ -309,7 +307,7 @@ async def test_a_late_refusal_of_yesterday_does_not_end_today() -> None:
     assert now() == pytest.approx(10.1, abs=0.001)
 
 
-async def test_a_request_of_yesterday_that_was_never_sent_takes_nothing_from_today() -> None:
+async def test_an_unsent_request_of_yesterday_leaves_today_at_zero() -> None:
     limiter = await a_limiter(headers(daily_limit=100, daily_remaining=3, reset=10))
     late = await limiter.acquire()
     await until(10.1)
@@ -317,7 +315,7 @@ async def test_a_request_of_yesterday_that_was_never_sent_takes_nothing_from_tod
     assert (limiter.snapshot().daily.used, limiter.snapshot().daily.remaining) == (0, 100)
 
 
-async def test_a_machine_that_was_suspended_overnight_knows_that_the_day_is_over() -> None:
+async def test_a_machine_that_was_suspended_overnight_starts_a_new_day() -> None:
     slept = 0.0
     limiter = Limiter(wall=lambda: wall() + slept)
     (await limiter.acquire()).answered(200, headers(daily_limit=100, daily_remaining=1, reset=30_000))
@@ -342,7 +340,7 @@ async def test_a_day_that_is_suddenly_used_up_is_doubted() -> None:
     assert limiter.snapshot().daily.remaining == 8_998
 
 
-async def test_bulk_leaves_its_reserve_of_the_day_alone() -> None:
+async def test_bulk_work_leaves_its_reserve_of_the_day_unused() -> None:
     limiter = await a_limiter(headers(daily_limit=100, daily_remaining=99, reset=5_000), bulk_reserve=97)
     await limiter.acquire(lane="bulk")
     await limiter.acquire(lane="bulk")

@@ -101,7 +101,7 @@ def _a_limiter(max_concurrent: int = 32) -> Limiter:
 
 @attack
 @given(limit=st.integers(1, 9), max_concurrent=st.integers(1, 6), todo=calls)
-def test_never_too_many_never_idle_nothing_lost_and_in_order(
+def test_it_never_exceeds_the_limit_never_idles_loses_no_token_and_keeps_order(
     limit: int, max_concurrent: int, todo: list[Call]
 ) -> None:
     # The first answer teaches the limit; until then a limiter can't know it.
@@ -124,7 +124,7 @@ def test_never_too_many_never_idle_nothing_lost_and_in_order(
 
     traces = run(main())
     _assert_in_order(traces)
-    _assert_nobody_waits_in_vain(traces, limit, max_concurrent)
+    _assert_no_needless_wait(traces, limit, max_concurrent)
 
 
 def _assert_in_order(traces: list[Trace]) -> None:
@@ -133,7 +133,7 @@ def _assert_in_order(traces: list[Trace]) -> None:
         assert granted == sorted(granted)
 
 
-def _assert_nobody_waits_in_vain(traces: list[Trace], limit: int, max_concurrent: int) -> None:
+def _assert_no_needless_wait(traces: list[Trace], limit: int, max_concurrent: int) -> None:
     learned = traces[0].ended
     moments = sorted(
         {at for trace in traces for at in (trace.arrived, trace.ended, trace.back) if learned <= at < inf}
@@ -148,7 +148,7 @@ def _assert_nobody_waits_in_vain(traces: list[Trace], limit: int, max_concurrent
 
 @attack
 @given(limit=st.integers(2, 12), elsewhere=st.lists(st.floats(1, 59), max_size=11), todo=calls)
-def test_what_others_used_before_is_never_used_again(
+def test_foreign_use_before_the_start_is_left_alone(
     limit: int, elsewhere: list[float], todo: list[Call]
 ) -> None:
     todo = [Call(0, 0.5, 0.5, "answered", "interactive", 0), *todo]
@@ -177,7 +177,7 @@ def test_what_others_used_before_is_never_used_again(
     always=st.booleans(),
     todo=st.lists(st.tuples(st.floats(0, 3), st.floats(0.01, 0.9), st.floats(0, 1)), min_size=1, max_size=40),
 )
-def test_while_others_go_on_nobody_starves_and_refusals_do_not_storm(
+def test_beside_a_busy_second_client_no_call_starves_and_refusals_stay_few(
     limit: int, gap: float, always: bool, todo: list[tuple[float, float, float]]
 ) -> None:
     async def main() -> None:
@@ -220,7 +220,7 @@ def test_while_others_go_on_nobody_starves_and_refusals_do_not_storm(
         max_size=15,
     )
 )
-def test_no_nonsense_stalls_the_client_for_longer_than_a_window(
+def test_nonsense_in_answers_stalls_for_a_window_at_most(
     answers: list[tuple[int, dict[str, str]]],
 ) -> None:
     async def main() -> None:

@@ -21,7 +21,7 @@ def _a_limiter(max_concurrent: int) -> Acquire:
 
 @pytest.mark.parametrize("decided", [None, 0.02, 0.98], ids=["anywhere", "early", "late"])
 @pytest.mark.parametrize(("workers", "utilisation"), [(8, 0.979), (32, 0.991), (64, 0.993)])
-def test_alone_it_is_never_refused_and_uses_nearly_all(
+def test_alone_it_is_never_refused_and_uses_nearly_all_of_the_quota(
     workers: int, utilisation: float, decided: float | None
 ) -> None:
     async def main() -> None:
@@ -35,7 +35,7 @@ def test_alone_it_is_never_refused_and_uses_nearly_all(
 
 @pytest.mark.parametrize("gap", [0.3, 0.0], ids=["evenly", "at once"])
 @pytest.mark.parametrize("workers", [8, 64])
-def test_what_was_used_elsewhere_before_is_left_alone(workers: int, gap: float) -> None:
+def test_what_other_clients_used_before_is_left_alone(workers: int, gap: float) -> None:
     async def main() -> None:
         server = MovingWindow()
         await asyncio.sleep(60)  # virtual time: room for what was used before the beginning

@@ -30,7 +30,7 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 # Lanes and endpoints
 
 
-async def test_interactive_goes_before_bulk_but_every_eighth_turn_is_a_bulk_one() -> None:
+async def test_interactive_calls_come_first_but_every_eighth_turn_is_bulk() -> None:
     limiter = await a_limiter(max_concurrent=1)
     holder = await limiter.acquire()
     queue = Queue(limiter)
@@ -45,7 +45,7 @@ async def test_interactive_goes_before_bulk_but_every_eighth_turn_is_a_bulk_one(
     assert [queue.granted.index(f"bulk {number}") for number in range(3)] == [7, 15, 22]
 
 
-async def test_who_waits_for_an_endpoint_holds_up_nobody_else_and_keeps_the_order() -> None:
+async def test_a_full_endpoint_holds_up_no_other_call_and_keeps_its_order() -> None:
     limiter = await a_limiter(headers(100, 99))
     await use(limiter, 15, endpoint=INVOICES)
     queue = Queue(limiter)
@@ -72,7 +72,7 @@ async def test_a_lane_keeps_its_order_across_endpoints() -> None:
     assert queue.granted == ["order 1", "invoice", "order 2"]
 
 
-async def test_both_tokens_of_an_endpoint_come_back() -> None:
+async def test_both_tokens_of_an_endpoint_return() -> None:
     limiter = await a_limiter(headers(100, 99))
     for outcome in ("unsent", "lost", "unsent"):
         getattr(await limiter.acquire(endpoint=INVOICES), outcome)()
@@ -82,7 +82,7 @@ async def test_both_tokens_of_an_endpoint_come_back() -> None:
         await limiter.acquire(endpoint=INVOICES, max_wait=0)
 
 
-async def test_the_minutely_headers_of_an_endpoint_are_told_apart_by_their_limit() -> None:
+async def test_an_endpoints_minutely_headers_are_recognised_by_their_limit() -> None:
     limiter = await a_limiter(headers(360, 359))
     (await limiter.acquire(endpoint=INVOICES)).answered(200, headers(15, 3))
     assert limiter.snapshot().minutely.remaining == 358
@@ -93,7 +93,7 @@ async def test_the_minutely_headers_of_an_endpoint_are_told_apart_by_their_limit
     assert limiter.snapshot().minutely.remaining == 300
 
 
-async def test_an_endpoint_may_tell_the_accounts_limit_and_without_a_limit_nothing_is_believed() -> None:
+async def test_an_endpoint_may_report_the_accounts_limit_and_without_a_limit_is_ignored() -> None:
     limiter = Limiter(wall=wall)
     (await limiter.acquire(endpoint=INVOICES)).answered(200, headers(remaining=0))
     assert limiter.snapshot().minutely.remaining == 359
@@ -101,28 +101,28 @@ async def test_an_endpoint_may_tell_the_accounts_limit_and_without_a_limit_nothi
     assert limiter.snapshot().minutely.remaining == 50
 
 
-async def test_a_refusal_by_an_endpoint_stops_only_that_endpoint() -> None:
+async def test_an_endpoints_429_pauses_only_that_endpoint() -> None:
     limiter = await a_limiter(headers(360, 359))
-    for told in (headers(15, 0), headers(360, 200)):
-        (await limiter.acquire(endpoint=INVOICES)).answered(429, told)
+    for reported in (headers(15, 0), headers(360, 200)):
+        (await limiter.acquire(endpoint=INVOICES)).answered(429, reported)
         with pytest.raises(errors.QuotaExhausted, match="create-invoices"):
             await limiter.acquire(endpoint=INVOICES, max_wait=0)
         await limiter.acquire(max_wait=0)
         await until(now() + 61)
 
 
-async def test_a_refusal_that_names_no_limit_stops_endpoint_and_account() -> None:
+async def test_a_429_without_a_limit_pauses_endpoint_and_account() -> None:
     limiter = await a_limiter(headers(360, 359))
     (await limiter.acquire(endpoint=INVOICES)).answered(429, headers(retry_after="50"))
     with pytest.raises(errors.QuotaExhausted, match="minutely"):
         await limiter.acquire(max_wait=40)
 
 
-async def test_a_smaller_limit_is_believed_when_it_is_told_again() -> None:
+async def test_a_smaller_limit_counts_when_a_second_answer_confirms_it() -> None:
     limiter = await a_limiter(headers(360, 359))
     await use(limiter, 29)
-    for told in (headers(15, 14), headers(360, 329), headers(15, 13)):
-        (await limiter.acquire()).answered(200, told)
+    for reported in (headers(15, 14), headers(360, 329), headers(15, 13)):
+        (await limiter.acquire()).answered(200, reported)
         assert limiter.snapshot().minutely.limit == 360
     await use(limiter, 3)
     (await limiter.acquire()).answered(200, headers(15, 0))
@@ -131,7 +131,7 @@ async def test_a_smaller_limit_is_believed_when_it_is_told_again() -> None:
     assert now() > 59
 
 
-async def test_a_refusal_by_a_limit_that_nobody_knew_holds_up_the_account_for_a_moment_only() -> None:
+async def test_a_429_of_an_unknown_limit_pauses_the_account_briefly() -> None:
     limiter = await a_limiter(headers(360, 359))
     await use(limiter, 20)
     (await limiter.acquire()).answered(429, headers(15, 0))
@@ -143,14 +143,14 @@ async def test_a_refusal_by_a_limit_that_nobody_knew_holds_up_the_account_for_a_
 # Waiting and giving up
 
 
-async def test_max_wait_zero_takes_a_token_only_if_there_is_one() -> None:
+async def test_max_wait_zero_takes_a_token_or_fails() -> None:
     limiter = await a_limiter(headers(2, 1))
     await limiter.acquire(max_wait=0)
     with pytest.raises(errors.QuotaExhausted):
         await limiter.acquire(max_wait=0)
 
 
-async def test_a_hopeless_wait_is_refused_at_once_given_those_ahead() -> None:
+async def test_a_hopeless_wait_fails_at_once_counting_the_waiters_ahead() -> None:
     limiter = await a_limiter(headers(3, 2))
     await until(10)
     await use(limiter, 1)
@@ -166,7 +166,7 @@ async def test_a_hopeless_wait_is_refused_at_once_given_those_ahead() -> None:
     assert now() == pytest.approx(80, abs=0.001)
 
 
-async def test_a_wait_that_an_answer_may_end_any_moment_is_not_hopeless() -> None:
+async def test_a_wait_that_an_answer_may_end_is_not_hopeless() -> None:
     limiter = Limiter(wall=wall)
     first = await limiter.acquire()
     second = asyncio.create_task(limiter.acquire(max_wait=1))
@@ -181,7 +181,7 @@ async def test_a_wait_that_an_answer_may_end_any_moment_is_not_hopeless() -> Non
     assert now() == pytest.approx(60.5, abs=0.2)
 
 
-async def test_nobody_waits_longer_than_max_wait() -> None:
+async def test_a_call_waits_for_max_wait_at_most() -> None:
     limiter = await a_limiter(max_concurrent=1)
     permit = await limiter.acquire()
     with pytest.raises(errors.QuotaExhausted):
@@ -193,7 +193,7 @@ async def test_nobody_waits_longer_than_max_wait() -> None:
 
 
 @pytest.mark.parametrize("max_wait", [0, 3])
-async def test_who_waits_in_vain_though_there_is_quota_is_told_so(max_wait: float) -> None:
+async def test_a_wait_for_a_slot_in_flight_fails_with_scope_concurrency(max_wait: float) -> None:
     limiter = Limiter(wall=wall)
     first = await limiter.acquire()
     with pytest.raises(errors.QuotaExhausted, match="in flight") as raised:
@@ -208,7 +208,7 @@ async def test_who_waits_in_vain_though_there_is_quota_is_told_so(max_wait: floa
     assert close(raised.value.resets_at, now() + 1), "not at once, or the caller would spin"
 
 
-async def test_a_used_up_endpoint_is_told_as_such_while_another_waits_for_its_answer() -> None:
+async def test_a_used_up_endpoint_is_the_scope_while_a_probe_is_in_flight() -> None:
     limiter = await a_limiter(headers(360, 359))
     await use(limiter, 15, endpoint=INVOICES)
     (await limiter.acquire()).answered(429, headers(retry_after="1"))
@@ -217,7 +217,7 @@ async def test_a_used_up_endpoint_is_told_as_such_while_another_waits_for_its_an
         await limiter.acquire(endpoint=INVOICES, max_wait=20)
 
 
-async def test_bulk_work_that_may_have_nothing_of_the_day_is_refused() -> None:
+async def test_a_reserve_of_the_whole_day_is_a_usage_error_for_bulk_work() -> None:
     limiter = await a_limiter(
         headers(daily_limit=100, daily_remaining=90, reset=5_000), bulk_reserve=100, max_concurrent=1
     )
@@ -232,7 +232,7 @@ async def test_bulk_work_that_may_have_nothing_of_the_day_is_refused() -> None:
     assert now() < 1
 
 
-async def test_closing_refuses_those_who_wait_at_once_and_those_who_come_later() -> None:
+async def test_closing_fails_waiting_calls_at_once_and_later_ones() -> None:
     limiter = await a_limiter(headers(3, 2))
     permit = await limiter.acquire()
     (await limiter.acquire()).answered(200, {})
@@ -254,7 +254,7 @@ async def test_closing_refuses_those_who_wait_at_once_and_those_who_come_later()
     assert (quota.waiting, quota.in_flight, quota.minutely.used, queue.granted) == (0, 0, 3, [])
 
 
-async def test_a_granted_wait_forgets_its_deadline() -> None:
+async def test_a_grant_cancels_the_deadline() -> None:
     limiter = await a_limiter(max_concurrent=1)
     permit = await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire(max_wait=3))
@@ -265,7 +265,7 @@ async def test_a_granted_wait_forgets_its_deadline() -> None:
     assert limiter.snapshot().in_flight == 0
 
 
-async def test_a_deadline_in_the_very_moment_of_the_grant_loses_no_token() -> None:
+async def test_a_deadline_at_the_moment_of_the_grant_loses_no_token() -> None:
     limiter = await a_limiter(max_concurrent=1)
     permit = await limiter.acquire()
     loop = asyncio.get_running_loop()
@@ -279,7 +279,7 @@ async def test_a_deadline_in_the_very_moment_of_the_grant_loses_no_token() -> No
 # Cancellation
 
 
-async def test_a_cancelled_wait_leaves_the_queue_to_the_others() -> None:
+async def test_cancelled_waiters_are_skipped() -> None:
     limiter = await a_limiter(max_concurrent=1)
     permit = await limiter.acquire()
     queue = Queue(limiter)
@@ -292,7 +292,7 @@ async def test_a_cancelled_wait_leaves_the_queue_to_the_others() -> None:
 
 
 @pytest.mark.parametrize("cancelled_first", [True, False])
-async def test_a_cancellation_that_races_with_a_grant_gives_the_token_on(cancelled_first: bool) -> None:
+async def test_a_cancellation_that_races_with_a_grant_passes_the_token_on(cancelled_first: bool) -> None:
     limiter = await a_limiter(max_concurrent=1)
     permit = await limiter.acquire()
     queue = Queue(limiter)
@@ -320,12 +320,12 @@ async def test_a_cancellation_that_races_with_the_deadline_is_a_cancellation() -
     assert (limiter.snapshot().in_flight, limiter.snapshot().waiting) == (0, 0)
 
 
-async def test_its_repr_tells_the_state() -> None:
+async def test_its_repr_shows_the_state() -> None:
     limiter = await a_limiter(headers(100, 99))
     assert repr(limiter) == "<Limiter: 100 a minute, 1 of 15000 used today, 0 in flight, 0 waiting>"
 
 
-async def test_a_snapshot_says_when_the_next_may_go_and_when_all_is_free() -> None:
+async def test_a_snapshot_shows_when_the_next_request_may_go_and_when_all_are_back() -> None:
     limiter = await a_limiter(headers(2, 1))
     await until(10)
     await use(limiter, 1)

@@ -1,26 +1,70 @@
--- The quota of an account that several processes share: tokens, what the answers taught, and one function.
---
--- `quota_turn` is all that a process calls. It locks the account's row, takes in what became of earlier
--- requests, and grants new ones or says how long to wait. A call is one transaction, so that a token is either
--- out, on disk, or was never granted; no lock outlives it, whatever becomes of the process.
---
--- The rules are those of bucket.py and day.py, over all processes together:
---
---  * A token comes back one window after the *answer*, so never before the vendor's server has forgotten the
---    request. Without an answer (the process crashed, or can't reach this database) it comes back one window
---    after its lease, which is longer than a request can take.
---  * Others may spend from the same limit. An answer says how much was used when the vendor counted its request;
---    how many of ours were counted by then is known within bounds. At most all that were out at its granting
---    and all granted since: what exceeds them is proven to be others'. At least those that were answered before
---    its granting: with proof, and while requests are in flight, all that exceeds these is left to others.
---    An older request's answer may prove more, but only a fresher one takes something back.
---  * A limit is wary at the start, after a refusal, and when it may be out of date: one request goes alone, or
---    one every twelfth of a window when answers are slow. What becomes of it clears the view, unless it never
---    reached the server.
---
--- Times are unix seconds on this server's clock. Every statement in the functions sees what was committed
--- before it, so the connection must use READ COMMITTED. All names are in the schema `cyclesoft`.
+-- The ledger's tables and functions as version 2 created them, with an account that has used its minute.
+CREATE SCHEMA cyclesoft;
+SET search_path = cyclesoft;
+CREATE TABLE quota_version (version integer NOT NULL);
 
+-- The day's limit; the row is also the lock of everything that belongs to the account.
+CREATE TABLE quota_account (
+    account text PRIMARY KEY,  -- a hash of user name and host
+    allowed bigint NOT NULL,
+    used bigint NOT NULL DEFAULT 0,
+    confirmed boolean NOT NULL DEFAULT false,
+    ends_at double precision NOT NULL DEFAULT 'infinity',
+    end_known boolean NOT NULL DEFAULT false,
+    doubted boolean NOT NULL DEFAULT false,
+    probe_at double precision NOT NULL DEFAULT '-infinity'
+);
+
+-- A limit of so many requests in a moving window of so many seconds: the account's minute, or an endpoint's.
+CREATE TABLE quota_window (
+    account text REFERENCES quota_account ON DELETE CASCADE,
+    name text,
+    allowed bigint NOT NULL,
+    seconds double precision NOT NULL,
+    confirmed boolean NOT NULL DEFAULT false,
+    sent bigint NOT NULL DEFAULT 0,
+    sent_at double precision NOT NULL DEFAULT '-infinity',
+    settled_at double precision NOT NULL DEFAULT '-infinity',
+    wary_since bigint DEFAULT 0,  -- that many were sent then; null: not wary
+    paused_until double precision NOT NULL DEFAULT '-infinity',
+    pause double precision NOT NULL,
+    proven bigint NOT NULL DEFAULT 0,
+    ceiling bigint NOT NULL DEFAULT 0,
+    heard_at double precision NOT NULL DEFAULT '-infinity',
+    freshest bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (account, name)
+);
+
+CREATE TABLE quota_token (
+    account text,
+    name text,
+    ordinal bigint,
+    holder text NOT NULL,
+    turn bigint NOT NULL,  -- which call of the holder's it was granted in
+    granted_at double precision NOT NULL,
+    held bigint NOT NULL,  -- out at its granting, itself included
+    flying bigint NOT NULL,  -- of those not known to be answered
+    settled boolean NOT NULL DEFAULT false,
+    counted boolean NOT NULL DEFAULT true,  -- false: the vendor may not have counted it
+    returns_at double precision NOT NULL,
+    PRIMARY KEY (account, name, ordinal),
+    FOREIGN KEY (account, name) REFERENCES quota_window ON DELETE CASCADE
+);
+
+-- What became of one token; the members after `age` are null where the answer did not say.
+CREATE TYPE quota_report AS (
+    name text,
+    ordinal bigint,
+    outcome text,  -- answered, refused, lost (counted or not), unsent
+    age double precision,  -- seconds since it was known
+    allowed bigint,
+    remaining bigint,
+    retry_after double precision,
+    daily_limit bigint,
+    daily_remaining bigint,
+    daily_reset double precision,
+    day_over boolean
+);
 CREATE OR REPLACE FUNCTION quota_clock() RETURNS double precision LANGUAGE sql VOLATILE AS $$
     SELECT extract(epoch FROM clock_timestamp())::double precision
 $$;
@@ -317,3 +361,9 @@ BEGIN
         FROM quota_account WHERE account = me
     );
 END $$;
+
+INSERT INTO quota_version (version) VALUES (2);
+INSERT INTO quota_account (account, allowed, used) VALUES ('a', 15000, 1);
+INSERT INTO quota_window (account, name, allowed, seconds, pause) VALUES ('a', 'minutely', 5, 60, 1);
+INSERT INTO quota_token (account, name, ordinal, holder, turn, granted_at, held, flying, returns_at)
+    VALUES ('a', 'minutely', 1, 'b', 1, quota_clock(), 1, 1, quota_clock() + 60);
