@@ -35,9 +35,9 @@ from aiohttp import web
 
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
 from cyclesoft_async.webhooks.envelope import read
+from cyclesoft_async.webhooks.intake import SIGNATURE_HEADER
 from cyclesoft_async.webhooks.keyring import Keyring
-from cyclesoft_async.webhooks.receiver import SIGNATURE_HEADER
-from cyclesoft_async.webhooks.request_body import read_body
+from cyclesoft_async.webhooks.request_body import BodyReader
 
 SECRET = "benchmark-secret"
 PORT = 18_437
@@ -94,11 +94,12 @@ async def floor(request: web.Request) -> web.Response:
 
 
 KEYRING = Keyring(SECRET, "sha256")
+BODIES = BodyReader(1 << 20)
 
 
 async def verified(request: web.Request) -> web.Response:
-    body = await read_body(request, 1 << 20)
-    if not KEYRING.proven(body, request.headers.getall(SIGNATURE_HEADER, ())):
+    body = await BODIES.read(request)
+    if not await KEYRING.proven(body, request.headers.getall(SIGNATURE_HEADER, ()), None):
         return web.Response(status=401)
     read(body)
     return web.Response()
@@ -112,8 +113,8 @@ def commit_each(path: str) -> Callable[[web.Request], Awaitable[web.Response]]:
     lock = asyncio.Lock()
 
     async def store(request: web.Request) -> web.Response:
-        body = await read_body(request, 1 << 20)
-        if not KEYRING.proven(body, request.headers.getall(SIGNATURE_HEADER, ())):
+        body = await BODIES.read(request)
+        if not await KEYRING.proven(body, request.headers.getall(SIGNATURE_HEADER, ()), None):
             return web.Response(status=401)
         row = (read(body).id, body)
         async with lock:

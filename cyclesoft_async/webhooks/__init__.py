@@ -1,15 +1,20 @@
-"""Webhooks: deliveries verified, stored, answered, and then handled; in order, and whatever crashes.
+"""Webhooks: deliveries are verified, stored, answered, and then handled in order, also after a crash.
 
 ::
 
-    receiver.py      WebhookReceiver: aiohttp routes and their responses
-    request_body.py  size-limited request bodies
-    signature.py     sign and verify;  keyring.py  which secret signs for which account
-    events.py        event types;  envelope.py  decoding of a body into an event
-    inbox/           durable storage until deliveries are handled
-    dispatcher.py    runs handlers, with retries;  routing.py  handlers per event type
-    diagnosis.py     finds out how a captured delivery was signed
-    testing.py       signed deliveries and events for your own tests
+    receiver.py        WebhookReceiver;  lifecycle.py  start and stop
+    aiohttp_routes.py  routes for aiohttp;  asgi.py  application for other frameworks
+    request_body.py    limited request bodies
+    intake.py          verifies, decodes and stores a delivery
+    signature.py       sign and verify;  keyring.py  which secret signs for which account
+    events.py          event types;  envelope.py  decoding of a body into an event
+    inbox/             durable storage until deliveries are handled
+    dispatcher.py      queues per entity;  attempts.py  handlers, retries, dead letters
+    handler_calls.py   time limits of handlers;  outcomes.py  RetryAt and Reject
+    routing.py         handlers by event type
+    health.py          health from kept state;  throttled_log.py  one warning a minute
+    diagnosis.py       finds out how a captured delivery was signed
+    testing.py         signed deliveries and events for your own tests
 
 Vendor page: "Webhooks".
 """
@@ -17,20 +22,44 @@ Vendor page: "Webhooks".
 from typing import TYPE_CHECKING
 
 from . import events
+from .aiohttp_routes import cut_unread_bodies
+from .asgi import AsgiApp, AsgiReceiver
 from .inbox import SqliteInbox
+from .intake import Answer, Headers
+from .keyring import Secrets
+from .outcomes import Reject, RetryAt
 from .receiver import WebhookReceiver
-from .signature import sign, verify
+from .routing import DeadLetterHandler, Handler
+from .signature import Algorithm, sign, verify
 
 if TYPE_CHECKING:
     from .inbox.postgres import PostgresInbox
 
-__all__ = ["PostgresInbox", "SqliteInbox", "WebhookReceiver", "events", "sign", "verify"]
+__all__ = [
+    "Algorithm",
+    "Answer",
+    "AsgiApp",
+    "AsgiReceiver",
+    "DeadLetterHandler",
+    "Handler",
+    "Headers",
+    "PostgresInbox",
+    "Reject",
+    "RetryAt",
+    "Secrets",
+    "SqliteInbox",
+    "WebhookReceiver",
+    "cut_unread_bodies",
+    "events",
+    "sign",
+    "verify",
+]
 
 
-if not TYPE_CHECKING:  # for a type checker there would be no unknown names any more
+if not TYPE_CHECKING:  # a type checker would accept any name otherwise
 
     def __getattr__(name: str) -> object:
-        # Imported when it is asked for: it needs the extra "postgres".
+        # Imported on first use: it needs the extra "postgres".
         if name == "PostgresInbox":
             from .inbox.postgres import PostgresInbox  # noqa: PLC0415
 

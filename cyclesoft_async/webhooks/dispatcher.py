@@ -1,271 +1,251 @@
-"""Runs handlers from the inbox: one event of an entity at a time, many entities at once.
+"""Runs handlers: one event of an entity at a time, many entities at once.
 
-Every entity has a key. The events of a key are handled strictly in order of arrival: one that has to be
-tried again holds back those behind it, and nothing else.
+The events with the same ordering key form a queue and are handled strictly in order of arrival. One that has
+to be retried delays those behind it, and no others. Accounts take turns, so that a flood of one account does
+not delay the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import traceback
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
-from time import time
-from typing import Final, NamedTuple, TypeVar
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from time import monotonic, time
+from typing import Final
 
-import msgspec
-
-from cyclesoft_async._backoff import exponential_backoff
-from cyclesoft_async.errors import InboxError
-
-from .envelope import read
-from .events import Event, UnknownEvent
-from .inbox import ClaimedDelivery, Inbox, QueuedDelivery
-from .routing import Route, Routes, understood
+from .attempts import LONGEST_DELAY, Attempts, Policy, Retry, retry_delay, where
+from .handler_calls import HandlerCalls
+from .inbox import Inbox, QueuedDelivery
+from .routing import Routes
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
-T = TypeVar("T")
-
-_INBOX_RETRY_SECONDS: Final = 0.5
 _CANCEL_SECONDS: Final = 1.0
-_LONGEST_ERROR: Final = 500
-_LONGEST_DELAY: Final = 3600.0
+_FAULT_SECONDS: Final = 1.0
+_MOST_EVENTS_KEPT: Final = 1000
+_POLL_SECONDS: Final = 0.05
 
 
-class Policy(NamedTuple):
-    """How events are handled."""
+class Reservation:
+    """Place of a delivery that is being stored as claimed: its entity's turn, and a slot for its handlers."""
 
-    concurrency: int
-    """How many entities' handlers run at once."""
-    max_attempts: int
-    """An event is dead after so many."""
-    retry_after: float
-    """Seconds before the second attempt; doubled each time, with jitter, up to an hour."""
+    def __init__(self, ordering_key: str) -> None:
+        self.ordering_key = ordering_key
 
 
 class Dispatcher:
     """Hands queued deliveries to handlers.
 
-    Attributes:
-        waiting: How many deliveries are queued or being handled.
+    Args:
+        inbox: Where deliveries are.
+        routes: Handlers.
+        policy: Limits.
     """
 
     def __init__(self, inbox: Inbox, routes: Routes, policy: Policy) -> None:
         self._inbox = inbox
-        self._routes = routes
-        self._policy = policy
-        self._queues: dict[str, deque[QueuedDelivery]] = {}
-        self._ready: deque[str] = deque()
+        self._concurrency = policy.concurrency
+        self._retry_after = policy.retry_after
+        self._calls = HandlerCalls(policy.handler_timeout, self._start_some)
+        self._attempts = Attempts(inbox, routes, policy, self._calls)
+        self._entities: dict[str, _Entity] = {}
+        self._reserved: dict[str, Reservation] = {}
+        self._ready = _Turns()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], _Entity] = {}
+        self._events_kept = 0
         self._stopping = False
-        self._cut_off = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def reserve(self, ordering_key: str) -> Reservation | None:
+        """Hold a place for a delivery that is about to be stored. None: it has to queue."""
+        if ordering_key in self._entities or ordering_key in self._reserved or self._ready:
+            return None
+        if self._stopping or not self._has_slot():
+            return None
+        reservation = self._reserved[ordering_key] = Reservation(ordering_key)
+        self._idle.clear()
+        return reservation
+
+    def cancel(self, reservation: Reservation) -> None:
+        """Give a place back. Does nothing once its delivery has arrived."""
+        key = reservation.ordering_key
+        if self._reserved.get(key) is reservation:
+            del self._reserved[key]
+            if key in self._entities:
+                self._line_up(self._entities[key], 0.0)
+            self._start_some()
 
     def add(self, arrived: Sequence[QueuedDelivery]) -> None:
-        """Take on what waits, in order of arrival."""
+        """Enqueue deliveries, in order of arrival."""
+        latest = time() + LONGEST_DELAY  # a later one was computed by a clock that was ahead
         for queued in arrived:
-            key = self._queues.setdefault(queued.ordering_key, deque())
-            key.append(queued)
-            if len(key) == 1:
-                self._line_up(queued.ordering_key, queued.due_at)
+            key = queued.ordering_key
+            entity = self._entities.get(key)
+            is_new = entity is None
+            if entity is None:
+                entity = self._entities[key] = _Entity(key)
+            if queued.claimed is not None and self._reserved.pop(key, None) is not None:
+                entity.waiting.appendleft((monotonic(), queued))
+                if not self._stopping:
+                    self._start(entity)
+                continue
+            # A claim without its reservation, as its sender hung up meanwhile, is made again in its turn.
+            entity.waiting.append((monotonic(), self._slimmed(queued._replace(claimed=None))))
+            if is_new and key not in self._reserved:
+                self._line_up(entity, min(queued.due_at, latest))
         self._start_some()
 
-    async def stop(self, deadline: float) -> None:
-        """Start nothing more; let handlers finish for so many seconds; then cut them off.
+    async def settled(self) -> None:
+        """Wait until every stored delivery is handled or waits for its retry."""
+        while True:
+            await self._idle.wait()
+            if await self._inbox.oldest_unannounced() is None and self._idle.is_set():
+                return
+            await asyncio.sleep(_POLL_SECONDS)
 
-        What was cut off stays in the inbox, and the attempt does not count.
+    @property
+    def hung(self) -> int:
+        """How many handlers ignore that they were cancelled after their timeout."""
+        return len(self._calls.hung)
+
+    def longest_wait(self) -> float:
+        """Return for how many seconds the oldest delivery waits that is due and not held up by a retry."""
+        since = [
+            max(entity.resumed_at, entity.waiting[0][0])
+            for key, entity in self._entities.items()
+            if key not in self._timers and entity.waiting
+        ]
+        return monotonic() - min(since) if since else 0.0
+
+    async def stop(self, deadline: float) -> None:
+        """Start nothing more, let handlers finish for `deadline` seconds, and then cut them off.
+
+        Deliveries that are cut off stay in the inbox, and the attempt does not count.
         """
         self._stopping = True
         for timer in self._timers.values():
             timer.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=deadline)
-        self._cut_off = True
-        for task in self._tasks:
+        if self._running:
+            await asyncio.wait(self._running, timeout=deadline)
+        self._attempts.cut_off()
+        for task in self._running:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_CANCEL_SECONDS)
+        if self._running:
+            await asyncio.wait(self._running, timeout=_CANCEL_SECONDS)
 
-    def _line_up(self, key: str, due_at: float) -> None:
+    def _has_slot(self) -> bool:
+        # A hung handler has no slot: it keeps its entity, and must not stop the others.
+        return len(self._running) + len(self._reserved) - self.hung < self._concurrency
+
+    def _slimmed(self, queued: QueuedDelivery) -> QueuedDelivery:
+        """Drop the decoded event when many are kept already: a backlog must not fill the memory."""
+        if queued.event is None:
+            return queued
+        if self._events_kept >= _MOST_EVENTS_KEPT:
+            return queued._replace(event=None)
+        self._events_kept += 1
+        return queued
+
+    def _line_up(self, entity: _Entity, due_at: float) -> None:
         wait = due_at - time()
         if wait <= 0.0:
-            self._ready.append(key)
+            self._idle.clear()
+            self._ready.append(entity)
         else:
             loop = asyncio.get_running_loop()
-            self._timers[key] = loop.call_later(wait, self._is_due, key)
+            self._timers[entity.key] = loop.call_later(wait, self._is_due, entity)
 
-    def _is_due(self, key: str) -> None:
-        del self._timers[key]
-        self._ready.append(key)
+    def _is_due(self, entity: _Entity) -> None:
+        del self._timers[entity.key]
+        self._idle.clear()
+        entity.resumed_at = monotonic()
+        self._ready.append(entity)
         self._start_some()
 
     def _start_some(self) -> None:
-        while self._ready and len(self._tasks) < self._policy.concurrency and not self._stopping:
-            task = asyncio.create_task(self._advance(self._ready.popleft()))
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
+        while self._ready and self._has_slot() and not self._stopping:
+            self._start(self._ready.popleft())
+        if not (self._ready or self._running or self._reserved):
+            self._idle.set()
+
+    def _start(self, entity: _Entity) -> None:
+        self._idle.clear()
+        task = asyncio.create_task(self._advance(entity))
+        self._running[task] = entity
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("the dispatcher failed: %s", _where(error))
+        entity = self._running.pop(task)
+        self._calls.hung.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.error("the dispatcher failed: %s", where(error))
+        if (error is not None or task.cancelled()) and not self._stopping:
+            # Not by a handler: its failures end in the attempt. The entity must not stall all the same.
+            entity.claim_again()
+            self._line_up(entity, time() + retry_delay(1, max(_FAULT_SECONDS, self._retry_after)))
         self._start_some()
 
-    async def _advance(self, key: str) -> None:
-        """Handle the first event of a key, and line up whatever is then its first."""
-        waiting = self._queues[key]
-        again_at = await self._attempt(waiting[0].seq)
-        if again_at is not None:
-            self._line_up(key, again_at)
+    async def _advance(self, entity: _Entity) -> None:
+        """Attempt the first event of an entity, and line up the next."""
+        _, queued = entity.waiting[0]
+        retry = await self._attempts.make(queued, lambda: len(entity.waiting) > 1 or not self._has_slot())
+        self._advanced(entity, queued, retry)
+
+    def _advanced(self, entity: _Entity, queued: QueuedDelivery, retry: Retry | None) -> None:
+        if queued.event is not None and queued.claimed is None:
+            self._events_kept -= 1
+        if retry is not None and not retry.aside:
+            entity.claim_again()
+            self._line_up(entity, retry.due_at)
             return
-        waiting.popleft()
-        if waiting:
-            self._line_up(key, waiting[0].due_at)
+        entity.waiting.popleft()
+        if retry is not None:
+            aside = _Entity(f"{entity.key} dead {queued.seq}")
+            aside.waiting.append((monotonic(), queued._replace(event=None, claimed=None)))
+            self._entities[aside.key] = aside
+            self._line_up(aside, retry.due_at)
+        if entity.waiting:
+            self._line_up(entity, entity.waiting[0][1].due_at)
         else:
-            del self._queues[key]
-
-    async def _attempt(self, seq: int) -> float | None:
-        """When to try again, in seconds since 1970; None when the event is through, one way or the other."""
-        work = await self._retry_until_written(lambda: self._inbox.claim(seq))
-        if work is None:
-            return None
-        try:
-            event = _event(work)
-        except ValueError as error:  # a dead letter that was replayed
-            await self._dead_letter(seq, str(error))
-            return None
-        if work.attempt > self._policy.max_attempts:
-            await self._dead_letter(seq, "the process ended during each attempt")
-            return None
-        routes = self._routes.matching(event)
-        handled, failures = await self._run_handlers(event, routes, work)
-        if failures:
-            return await self._failed(event, work, handled, failures)
-        if isinstance(event, UnknownEvent) and not understood(event, routes):
-            await self._dead_letter(seq, event.problem)
-        else:
-            await self._retry_until_written(
-                lambda: self._inbox.complete(seq, work.ordering_key, event.event_timestamp)
-            )
-        return None
-
-    async def _run_handlers(
-        self, event: Event, routes: Sequence[Route], work: ClaimedDelivery
-    ) -> tuple[list[str], list[str]]:
-        """The names of the handlers that have succeeded so far, and what went wrong with the others."""
-        handled = list(work.handled)
-        failures: list[str] = []
-        for route in routes:
-            if route.name in handled:
-                continue
-            try:
-                await self._call(route, event)
-            except asyncio.CancelledError:
-                with suppress(InboxError):
-                    await self._inbox.release(work.seq, handled)
-                raise
-            except (KeyboardInterrupt, SystemExit, GeneratorExit):
-                raise
-            except BaseException as error:  # noqa: BLE001 - what a handler raises is its own affair
-                failures.append(f"{route.name}: {_last_line(error)}")
-                logger.warning(
-                    "event %s: handler %s failed, attempt %d of %d: %s",
-                    event.id, route.name, work.attempt, self._policy.max_attempts, _where(error),
-                )  # fmt: skip
-            else:
-                handled.append(route.name)
-                if len(routes) > 1:
-                    await self._retry_until_written(lambda: self._inbox.progress(work.seq, handled))
-        return handled, failures
-
-    async def _call(self, route: Route, event: Event) -> None:
-        if self._cut_off:  # and the handler before this one finished all the same
-            raise asyncio.CancelledError
-        try:
-            await route.handle(event)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise RuntimeError("the handler was cancelled from within") from error
-
-    async def _failed(
-        self, event: Event, work: ClaimedDelivery, handled: Sequence[str], failures: Sequence[str]
-    ) -> float | None:
-        text = "; ".join(failures)
-        if work.attempt >= self._policy.max_attempts:
-            logger.error("event %s is dead after %d attempts", event.id, work.attempt)
-            await self._dead_letter(work.seq, text)
-            return None
-        again_at = time() + retry_delay(work.attempt, self._policy.retry_after)
-        await self._retry_until_written(lambda: self._inbox.postpone(work.seq, again_at, handled, text))
-        return again_at
-
-    async def _dead_letter(self, seq: int, error: str) -> None:
-        await self._retry_until_written(lambda: self._inbox.dead_letter(seq, error))
-
-    async def _retry_until_written(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Write to the inbox; while it takes no writes, nothing can go on that would not be forgotten."""
-        attempt = 0
-        while True:
-            try:
-                return await write()
-            except InboxError as error:
-                if self._cut_off:
-                    logger.warning(
-                        "%s; an event whose handler went on after the stop is handled again", error
-                    )
-                    raise asyncio.CancelledError from None
-                attempt += 1
-                logger.warning("%s; handlers wait", error)
-                await asyncio.sleep(retry_delay(attempt, _INBOX_RETRY_SECONDS))
+            del self._entities[entity.key]
 
 
-def retry_delay(attempt: int, first: float, jitter: Callable[[], float] = random.random) -> float:
-    """Return the seconds to wait after a failed attempt: doubled each time, up to an hour, with jitter.
+class _Entity:
+    """Deliveries with the same ordering key, in order of arrival, each with the time it was enqueued."""
 
-    Args:
-        attempt: Number of the failed attempt, from 1.
-        first: Longest delay after the first failure, in seconds.
-        jitter: Returns a number from 0 up to 1. The delay is reduced by up to half of itself.
-    """
-    return exponential_backoff(attempt, first=first, longest=_LONGEST_DELAY) * (1.0 - jitter() / 2.0)
+    __slots__ = ("key", "resumed_at", "waiting")
 
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.waiting: deque[tuple[float, QueuedDelivery]] = deque()
+        self.resumed_at = 0.0
 
-def _event(work: ClaimedDelivery) -> Event:
-    """What handlers get.
-
-    Raises:
-        ValueError: It is no event, or that of another account than the one that signed it: whose it is can't
-            be checked on arrival while the body can't be read.
-    """
-    try:
-        event = read(work.body)
-    except ValueError as error:
-        raise ValueError(f"not an event: {error}") from None
-    if work.account_id not in {0, event.account_id}:
-        raise ValueError(
-            f"an event of account {event.account_id}, with a secret of account {work.account_id}"
-        )
-    return msgspec.structs.replace(
-        event,
-        is_redelivery=work.attempt > 1 or work.replayed,
-        stale=work.newest is not None and event.event_timestamp < work.newest,
-        received_at=datetime.fromtimestamp(work.received_at, UTC),
-    )
+    def claim_again(self) -> None:
+        """Have the first delivery claimed and decoded anew by its next attempt."""
+        _, queued = self.waiting[0]
+        self.waiting[0] = (monotonic(), queued._replace(event=None, claimed=None))
 
 
-def _last_line(error: BaseException) -> str:
-    return traceback.format_exception_only(error)[0].strip()[:_LONGEST_ERROR]
+class _Turns:
+    """Entities that wait for a slot: the accounts take turns, and so does an account's entities."""
 
+    def __init__(self) -> None:
+        self._accounts: OrderedDict[str, deque[_Entity]] = OrderedDict()
 
-def _where(error: BaseException) -> str:
-    """What was raised and where, without the message, which may quote the payload."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__qualname__}{place}"
+    def __bool__(self) -> bool:
+        return bool(self._accounts)
+
+    def append(self, entity: _Entity) -> None:
+        account, _, _ = entity.key.partition("/")
+        self._accounts.setdefault(account, deque()).append(entity)
+
+    def popleft(self) -> _Entity:
+        account, entities = self._accounts.popitem(last=False)
+        entity = entities.popleft()
+        if entities:
+            self._accounts[account] = entities
+        return entity

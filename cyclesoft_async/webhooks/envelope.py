@@ -1,10 +1,11 @@
-"""From the bytes of a verified body to an event.
+"""Decoding of a verified body into an event.
 
 Vendor page: "Webhooks", Payload structure.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, Final
 
@@ -51,7 +52,7 @@ _payload_types: Final = {name: _payload_type(event) for name, event in EVENT_TYP
 
 
 def read(body: bytes) -> Event:
-    """The event that a body tells; an `UnknownEvent` when its name is new or its payload does not fit.
+    """Decode an event. It is an `UnknownEvent` when its name is new or its payload does not fit.
 
     Raises:
         ValueError: The body is not JSON, or not the documented envelope.
@@ -81,9 +82,9 @@ def read(body: bytes) -> Event:
 
 
 def _read_at_once(body: bytes) -> KnownEvent | None:
-    """The event, when it is just as documented; in half the time of looking for its name first.
+    """Decode an event that is as documented, in half the time of decoding its name first.
 
-    What looks like the name can stand anywhere, so it only tells what to try.
+    Text that looks like the name can stand anywhere in the body, so it only chooses the decoder to try.
     """
     guess = _EVENT_NAME.search(body)
     decoder = _whole.get(guess[1]) if guess else None
@@ -115,8 +116,23 @@ def _unknown(head: _Head, payload: Raw, problem: str) -> UnknownEvent:
     )
 
 
+def undecodable(body: bytes, account_id: int, problem: str) -> UnknownEvent:
+    """Return a stand-in for a body that is not an event: without a name, a time and a payload."""
+    return UnknownEvent(
+        id=f"sha256:{hashlib.sha256(body).hexdigest()}",
+        account_id=account_id,
+        event_name="",
+        event_timestamp=0.0,
+        payload=Raw(b"null"),
+        problem=problem,
+    )
+
+
 def ordering_key(event: Event) -> str:
-    """What has to be handled in order: the events of an entity, or just this one if that is unknown."""
+    """Return the key under which events are handled in order: account and entity.
+
+    An event whose entity is unknown has a key of its own.
+    """
     entity = event.entity
     if entity is None:
         return f"{event.account_id}/?/{event.id}"

@@ -1,9 +1,13 @@
-"""The secrets that deliveries may be signed with, and the accounts that each of them speaks for."""
+"""Webhook secrets, and the accounts that each of them signs for."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, cast
+
+import msgspec
 
 from cyclesoft_async.errors import UsageError
 
@@ -11,9 +15,12 @@ from .signature import Algorithm, Key, Secret, known, proving, secret_bytes
 
 Secrets: TypeAlias = Secret | Iterable[Secret] | Mapping[int, Secret | Iterable[Secret]]
 
+_FEW_KEYS: Final = 8
+_CLAIM: Final = re.compile(rb'"account_id"\s*:\s*"?(\d{1,19})')
+
 
 class Accounts:
-    """The accounts that a delivery may be from, by its signatures: some, or whichever.
+    """Accounts that a delivery may be from, by its signatures.
 
     Attributes:
         only: The account, when it can be no other.
@@ -27,46 +34,98 @@ class Accounts:
         return self._ids is None or account_id in self._ids
 
 
-_WHICHEVER: Final = Accounts()
+_ANY: Final = Accounts()
 
 
 class Keyring:
-    """Tells which accounts a signature proves.
+    """Verifies signatures, and says which accounts they prove.
 
     Args:
-        secrets: One secret or several, which speak for every account; or those of each account by its id.
-        algorithm: What the secrets are used with.
+        secrets: One secret or several, which sign for every account; or those of each account by its id.
+        algorithm: The HMAC's hash algorithm.
 
     Raises:
-        UsageError: There is no secret, one is empty, an account's id is no integer, or the algorithm is not
-            known.
+        UsageError: There is no secret, one is empty, an account's id is not an integer, or the algorithm is
+            not known.
     """
 
     def __init__(self, secrets: Secrets, algorithm: Algorithm) -> None:
         self._algorithm: Algorithm = known(algorithm)
         self._owners: dict[Key, frozenset[int]] | None = None
-        if isinstance(secrets, Mapping):
-            owners: dict[bytes, set[int]] = {}
-            for account_id, own in cast("Mapping[object, Secret | Iterable[Secret]]", secrets).items():
-                if not isinstance(account_id, int):  # as the keys of a JSON object are not
-                    raise UsageError("secrets are given for an account by its id, an integer")
-                for secret in secret_bytes(own):
-                    owners.setdefault(secret, set()).add(account_id)
-            self._owners = {Key(secret, algorithm): frozenset(ids) for secret, ids in owners.items()}
-            self._keys = list(self._owners)
-        else:
-            self._keys = [Key(secret, algorithm) for secret in secret_bytes(secrets)]
-        if not self._keys:
-            raise UsageError("a webhook receiver needs at least one secret")
+        self._by_account: dict[int, list[Key]] = {}
+        self._keys: list[Key] = []
+        self.rotate(secrets)
 
-    def proven(self, body: bytes, signatures: Sequence[str]) -> Accounts | None:
-        """The accounts that the signatures speak for; None when the body is forged.
+    def rotate(self, secrets: Secrets) -> None:
+        """Replace all secrets at once.
 
-        Which account the body names is not asked before: nothing is parsed that is not verified.
+        Raises:
+            UsageError: As for the constructor. The secrets stay what they were.
         """
-        keys = proving(body, signatures, self._keys, self._algorithm)
+        owners: dict[Key, frozenset[int]] | None = None
+        by_account: dict[int, list[Key]] = {}
+        if isinstance(secrets, Mapping):
+            owners, by_account = _keys_of_accounts(
+                cast("Mapping[object, Secret | Iterable[Secret]]", secrets), self._algorithm
+            )
+            keys = list(owners)
+        else:
+            keys = [Key(secret, self._algorithm) for secret in secret_bytes(secrets)]
         if not keys:
+            raise UsageError("a webhook receiver must have at least one secret, got none")
+        self._owners, self._by_account, self._keys = owners, by_account, keys
+
+    async def proven(self, body: bytes, signatures: Sequence[str], only: int | None) -> Accounts | None:
+        """Return the accounts that the signatures prove. None: the body is forged.
+
+        Each key costs an HMAC of the body, so the account chooses them: the one of the path, or else the one
+        that the body names, which is compared again after it was verified.
+        """
+        keys = self._keys if self._owners is None else self._candidates(body, only)
+        owners = self._owners
+        found: list[Key] = []
+        for first in range(0, len(keys), _FEW_KEYS):
+            if first:
+                await asyncio.sleep(0)
+            found += proving(body, signatures, keys[first : first + _FEW_KEYS], self._algorithm)
+        if not found:
             return None
-        if self._owners is None:
-            return _WHICHEVER
-        return Accounts(frozenset[int]().union(*(self._owners[key] for key in keys)))
+        if owners is None:
+            return _ANY
+        return Accounts(frozenset[int]().union(*(owners[key] for key in found)))
+
+    def _candidates(self, body: bytes, only: int | None) -> Sequence[Key]:
+        account_id = _claimed_account(body) if only is None else only
+        return self._keys if account_id is None else self._by_account.get(account_id, ())
+
+
+class _Claim(msgspec.Struct, gc=False):
+    account_id: int
+
+
+def _claimed_account(body: bytes) -> int | None:
+    """Return the account that an unverified body names. None when it names none."""
+    try:
+        return msgspec.json.decode(body, type=_Claim).account_id
+    except (ValueError, RecursionError):
+        match = _CLAIM.search(body)
+        return None if match is None else int(match[1])
+
+
+def _keys_of_accounts(
+    secrets: Mapping[object, Secret | Iterable[Secret]], algorithm: Algorithm
+) -> tuple[dict[Key, frozenset[int]], dict[int, list[Key]]]:
+    owners: dict[bytes, set[int]] = {}
+    for account_id, own in secrets.items():
+        if not isinstance(account_id, int):  # as the keys of a JSON object are not
+            raise UsageError(
+                f"secrets must be given by account id, an integer, got {type(account_id).__name__}"
+            )
+        for secret in secret_bytes(own):
+            owners.setdefault(secret, set()).add(account_id)
+    keys = {Key(secret, algorithm): frozenset(ids) for secret, ids in owners.items()}
+    by_account: dict[int, list[Key]] = {}
+    for key, ids in keys.items():
+        for account_id in ids:
+            by_account.setdefault(account_id, []).append(key)
+    return keys, by_account

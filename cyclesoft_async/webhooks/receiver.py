@@ -1,45 +1,42 @@
-"""The receiver: an aiohttp application, or a part of one, that takes deliveries.
+"""Webhook receiver: verifies deliveries, stores them, answers, and runs handlers.
 
 Vendor page: "Webhooks".
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
+import warnings
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
-from typing import Final, TypeVar
+from types import TracebackType
+from typing import Final, Self, TypeVar, overload
 
-import msgspec
-from aiohttp import hdrs, web
-from multidict import istr
+from aiohttp import web
 
-from cyclesoft_async.errors import InboxError, UsageError
+from cyclesoft_async.errors import UsageError
 
-from .dispatcher import Dispatcher, Policy
-from .envelope import ordering_key, read
-from .events import Event, UnknownEvent
-from .inbox import Delivery, Inbox, Stored
+from .aiohttp_routes import AiohttpRoutes, cut_unread_bodies
+from .asgi import AsgiApp, AsgiReceiver
+from .attempts import Policy
+from .events import Event
+from .inbox import Inbox
+from .intake import Answer, Headers, vendor_headers
 from .keyring import Keyring, Secrets
-from .request_body import BodyError, read_body, refuse
-from .routing import Handler, Routes, understood
+from .lifecycle import Lifecycle
+from .routing import DeadLetterHandler, Handler, Routes, check_handler, check_types
 from .signature import Algorithm
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
-
 E = TypeVar("E", bound=Event)
+A = TypeVar("A", bound=Event)
+B = TypeVar("B", bound=Event)
+C = TypeVar("C", bound=Event)
+D = TypeVar("D", bound=Event)
 
-DELIVERY_HEADER: Final = istr("X-CycleSoftware-Delivery")
-EVENT_HEADER: Final = istr("X-CycleSoftware-Event")
-SIGNATURE_HEADER: Final = istr("X-CycleSoftware-Signature")
-
-_MEBIBYTE: Final = 1024 * 1024
-_RETRY_AFTER_SECONDS: Final = "30"
+_MAX_BYTES: Final = 256 * 1024
+_THREE_DAYS: Final = 3 * 86_400.0
 
 
 class WebhookReceiver:
-    """Takes deliveries: verifies them, stores them, answers, and then runs your handlers.
+    """Receives webhooks: verifies deliveries, stores them, answers, and then runs your handlers.
 
     ::
 
@@ -50,27 +47,34 @@ class WebhookReceiver:
 
         receiver.add_to(app, "/cyclesoft")      # an existing aiohttp application
         web.run_app(receiver.app())             # or a server of its own
+        application = receiver.asgi(app, "/cyclesoft")      # FastAPI, Starlette, Django under ASGI
 
-    It answers 200 once a delivery is on disk, known before or not; 401 when the signature is not ours, 400
-    when in addition it is not JSON, 408 when the body does not come, 413 when it is too large, and 503 when
-    the inbox takes no writes: then the sender has to come again. Only the body is signed, so id, event and
-    account are those of the body, whatever the headers say.
+    It answers 200 once a delivery is on disk, known before or not. It answers 401 when the signature is not
+    ours, 400 when in addition the body is not JSON, 408 when the body does not arrive, 413 when it is too
+    large, and 503 when the inbox cannot be written: then the sender must redeliver. Only the body is signed,
+    so id, event and account are those of the body, whatever the headers claim.
 
-    Handlers may run more than once for an event: `event.id` stays the same.
+    Handlers may run more than once for an event: `event.id` stays the same. A handler that fails is retried
+    with exponential backoff for `retry_for` seconds. Later events of the same entity wait meanwhile.
 
     Args:
         secrets: The secrets of all accounts, or those of each account by its id.
-        inbox: Where deliveries are kept.
-        algorithm: What signatures are made with.
+        inbox: Where deliveries are stored.
+        algorithm: The HMAC's hash algorithm.
         max_bytes: The largest body, after inflating it.
         concurrency: How many entities' handlers run at once.
-        max_attempts: An event is a dead letter after so many.
+        retry_for: Seconds after the first attempt until an event becomes a dead letter.
         retry_after: Seconds until the second attempt; doubled each time, with jitter, up to an hour.
-        stop_timeout: Seconds that handlers get to finish when the server stops.
+        handler_timeout: Seconds that a handler may take before it is cancelled and has failed; None for any
+            time.
+        stop_timeout: Seconds that handlers get to finish when the receiver stops.
+        max_age: Deliveries whose event is older than this many seconds are dead letters, which limits the
+            replay of captured requests; None accepts any age. The vendor's redeliveries keep their timestamp.
+        max_attempts: Deprecated; use `retry_for`. An event is a dead letter after this many attempts.
 
     Raises:
-        UsageError: There is no secret, one is empty, an account's id is no integer, or a number makes no
-            sense.
+        UsageError: There is no secret, one is empty, an account's id is not an integer, or a number is out
+            of range.
 
     Vendor page: "Webhooks".
     """
@@ -81,28 +85,68 @@ class WebhookReceiver:
         inbox: Inbox,
         *,
         algorithm: Algorithm = "sha256",
-        max_bytes: int = _MEBIBYTE,
+        max_bytes: int = _MAX_BYTES,
         concurrency: int = 64,
-        max_attempts: int = 10,
+        retry_for: float = _THREE_DAYS,
         retry_after: float = 5.0,
+        handler_timeout: float | None = 300.0,
         stop_timeout: float = 10.0,
+        max_age: float | None = None,
+        max_attempts: int | None = None,
     ) -> None:
-        if min(max_bytes, concurrency, max_attempts) < 1 or min(retry_after, stop_timeout) < 0:
-            raise UsageError("max_bytes, concurrency and max_attempts are at least 1; times are not negative")
+        for name, number, least in (
+            ("max_bytes", max_bytes, 1),
+            ("concurrency", concurrency, 1),
+            ("max_attempts", max_attempts, 1),
+            ("retry_for", retry_for, 0),
+            ("retry_after", retry_after, 0),
+            ("stop_timeout", stop_timeout, 0),
+        ):
+            if number is not None and not number >= least:
+                raise UsageError(f"{name} must be >= {least}, got {number}")
+        for name, seconds in (("handler_timeout", handler_timeout), ("max_age", max_age)):
+            if seconds is not None and not seconds > 0:
+                raise UsageError(f"{name} must be > 0 seconds or None, got {seconds}")
+        if max_attempts is not None:
+            warnings.warn(
+                "max_attempts is deprecated: use retry_for, in seconds", DeprecationWarning, stacklevel=2
+            )
         self._keyring = Keyring(secrets, algorithm)
-        self._inbox = inbox
-        self._max_bytes = max_bytes
-        self._policy = Policy(concurrency, max_attempts, retry_after)
-        self._stop_timeout = stop_timeout
         self._routes = Routes()
+        policy = Policy(concurrency, retry_for, retry_after, handler_timeout, max_age, max_attempts)
+        self._lifecycle = Lifecycle(self._keyring, inbox, self._routes, policy, stop_timeout)
+        self._aiohttp = AiohttpRoutes(self._lifecycle, max_bytes)
+        self._max_bytes = max_bytes
         self._home: web.Application | None = None
 
-    def on(self, *types: type[E]) -> Callable[[Handler[E]], Handler[E]]:
+    @overload
+    def on(self, type_: type[E], /) -> Callable[[Handler[E]], Handler[E]]: ...
+    @overload
+    def on(self, a: type[A], b: type[B], /) -> Callable[[Handler[A | B]], Handler[A | B]]: ...
+    @overload
+    def on(
+        self, a: type[A], b: type[B], c: type[C], /
+    ) -> Callable[[Handler[A | B | C]], Handler[A | B | C]]: ...
+    @overload
+    def on(
+        self, a: type[A], b: type[B], c: type[C], d: type[D], /
+    ) -> Callable[[Handler[A | B | C | D]], Handler[A | B | C | D]]: ...
+    @overload
+    def on(self, *types: type[E]) -> Callable[[Handler[E]], Handler[E]]: ...
+
+    def on(self, *types: type[Event]) -> Callable[[Handler[E]], Handler[E]]:
         """Register a handler for events of these types and of their subclasses.
 
-        Handlers of one event run one after the other, in the order of their registration; one that fails
-        does not keep the others from running, and only it is tried again.
+        Handlers of one event run one after the other, in the order of their registration. One that fails does
+        not keep the others from running, and only it is retried. A handler may raise `RetryAt` or `Reject`.
+
+        Args:
+            types: Event classes.
+
+        Raises:
+            UsageError: There is none, one is not an event class, or the handler is not an async function.
         """
+        check_types(types)
 
         def register(handler: Handler[E]) -> Handler[E]:
             self._routes.add(types, handler)
@@ -111,24 +155,58 @@ class WebhookReceiver:
         return register
 
     def on_any(self, handler: Handler[Event]) -> Handler[Event]:
-        """Register a handler for every event, unknown ones included."""
+        """Register a handler for every event, unknown ones included.
+
+        Raises:
+            UsageError: It is not an async function.
+        """
         self._routes.add((Event,), handler)
         return handler
 
+    def on_dead(self, handler: DeadLetterHandler) -> DeadLetterHandler:
+        """Register a handler for dead letters: called with the event and the error.
+
+        It runs at least once for each event that becomes a dead letter, also after a crash. When it fails it
+        is retried like other handlers, for up to `retry_for` seconds more. A body that is not an event is
+        given as an `UnknownEvent` without a name.
+
+        Raises:
+            UsageError: It is not an async function.
+        """
+        check_handler(handler)
+        self._routes.on_dead.append(handler)
+        return handler
+
+    def rotate(self, secrets: Secrets) -> None:
+        """Replace the secrets at run time, all at once.
+
+        Args:
+            secrets: As for the constructor. Keep the previous ones in it until the vendor uses the new ones.
+
+        Raises:
+            UsageError: As for the constructor. The secrets stay what they were.
+        """
+        self._keyring.rotate(secrets)
+
     def app(self) -> web.Application:
-        """An application of its own: `POST /`, and `GET /health`, 200 while the inbox takes writes."""
-        app = web.Application()
+        """Return an aiohttp application of its own: `POST /`, and the health checks of `add_to`."""
+        app = web.Application(middlewares=[cut_unread_bodies])
         self.add_to(app, "/")
         return app
 
     def add_to(self, app: web.Application, prefix: str, *, account_id: int | None = None) -> None:
-        """Serve `POST prefix`, with a slash at its end or not, and `GET prefix/health`.
+        """Serve `POST prefix`, with or without a slash at its end, in an aiohttp application.
 
         Deliveries are handled for as long as the application runs. Call it again for other prefixes of the
-        same application.
+        same application. Three health checks answer 200 or 503, from state that is kept:
+
+        - `GET prefix/health/live`: the process serves requests;
+        - `GET prefix/health/ready`: a delivery can be stored now. For load balancers;
+        - `GET prefix/health`: in addition handlers run, none hangs, and none is late. For monitors only: a
+          slow handler must not keep deliveries from being accepted.
 
         Args:
-            app: An application that has not started.
+            app: An application that has not started. Add the middleware `cut_unread_bodies` to it.
             prefix: For example "/cyclesoft".
             account_id: The one account that this prefix is for; all of them by default.
 
@@ -136,106 +214,80 @@ class WebhookReceiver:
             UsageError: The prefix does not begin with a slash, or the receiver serves another application.
         """
         if not prefix.startswith("/"):
-            raise UsageError("a prefix begins with a slash")
+            raise UsageError(f"prefix must begin with a slash, got {prefix!r}")
         if self._home not in {None, app}:
-            raise UsageError("a receiver serves one application")
-
-        path = prefix.rstrip("/")
-        for exact in (path, f"{path}/"):
-            app.router.add_post(exact, partial(self._receive, only=account_id))
-        app.router.add_get(f"{path}/health", self._health)
+            raise UsageError("a receiver must serve one application; use one receiver and several prefixes")
+        self._aiohttp.add_to(app, prefix.rstrip("/"), account_id)
         if self._home is None:
             self._home = app
+            app.on_shutdown.append(self._aiohttp.stop)
             app.cleanup_ctx.append(self._run)
+
+    def asgi(self, app: AsgiApp | None = None, path: str = "/cyclesoft") -> AsgiReceiver:
+        """Return an ASGI application that receives webhooks, for Starlette, FastAPI and Django.
+
+        ::
+
+            application = receiver.asgi(get_asgi_application(), "/cyclesoft")     # Django
+            app.mount("/cyclesoft", receiver.asgi())    # FastAPI: `async with receiver:` in its lifespan
+
+        It serves `POST path` and the health checks of `add_to`. It answers lifespan events itself, as Django
+        does not, and passes them on to an application that does. Under WSGI, run the command
+        `cyclesoft webhooks serve` instead.
+
+        Args:
+            app: Gets all other requests. None: they are answered 404, and the receiver also serves the root
+                of the path that it is mounted at.
+            path: Where to receive webhooks, with or without a slash at its end.
+
+        Raises:
+            UsageError: The path does not begin with a slash.
+        """
+        if not path.startswith("/"):
+            raise UsageError(f"path must begin with a slash, got {path!r}")
+        return AsgiReceiver(self._lifecycle, app, path, self._max_bytes)
+
+    async def receive(self, body: bytes, headers: Headers, *, account_id: int | None = None) -> Answer:
+        """Verify and store one delivery, for any web framework. The receiver must be open.
+
+        Limit the size of the body before you read it: the caller is not verified yet.
+
+        Args:
+            body: The raw body, as it was received.
+            headers: The request's headers: a mapping or pairs, with names in any case.
+            account_id: The one account that may send it; any of the configured ones by default.
+
+        Returns:
+            The status and the headers to answer with. The body of the response is empty.
+
+        Raises:
+            UsageError: The receiver is not open.
+        """
+        return await self._lifecycle.parts.intake.take(body, vendor_headers(headers), account_id)
+
+    async def settled(self) -> None:
+        """Wait until every stored delivery is handled, or waits for its retry. For tests.
+
+        Raises:
+            UsageError: The receiver is not open.
+        """
+        await self._lifecycle.parts.dispatcher.settled()
+
+    async def __aenter__(self) -> Self:
+        """Open the inbox, and run handlers until the end of the block.
+
+        Raises:
+            InboxError: The inbox cannot be opened.
+        """
+        await self._lifecycle.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._lifecycle.stop()
 
     async def _run(self, _: web.Application) -> AsyncGenerator[None]:
         # Not on_shutdown: that fires while requests are still being answered.
-        dispatcher = Dispatcher(self._inbox, self._routes, self._policy)
-        await self._inbox.open(dispatcher.add)
-        yield
-        await dispatcher.stop(self._stop_timeout)
-        await self._inbox.close()
-
-    async def _health(self, _: web.Request) -> web.Response:
-        try:
-            await self._inbox.check()
-        except InboxError:
-            return web.json_response({"status": "the inbox takes no writes"}, status=503)
-        return web.json_response({"status": "ok"})
-
-    async def _receive(self, request: web.Request, *, only: int | None) -> web.StreamResponse:
-        try:
-            body = await read_body(request, self._max_bytes)
-        except BodyError as error:
-            return await refuse(request, error.status)
-        delivery = self._verified(body, request, only)
-        if delivery is None:
-            return web.Response(status=401 if _is_json(body) else 400)
-        try:
-            stored = await self._inbox.put(delivery)
-        except InboxError as error:
-            logger.warning("a delivery was not stored and is answered 503: %s", error)
-            return web.Response(status=503, headers={hdrs.RETRY_AFTER: _RETRY_AFTER_SECONDS})
-        if stored is Stored.QUARANTINED:
-            logger.warning("event %s came a second time with another body; it is quarantined", delivery.id)
-        elif stored is Stored.NEW and delivery.state == "dead":
-            logger.warning("delivery %s is a dead letter: %s", delivery.id, delivery.problem)
-        return web.Response()
-
-    def _verified(self, body: bytes, request: web.Request, only: int | None) -> Delivery | None:
-        """What is to be stored; None when it is forged, or signed with another account's secret."""
-        accounts = self._keyring.proven(body, request.headers.getall(SIGNATURE_HEADER, ()))
-        if accounts is None:
-            logger.warning("refused a delivery of %d bytes: its signature is missing or not ours", len(body))
-            return None
-        if only is not None and only not in accounts:
-            logger.warning("refused a delivery: its secret is not that of account %d", only)
-            return None
-        try:
-            event = read(body)
-        except ValueError as error:
-            return _illegible(body, only or accounts.only or 0, f"not an event: {error}")
-        if event.account_id not in accounts or only not in {None, event.account_id}:
-            logger.warning("refused a delivery: its secret is not that of account %d", event.account_id)
-            return None
-        _compare_headers(event, request)
-        routes = self._routes.matching(event)
-        known = understood(event, routes)
-        return Delivery(
-            account_id=event.account_id,
-            id=event.id,
-            event_name=event.event_name,
-            ordering_key=ordering_key(event),
-            event_timestamp=event.event_timestamp,
-            body=body,
-            state="received" if routes else "done" if known else "dead",
-            problem=event.problem if isinstance(event, UnknownEvent) else None,
-        )
-
-
-def _illegible(body: bytes, account_id: int, problem: str) -> Delivery:
-    digest = hashlib.sha256(body).hexdigest()
-    return Delivery(
-        account_id=account_id,
-        id=f"sha256:{digest}",
-        event_name=None,
-        ordering_key=f"{account_id}/?/{digest}",
-        event_timestamp=None,
-        body=body,
-        state="dead",
-        problem=problem,
-    )
-
-
-def _compare_headers(event: Event, request: web.Request) -> None:
-    for header, value in ((DELIVERY_HEADER, event.id), (EVENT_HEADER, event.event_name)):
-        if request.headers.getall(header, [value]) != [value]:
-            logger.warning("event %s: the header %s does not say what the signed body says", event.id, header)
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (ValueError, RecursionError):
-        return False
-    return True
+        async with self:
+            yield

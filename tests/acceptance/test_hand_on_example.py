@@ -96,9 +96,9 @@ class Trade(NamedTuple):
 
 
 @asynccontextmanager
-async def trading(folder: Path, there: Vendors, *, max_attempts: int = 10) -> AsyncGenerator[Trade]:
+async def trading(folder: Path, there: Vendors, *, retry_for: float = 600.0) -> AsyncGenerator[Trade]:
     inbox = folder / "inbox.db"
-    receiver = WebhookReceiver(SECRET, SqliteInbox(inbox), max_attempts=max_attempts, retry_after=0.01)
+    receiver = WebhookReceiver(SECRET, SqliteInbox(inbox), retry_for=retry_for, retry_after=0.01)
     table = HandedOn(folder / "handed_on.db")
     through: asyncio.Queue[int] = asyncio.Queue()
     fleetio_url, ppw_url, shopctrl_url = there.urls
@@ -195,7 +195,7 @@ async def test_what_somebody_else_made_is_left_to_a_person(tmp_path: Path) -> No
 
 async def test_a_doubt_that_lasts_stays_to_be_seen(tmp_path: Path) -> None:
     faults = Faults(rate=1.0, among=[Fault.DROP_BEFORE])
-    async with vendors(range(1, 2), faults) as there, trading(tmp_path, there, max_attempts=2) as here:
+    async with vendors(range(1, 2), faults) as there, trading(tmp_path, there, retry_for=0.05) as here:
         await here.server.post(ready(1))
         await eventually(here.inbox, lambda entry: entry.state in {"done", "dead"})
         assert set(here.table.outcomes().values()) == {"sending"}

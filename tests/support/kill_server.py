@@ -14,7 +14,7 @@ from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver
 async def main(place: str, seen: str, secret: str) -> None:
     log = os.open(seen, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     inbox = PostgresInbox(place, lease_seconds=3.0) if "://" in place else SqliteInbox(place)
-    hooks = WebhookReceiver(secret, inbox, max_attempts=1000, retry_after=0.01)
+    hooks = WebhookReceiver(secret, inbox, retry_after=0.01)
 
     @hooks.on(events.WorkshopOrderEvent)
     async def handle(event: events.WorkshopOrderEvent) -> None:

@@ -55,7 +55,7 @@ async def main(folder: Path, fleetio_url: str, ppw_url: str, shopctrl_url: str) 
     table = HandedOn(folder / "handed_on.db")
     table.db.set_trace_callback(steps.step)
     inbox = SqliteInbox(folder / "inbox.db")
-    receiver = WebhookReceiver(SECRET, inbox, max_attempts=1000, retry_after=0.01)
+    receiver = WebhookReceiver(SECRET, inbox, retry_after=0.01)
     trade(
         receiver,
         table,

@@ -68,6 +68,8 @@ class ClaimedDelivery(Struct, frozen=True, kw_only=True, gc=False):
     """Names of the handlers that have succeeded."""
     received_at: float
     """When it was stored, in seconds since 1970."""
+    error: str | None = None
+    """How the attempt before this one failed."""
     newest: float | None
     """The newest timestamp among the handled events with this key, in seconds since 1970."""
     first_attempt_at: float | None = None
@@ -108,6 +110,11 @@ class Inbox(Protocol):
 
     Every method but `open` raises `InboxUnavailableError` when nothing could be written.
     """
+
+    @property
+    def claims_on_arrival(self) -> bool:
+        """Whether `put` heeds `Delivery.claim`."""
+        ...
 
     async def open(self, announce: Announce) -> None:
         """Open. From now on `announce` is called with the deliveries to handle, in order of arrival.

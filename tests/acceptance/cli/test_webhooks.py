@@ -35,7 +35,7 @@ def run(*arguments: str, secrets: str = SECRET) -> Result:
 async def inbox(tmp_path: Path) -> str:
     """An inbox with a handled event, two dead letters, and a body that is no event."""
     path = tmp_path / "inbox.db"
-    hooks = WebhookReceiver(SECRET, SqliteInbox(path), max_attempts=1)
+    hooks = WebhookReceiver(SECRET, SqliteInbox(path), retry_for=0)
 
     @hooks.on(events.WorkshopOrderEvent)
     async def handle(event: events.WorkshopOrderEvent) -> None:

@@ -343,7 +343,7 @@ async def test_an_event_waits_for_the_days_quota_and_is_not_given_up(url: str, t
                 (self.event if self.round.is_set() else self.round).set()
 
     inbox, waits = tmp_path / "inbox.db", Waits()
-    receiver = WebhookReceiver([SECRET], SqliteInbox(inbox), max_attempts=1, stop_timeout=0)
+    receiver = WebhookReceiver([SECRET], SqliteInbox(inbox), retry_for=0, stop_timeout=0)
     logger = logging.getLogger("cyclesoft_async.bulksync")
     logger.addHandler(waits)
     async with Sandbox(orders=10, daily_limit=1) as sandbox, session(sandbox) as cs:

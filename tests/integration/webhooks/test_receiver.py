@@ -28,7 +28,7 @@ SIGNATURE = "X-CycleSoftware-Signature"
 
 def receiver(folder: Path, secrets: Secrets = SECRET, *, max_bytes: int = 1 << 20) -> WebhookReceiver:
     return WebhookReceiver(
-        secrets, SqliteInbox(folder / "inbox.db"), max_bytes=max_bytes, retry_after=0.0, max_attempts=3
+        secrets, SqliteInbox(folder / "inbox.db"), max_bytes=max_bytes, retry_after=0.0, retry_for=0.0
     )
 
 

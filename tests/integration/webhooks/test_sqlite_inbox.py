@@ -150,7 +150,7 @@ def disk_full(path: Path) -> Generator[None]:
 
 async def test_a_full_disk_is_503_and_the_next_attempt_lands(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
-    hooks = WebhookReceiver(SECRET, SqliteInbox(path))
+    hooks = WebhookReceiver(SECRET, SqliteInbox(path), max_bytes=1 << 20)
     seen: asyncio.Queue[str] = asyncio.Queue()
 
     @hooks.on_any

@@ -113,6 +113,11 @@ class PostgresInbox:
         self._taker: Taker | None = None
         self._housekeeping: asyncio.Task[None] | None = None
 
+    @property
+    def claims_on_arrival(self) -> bool:
+        """False: another process may have the entity."""
+        return False
+
     def __repr__(self) -> str:
         return f"PostgresInbox({self._shown!r})"
 

@@ -88,6 +88,11 @@ class SqliteInbox:
         self._announce: Announce = _discard
         self._stored = Counter[Stored]()
 
+    @property
+    def claims_on_arrival(self) -> bool:
+        """Whether `put` heeds `Delivery.claim`."""
+        return False
+
     def __repr__(self) -> str:
         return f"SqliteInbox({str(self._path)!r})"
 

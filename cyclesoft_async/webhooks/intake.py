@@ -1,0 +1,203 @@
+"""Intake of deliveries: verified, decoded and stored, then answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from time import monotonic, time
+from typing import Final, Literal, NamedTuple, TypeAlias, cast
+
+import msgspec
+
+from cyclesoft_async.errors import InboxError
+
+from .attempts import Policy
+from .dispatcher import Dispatcher
+from .envelope import ordering_key, read, undecodable
+from .events import Event, UnknownEvent
+from .health import Health
+from .inbox import Delivery, Inbox, Stored
+from .keyring import Keyring
+from .routing import Routes, understood
+from .throttled_log import ThrottledLog
+
+logger = logging.getLogger("cyclesoft_async.webhooks")
+
+Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
+
+DELIVERY_HEADER: Final = "X-CycleSoftware-Delivery"
+EVENT_HEADER: Final = "X-CycleSoftware-Event"
+SIGNATURE_HEADER: Final = "X-CycleSoftware-Signature"
+
+_RETRY_AFTER_SECONDS: Final = "30"
+
+
+class Answer(NamedTuple):
+    """Response to a delivery. Its body is empty."""
+
+    status: int
+    """HTTP status."""
+    headers: Mapping[str, str]
+    """Headers to send with it."""
+
+
+UNAVAILABLE: Final = Answer(503, {"Retry-After": _RETRY_AFTER_SECONDS})
+
+_STORED: Final = Answer(200, {})
+_FORGED: Final = Answer(401, {})
+_GARBLED: Final = Answer(400, {})
+
+
+class VendorHeaders(NamedTuple):
+    """Values of the headers that the vendor sends. Only the body is signed."""
+
+    signatures: Sequence[str]
+    ids: Sequence[str]
+    event_names: Sequence[str]
+
+
+def vendor_headers(headers: Headers) -> VendorHeaders:
+    """Pick the vendor's headers out of a mapping or of pairs, with names in any case."""
+    found: dict[str, list[str]] = {
+        name.lower(): [] for name in (SIGNATURE_HEADER, DELIVERY_HEADER, EVENT_HEADER)
+    }
+    pairs: Iterable[tuple[str | bytes, str | bytes]] = (
+        cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+    )
+    for name, value in pairs:
+        values = found.get(_text(name).lower())
+        if values is not None:
+            values.append(_text(value))
+    return VendorHeaders(*found.values())
+
+
+class Intake:
+    """Takes deliveries from any web framework.
+
+    Args:
+        keyring: The secrets.
+        inbox: Where deliveries are stored.
+        routes: Handlers.
+        policy: Limits.
+        dispatcher: Runs the handlers.
+        health: Told about every write.
+    """
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        *,
+        inbox: Inbox,
+        routes: Routes,
+        policy: Policy,
+        dispatcher: Dispatcher,
+        health: Health,
+    ) -> None:
+        self._keyring = keyring
+        self._inbox = inbox
+        self._routes = routes
+        self._policy = policy
+        self._dispatcher = dispatcher
+        self._health = health
+        self._log = ThrottledLog(logger)
+
+    async def take(self, body: bytes, headers: VendorHeaders, only: int | None) -> Answer:
+        """Verify and store a delivery.
+
+        Args:
+            body: The raw body.
+            headers: The vendor's headers.
+            only: The one account that may send it, or None.
+        """
+        accounts = await self._keyring.proven(body, headers.signatures, only)
+        if accounts is None:
+            return self._refuse(body, "its signature is missing or not ours")
+        try:
+            event = read(body)
+        except ValueError as error:
+            event = undecodable(body, only or accounts.only or 0, f"not an event: {error}")
+        else:
+            if event.account_id not in accounts or only not in {None, event.account_id}:
+                return self._refuse(body, "its secret is not that of the account it names")
+            _compare_headers(event, headers)
+        return await self._store(event, body)
+
+    def _refuse(self, body: bytes, reason: str) -> Answer:
+        self._log.warning(f"refused a delivery: {reason}")
+        return _FORGED if _is_json(body) else _GARBLED
+
+    async def _store(self, event: Event, body: bytes) -> Answer:
+        state, problem = self._first_state(event)
+        key = ordering_key(event)
+        claims = state == "received" and problem is None and self._inbox.claims_on_arrival
+        reservation = self._dispatcher.reserve(key) if claims else None
+        delivery = Delivery(
+            account_id=event.account_id,
+            id=event.id,
+            event_name=event.event_name or None,
+            ordering_key=key,
+            event_timestamp=event.event_timestamp if event.event_name else None,
+            body=body,
+            state=state,
+            problem=problem,
+            event=event if event.event_name else None,
+            claim=reservation is not None,
+        )
+        try:
+            stored = await self._inbox.put(delivery)
+        except InboxError as error:
+            self._health.is_failing = True
+            self._log.warning("a delivery was not stored and is answered 503", f": {error}")
+            return UNAVAILABLE
+        finally:
+            if reservation is not None:
+                self._dispatcher.cancel(reservation)
+        self._health.stored_at = monotonic()
+        self._health.is_failing = False
+        _log_stored(delivery, stored)
+        return _STORED
+
+    def _first_state(self, event: Event) -> tuple[Literal["received", "done", "dead"], str | None]:
+        """Return the state to store an event in, and why it is a dead letter if it is one."""
+        if not event.event_name and isinstance(event, UnknownEvent):
+            problem: str | None = event.problem
+        elif self._policy.is_too_old(event.event_timestamp, time()):
+            problem = "older than max_age when it arrived"
+        else:
+            routes = self._routes.matching(event)
+            if routes:
+                return "received", None
+            if understood(event, routes):
+                return "done", None
+            problem = event.problem if isinstance(event, UnknownEvent) else None
+        # on_dead handlers run from the queue, so that a crash does not lose their turn.
+        return "received" if self._routes.on_dead else "dead", problem
+
+
+def _log_stored(delivery: Delivery, stored: Stored) -> None:
+    fields = {"delivery_id": delivery.id, "account_id": delivery.account_id}
+    if stored is Stored.QUARANTINED:
+        logger.warning("event %s arrived again with another body: quarantined", delivery.id, extra=fields)
+    elif stored is Stored.NEW and delivery.state == "dead":
+        logger.warning("delivery %s is a dead letter: %s", delivery.id, delivery.problem, extra=fields)
+
+
+def _compare_headers(event: Event, headers: VendorHeaders) -> None:
+    for header, values, signed in (
+        (DELIVERY_HEADER, headers.ids, event.id),
+        (EVENT_HEADER, headers.event_names, event.event_name),
+    ):
+        if values and list(values) != [signed]:
+            logger.warning("event %s: the header %s differs from the signed body", event.id, header)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
