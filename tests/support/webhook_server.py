@@ -92,13 +92,20 @@ def sample(name: str) -> bytes:
 
 async def take(queue: asyncio.Queue[T]) -> T:
     """The next of the queue, or a failed test."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await queue.get()
+
+
+async def until(fact: Callable[[], bool]) -> None:
+    """Wait until something is so, or fail the test."""
+    async with asyncio.timeout(60):
+        while not fact():  # noqa: ASYNC110 - any fact, which sets no event
+            await asyncio.sleep(0.005)
 
 
 async def eventually(path: Path | str, wanted: Callable[[Entry], bool]) -> Entry:
     """The first entry of the inbox that is as wanted; looks again after every turn of the loop."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             for entry in await asyncio.to_thread(entries, path):
                 if wanted(entry):
