@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from time import time
+from time import monotonic, time
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -30,7 +30,7 @@ from cyclesoft_async.errors import InboxError
 from .envelope import read, undecodable
 from .events import Event, UnknownEvent
 from .handler_calls import HandlerCalls
-from .inbox import ClaimedDelivery, Inbox, QueuedDelivery
+from .inbox import ClaimedDelivery, HandlerFailure, Inbox, QueuedDelivery
 from .outcomes import Reject, RetryAt
 from .routing import Routes, understood
 
@@ -80,12 +80,19 @@ class Retry(NamedTuple):
 
 
 class _Failures(NamedTuple):
-    texts: list[str]
+    handlers: list[HandlerFailure]
     """One for each handler that failed."""
     retry_at: list[float]
     """The moments that handlers asked for."""
     is_final: bool
     """Whether a handler rejected the event."""
+
+    def and_also(self, failure: HandlerFailure, error: BaseException) -> _Failures:
+        """Return these failures and another."""
+        asked = [error.moment.timestamp()] if isinstance(error, RetryAt) else []
+        return _Failures(
+            [*self.handlers, failure], self.retry_at + asked, self.is_final or isinstance(error, Reject)
+        )
 
 
 class Attempts:
@@ -128,7 +135,7 @@ class Attempts:
         if problem is not None:
             return await self._doom(event, claimed, claimed.handled, problem)
         handled, failures = await self._run_handlers(event, claimed)
-        if failures.texts:
+        if failures.handlers:
             return await self._failed(event, claimed, handled, failures)
         if isinstance(event, UnknownEvent) and not understood(event, self._routes.matching(event)):
             return await self._doom(event, claimed, handled, event.problem)
@@ -157,6 +164,7 @@ class Attempts:
         for route in routes:
             if route.name in handled:
                 continue
+            started = monotonic()
             try:
                 await self._calls.call(route.name, route.handle, event)
             except asyncio.CancelledError:
@@ -164,16 +172,11 @@ class Attempts:
                 raise
             except (KeyboardInterrupt, SystemExit):
                 raise
-            except RetryAt as asked:
-                failures.retry_at.append(asked.moment.timestamp())
-                failures.texts.append(f"{route.name}: RetryAt {asked.moment.isoformat()}")
-                logger.info("event %s: handler %s asked to be run again", event.id, route.name)
-            except Reject as rejected:
-                failures = failures._replace(is_final=True)
-                failures.texts.append(f"{route.name}: rejected: {rejected.reason}"[:_LONGEST_ERROR])
-                logger.warning("event %s: handler %s rejected it", event.id, route.name)
             except BaseException as error:  # noqa: BLE001 - extensions raise BaseExceptions of their own
-                failures.texts.append(f"{route.name}: {_last_line(error)}")
+                failure = HandlerFailure(
+                    handler=route.name, error=_last_line(error), seconds=monotonic() - started
+                )
+                failures = failures.and_also(failure, error)
                 self._log_failure(event, claimed, route.name, error)
             else:
                 handled.append(route.name)
@@ -182,7 +185,10 @@ class Attempts:
         return handled, failures
 
     def _log_failure(self, event: Event, claimed: ClaimedDelivery, name: str, error: BaseException) -> None:
-        fields = {"delivery_id": event.id, "handler": name, "attempt": claimed.attempt}
+        fields = {**_fields(event, claimed), "handler": name}
+        if isinstance(error, RetryAt):
+            logger.info("event %s: handler %s asked for a retry", event.id, name, extra=fields)
+            return
         logger.warning(
             "event %s: handler %s failed, attempt %d: %s", event.id, name, claimed.attempt, where(error),
             extra=fields,
@@ -190,7 +196,7 @@ class Attempts:
         failing_for = time() - _first_attempt_at(claimed)
         if failing_for >= _WARN_AFTER:
             logger.warning(
-                "event %s has failed for %.1f hours; later events of %s wait; it becomes a dead letter after"
+                "event %s has failed for %.1f hours, later events of %s wait; it will be a dead letter after"
                 " %.1f hours", event.id, failing_for / 3600, claimed.ordering_key,
                 self._policy.retry_for / 3600, extra=fields,
             )  # fmt: skip
@@ -198,33 +204,41 @@ class Attempts:
     async def _failed(
         self, event: Event, claimed: ClaimedDelivery, handled: Sequence[str], failures: _Failures
     ) -> Retry | None:
-        now, text = time(), "; ".join(failures.texts)
+        now, text = time(), "; ".join(f"{one.handler}: {one.error}" for one in failures.handlers)
         last_at = _first_attempt_at(claimed) + self._policy.retry_for
         is_last = self._policy.max_attempts is not None and claimed.attempt >= self._policy.max_attempts
         if failures.is_final or now >= last_at or is_last:
-            return await self._doom(event, claimed, handled, text)
+            return await self._doom(event, claimed, handled, text, failures.handlers)
         if failures.retry_at:
             due_at = max(*failures.retry_at, now + min(1.0, self._policy.retry_after))
         else:
             due_at = now + retry_delay(claimed.attempt, self._policy.retry_after)
         due_at = min(due_at, last_at)
-        await self._retry_until_written(lambda: self._inbox.postpone(claimed.seq, due_at, handled, text))
+        await self._retry_until_written(
+            lambda: self._inbox.postpone(claimed.seq, due_at, handled, text, failures.handlers)
+        )
         return Retry(due_at)
 
     async def _doom(
-        self, event: Event, claimed: ClaimedDelivery, handled: Sequence[str], error: str
+        self,
+        event: Event,
+        claimed: ClaimedDelivery,
+        handled: Sequence[str],
+        error: str,
+        failures: Sequence[HandlerFailure] = (),
     ) -> Retry | None:
         """Make a dead letter of an event, after its `on_dead` handlers if there are any."""
         logger.error(
-            "event %s is dead after %d attempts", event.id, claimed.attempt,
-            extra={"delivery_id": event.id, "attempt": claimed.attempt},
-        )  # fmt: skip
+            "event %s is dead after %d attempts", event.id, claimed.attempt, extra=_fields(event, claimed)
+        )
         if not self._routes.on_dead:
-            await self._retry_until_written(lambda: self._inbox.dead_letter(claimed.seq, error))
+            await self._retry_until_written(lambda: self._inbox.dead_letter(claimed.seq, error, failures))
             return None
         marked = (*handled, _DOOMED)
         # Durable before they run, so that a crash does not give the event to its handlers once more.
-        await self._retry_until_written(lambda: self._inbox.postpone(claimed.seq, time(), marked, error))
+        await self._retry_until_written(
+            lambda: self._inbox.postpone(claimed.seq, time(), marked, error, failures)
+        )
         return await self._report(event, claimed, marked, error)
 
     async def _report(
@@ -323,5 +337,17 @@ def _first_attempt_at(claimed: ClaimedDelivery) -> float:
     return claimed.received_at if claimed.first_attempt_at is None else claimed.first_attempt_at
 
 
+def _fields(event: Event, claimed: ClaimedDelivery) -> dict[str, object]:
+    """Return the fields of a log record about an attempt."""
+    return {
+        "event_id": event.id,
+        "event_name": event.event_name,
+        "entity": claimed.ordering_key,
+        "attempt": claimed.attempt,
+    }
+
+
 def _last_line(error: BaseException) -> str:
+    if isinstance(error, Reject):
+        return f"rejected: {error.reason}"[:_LONGEST_ERROR]
     return traceback.format_exception_only(error)[0].strip()[:_LONGEST_ERROR]

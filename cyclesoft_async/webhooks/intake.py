@@ -175,7 +175,7 @@ class Intake:
 
 
 def _log_stored(delivery: Delivery, stored: Stored) -> None:
-    fields = {"delivery_id": delivery.id, "account_id": delivery.account_id}
+    fields = {"event_id": delivery.id, "event_name": delivery.event_name, "entity": delivery.ordering_key}
     if stored is Stored.QUARANTINED:
         logger.warning("event %s arrived again with another body: quarantined", delivery.id, extra=fields)
     elif stored is Stored.NEW and delivery.state == "dead":

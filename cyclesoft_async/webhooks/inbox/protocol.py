@@ -68,12 +68,12 @@ class ClaimedDelivery(Struct, frozen=True, kw_only=True, gc=False):
     """Names of the handlers that have succeeded."""
     received_at: float
     """When it was stored, in seconds since 1970."""
-    error: str | None = None
-    """How the attempt before this one failed."""
     newest: float | None
     """The newest timestamp among the handled events with this key, in seconds since 1970."""
     first_attempt_at: float | None = None
     """When attempt 1 was claimed, in seconds since 1970. A replay starts anew. None: when it was received."""
+    error: str | None = None
+    """How the attempt before this one failed."""
     interrupted: int = 0
     """How many attempts in a row, directly before this one, ended with their process."""
 

@@ -347,6 +347,23 @@ def test_delays_without_jitter(attempt: int, seconds: float) -> None:
     assert retry_delay(attempt, 5.0, lambda: 0.0) == seconds
 
 
+async def test_an_event_that_ends_the_process_each_time_is_dead_in_the_end(tmp_path: Path) -> None:
+    inbox = SqliteInbox(tmp_path / "inbox.db")
+    async with running(receiver(tmp_path)) as server:
+        await server.post(delivery("new.thing", {}, secret=SECRET, id="poison"))
+    waiting: list[QueuedDelivery] = []
+    await inbox.open(waiting.extend)
+    await inbox.replay("poison")
+    for attempt in range(1, 11):  # as ten processes do that die in a handler
+        assert (await inbox.claim(waiting[0].seq)).attempt == attempt
+    await inbox.close()
+    hooks = receiver(tmp_path)
+    hooks.on(events.UnknownEvent)(never)
+    async with running(hooks):
+        dead = await eventually(tmp_path / "inbox.db", lambda entry: entry.state == "dead")
+    assert dead.error == "the process ended during each of 10 attempts"
+
+
 async def never(_: events.Event) -> None:
     raise AssertionError
 

@@ -277,7 +277,8 @@ async def test_retry_at_and_reject(place: Path | str) -> None:
 
 async def test_on_dead_sees_every_dead_letter_and_is_retried(place: Path | str) -> None:
     receiver = at(place)
-    reported: list[tuple[str, str]] = []
+    reported: list[str] = []
+    errors: list[str] = []
     tries = 0
 
     @receiver.on(events.WorkshopOrderUpdated)
@@ -289,9 +290,10 @@ async def test_on_dead_sees_every_dead_letter_and_is_retried(place: Path | str) 
     async def report(event: events.Event, error: str) -> None:
         nonlocal tries
         tries += 1
+        errors.append(error.rpartition(": ")[2])
         if tries == 1:
             raise OSError
-        reported.append((event.event_name, error.rpartition(": ")[2]))
+        reported.append(event.event_name)
 
     garbage = delivery("x", {}, secret=SECRET).body[:-3]
     async with receiver, asyncio.timeout(60):
@@ -304,8 +306,8 @@ async def test_on_dead_sees_every_dead_letter_and_is_retried(place: Path | str) 
         assert (await receiver.receive(garbage, headers)).status == 200
         await until(lambda: len(reported) >= 3)
         await receiver.settled()
-    assert {name for name, _ in reported} == {"workshop_order.updated", "brand.new", ""}
-    assert ("workshop_order.updated", "hopeless") in reported
+    assert set(reported) == {"workshop_order.updated", "brand.new", ""}
+    assert errors[0] == "hopeless"
     states = [(entry.event_name, entry.state) for entry in entries(place)]
     assert sorted(states, key=str) == sorted(
         [

@@ -63,7 +63,7 @@ async def test_the_inbox_belongs_to_its_owner_alone(tmp_path: Path) -> None:
     async with running(receiver(tmp_path)) as server:
         await server.post(order())
         assert await asyncio.to_thread(modes, tmp_path) == dict.fromkeys(
-            ["inbox.db", "inbox.db-wal", "inbox.db-shm", "inbox.db.lock"], 0o600
+            ["inbox.db", "inbox.db-wal", "inbox.db-shm", "inbox.db.lock", "inbox.db.reserve"], 0o600
         )
 
 

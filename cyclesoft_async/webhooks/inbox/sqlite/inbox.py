@@ -90,8 +90,8 @@ class SqliteInbox:
 
     @property
     def claims_on_arrival(self) -> bool:
-        """Whether `put` heeds `Delivery.claim`."""
-        return False
+        """Whether `put` heeds `Delivery.claim`: it does."""
+        return True
 
     def __repr__(self) -> str:
         return f"SqliteInbox({str(self._path)!r})"

@@ -53,7 +53,7 @@ _CLAIM: Final = """
 """
 _FETCH: Final = """
     SELECT d.seq, d.account_id, d.ordering_key, b.body, d.attempts, d.replays > 0 OR d.cut_off, d.handled,
-           d.received_at, d.first_attempt_at, d.interrupted, e.newest
+           d.received_at, d.error, d.first_attempt_at, d.interrupted, e.newest
     FROM deliveries d JOIN bodies b ON b.seq = d.seq LEFT JOIN entities e ON e.ordering_key = d.ordering_key
     WHERE d.seq IN (SELECT value FROM json_each(?))
 """
@@ -153,12 +153,13 @@ def claim(file: InboxFile, seqs: Sequence[int]) -> list[ClaimedDelivery]:
             handled=_names.decode(handled),
             received_at=received_at,
             newest=newest,
+            error=error,
             first_attempt_at=first_attempt_at,
             interrupted=interrupted,
         )
         for (
-            seq, account_id, ordering_key, body, attempts, replayed, handled, received_at, first_attempt_at,
-            interrupted, newest,
+            seq, account_id, ordering_key, body, attempts, replayed, handled, received_at, error,
+            first_attempt_at, interrupted, newest,
         ) in found
     }  # fmt: skip
     return [claimed[seq] for seq in seqs]
