@@ -1,6 +1,7 @@
 """One of several receivers behind a load balancer; they share the inbox that INBOX names.
 
 INBOX is a path, or the URL of a PostgreSQL database; the password comes from PGPASSWORD or ~/.pgpass.
+It listens at HOST and PORT: by default at all addresses, 8080.
 """
 
 import logging
@@ -28,4 +29,5 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     app = web.Application()
     receiver.add_to(app, "/cyclesoft")
-    web.run_app(app, port=8080, access_log=None)
+    port = int(os.environ.get("PORT", "8080"))
+    web.run_app(app, host=os.environ.get("HOST"), port=port, access_log=None)
