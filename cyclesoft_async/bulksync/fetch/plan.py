@@ -17,7 +17,7 @@ from math import ceil
 
 from cyclesoft_async.bulksync.store.runs import StoredWindow, WindowPage
 from cyclesoft_async.bulksync.window import Window
-from cyclesoft_async.models import WorkshopOrder
+from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
 from cyclesoft_async.pagination import Page
 
 _PAGE_SIZE = 100
@@ -31,11 +31,9 @@ def start_days(page: Page[WorkshopOrder]) -> list[int]:
 
 
 def _start_day(order: WorkshopOrder) -> int:
-    try:
-        start = order.datetime_scheduled_start
-    except OverflowError:  # in another zone, and in Amsterdam on no day that there is
-        return 0
-    return 0 if start is None else start.toordinal()
+    start = order.datetime_scheduled_start
+    # A time keeps its own zone if Amsterdam's calendar has no day for it.
+    return 0 if start is None or start.tzinfo is not AMSTERDAM else start.toordinal()
 
 
 def split_days(first: date, last: date, parts: int) -> list[Window]:

@@ -106,19 +106,19 @@ async def test_what_the_server_does_not_know_any_more_is_no_longer_active(file: 
 
 
 async def test_orders_that_cannot_be_read_any_more_are_not_asked_for_and_put_aside_once(file: Path) -> None:
-    status: object = 1
+    lines: object = []
     asked = 0
 
     async def answer(_: web.Request) -> web.StreamResponse:
         nonlocal asked
         asked += 1
-        same = {"customer_id": 5, "datetime_scheduled_start": START, "status_id": status}
+        same = {"customer_id": 5, "datetime_scheduled_start": START, "order_items": lines}
         orders = [{"workshop_order_id": number, **same} for number in range(20)]
         return web.json_response({"data": orders, "pagination": {"next_url": None}})
 
     async with served(answer) as url, session(url) as cs:
         await sync_workshop_orders(cs, store(file), **DAY)
-        status = []
+        lines = "none"
         for number in (2, 3):
             report = await sync_workshop_orders(cs, store(file), **DAY)
             assert (asked, report.rejected, report.refetched) == (number, 20, 0)
@@ -129,7 +129,7 @@ async def test_what_could_not_be_read_stays_when_its_order_leaves_the_days(file:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.json_response({"data": listed, "pagination": {"next_url": None}})
 
-    listed: Orders = [{"workshop_order_id": 7, "datetime_scheduled_start": START, "status_id": []}]
+    listed: Orders = [{"workshop_order_id": 7, "datetime_scheduled_start": START, "order_items": "none"}]
     async with served(answer) as url, session(url) as cs:
         await sync_workshop_orders(cs, store(file), **DAY)
         listed = []

@@ -117,7 +117,7 @@ async def test_a_database_of_version_0_1_is_brought_up_to_date(tmp_path: Path) -
             "insert into rejected_rows (seen_at, reason, raw) values"
             """ ('2025-07-01 07:00:00.000000', 'then', cast('{"workshop_order_id": 3}' as blob)),"""
             """ ('2025-07-01 07:00:00.000000', 'then',"""
-            """ cast('{"workshop_order_id": 2, "store_id": []}' as blob))"""
+            """ cast('{"workshop_order_id": 2, "order_items": 7}' as blob))"""
         )
     url = f"{SQLITE}{file}"
     async with Store(url).open() as writer:
@@ -145,7 +145,7 @@ async def test_a_database_of_version_0_1_is_brought_up_to_date(tmp_path: Path) -
 
 
 async def test_a_database_of_schema_2_is_brought_up_to_date(url: str) -> None:
-    unreadable = [b'{"workshop_order_id": 7, "status_id": []}', b'{"workshop_order_id": []}']
+    unreadable = [b'{"workshop_order_id": 7, "order_items": 7}', b'{"workshop_order_id": []}']
     async with Store(url).open() as writer:
         run = await begin(writer)
         await writer.write([page_of(run, {"workshop_order_id": 1}, *unreadable)], requests=1)

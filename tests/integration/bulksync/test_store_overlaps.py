@@ -18,8 +18,8 @@ def order(key: int, hour: int = 9) -> dict[str, object]:
     }
 
 
-def unreadable(key: object, status: object = ()) -> bytes:
-    return json.dumps({"workshop_order_id": key, "status_id": status}).encode()
+def unreadable(key: object, lines: object = "none") -> bytes:
+    return json.dumps({"workshop_order_id": key, "order_items": lines}).encode()
 
 
 async def write(writer: StoreWriter, run: StoredRun, *orders: dict[str, object] | bytes) -> None:
@@ -68,7 +68,7 @@ async def test_a_finished_run_leaves_no_rows_that_it_came_across_again(url: str)
         await writer.write_orders([decoded(order(4) | {"status_id": 2**63})], run_id=None)
         await writer.finish_run(first.run_id, requests=0)
         second = await begin(writer)
-        await write(writer, second, order(1), unreadable(2, {}), order(4), unreadable("?"))
+        await write(writer, second, order(1), unreadable(2, 7), order(4), unreadable("?"))
         # While it runs, a webhook brings what is newer than the copy that it has read.
         await writer.write_orders([decoded(order(1) | {"status_id": 2**63})], run_id=None)
         await writer.finish_run(second.run_id, requests=0)
