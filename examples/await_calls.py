@@ -1,6 +1,6 @@
-"""Await calls: create a repair, change it, invoice it, and read the invoice's PDF.
+"""API calls: create a repair, update it, invoice it, and save the invoice's PDF.
 
-Runs against the built-in sandbox; with an account, use CycleSoftSession.from_env() instead.
+Runs against the built-in sandbox. With an account, use CycleSoftSession.from_env().
 """
 
 from datetime import datetime, timedelta

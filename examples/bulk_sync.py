@@ -1,7 +1,7 @@
-"""Bulk sync: a year of workshop orders into SQLite, after asking what it costs.
+"""Bulk sync: estimate the cost of a year of workshop orders, then copy them into SQLite.
 
-Stop it with Ctrl-C and start it again: it goes on where it was. Runs against the built-in sandbox; with an
-account, use CycleSoftSession.from_env() instead.
+Stop it with Ctrl-C and start it again: it resumes where it stopped. Runs against the built-in sandbox. With
+an account, use CycleSoftSession.from_env().
 """
 
 import anyio
@@ -24,12 +24,12 @@ async def main() -> None:
                 store,
                 date_from=first,
                 date_until=last,
-                on_progress=lambda seen: print(
-                    f"{seen.orders:,} orders, about {seen.pages_left} pages to go"
+                on_progress=lambda progress: print(
+                    f"{progress.orders:,} orders, about {progress.pages_left} pages left"
                 ),
             )
         except SyncStopped as stop:
-            print(f"no quota left today; start again at {stop.resets_at.astimezone(AMSTERDAM):%H:%M}")
+            print(f"daily quota used up; start again at {stop.resets_at.astimezone(AMSTERDAM):%H:%M}")
             return
     print(f"{report.orders:,} orders in {report.seconds:.1f} s, {report.requests} requests")
     print(f"{report.quota.daily.remaining:,} requests left today")

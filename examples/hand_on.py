@@ -1,18 +1,18 @@
-"""The trade: a repair that is ready becomes a Fleetio work order, a PPW invoice and a ShopCtrl invoice; once.
+"""Hand-on: a repair that becomes ready is sent to Fleetio, PPW and ShopCtrl exactly once.
 
-The integrator's own reference on the order names its counterparts: "ppw:3850 shopctrl:12122"; bikes that are
-vehicles in Fleetio stand in `VEHICLES`. An order is handed on where it has a counterpart.
+The reference text of an order names its counterparts: "ppw:3850 shopctrl:12122". `VEHICLES` maps bikes to
+vehicles in Fleetio. An order is sent to the systems in which it has a counterpart.
 
-A small table makes it once, whatever is killed and repeated. A row is committed before anything is sent, so
-one that is still "sending" after a crash means: maybe made. All three vendors refuse or ignore the same thing
-again, each in its own way, so then it is sent again, and such an answer means that it is there already:
+A small table makes the transfer idempotent. A row is committed before anything is sent. A row still "sending"
+after a crash means an ambiguous outcome, and the request is sent again. All three vendors reject or ignore a
+repetition, so their response then shows that the first request was carried out:
 
     Fleetio     a work order's `number` is unique, and is the workshop order's here
     PPW         a work order has one invoice: `InvoiceExistsError`
     ShopCtrl    a row is invoiced once: null
 
-With a vendor that would make a second one, a row found "sending" has to wait for a person. Runs against the
-sandboxes.
+With a vendor that would create a duplicate, a person has to resolve a row that is still "sending". Runs
+against the sandboxes.
 """
 
 import re
@@ -40,23 +40,23 @@ COMPLETED = 3  # a work order status of the Fleetio account
 VEHICLES = {22534: 17}  # repair_object_id: Fleetio's vehicle_id
 
 SENDING = "sending"
-# Nothing was made, and another time it may be.
-PASSING = (
+# Nothing was created; a later attempt may succeed.
+RETRYABLE = (
     errors.ConnectError,
     errors.RateLimitedError,
     errors.QuotaExhausted,
     errors.AuthenticationError,
     errors.PermissionDeniedError,
 )
-# It may have been made.
-DOUBTFUL = (errors.TransportError, errors.ServerError, errors.ResponseDecodeError)
+# The outcome is unknown.
+AMBIGUOUS = (errors.TransportError, errors.ServerError, errors.ResponseDecodeError)
 
-# Both say that something newer is there. We know; remove this line to be told again.
+# Both vendors announce a successor of these calls.
 warnings.filterwarnings("ignore", "(PPW|Fleetio) deprecates", DeprecationWarning)
 
 
-class HandedOn:
-    """What was handed on, and what was begun: "account/order/system", and its outcome. Statements commit."""
+class Transfers:
+    """Table of transfers, "account/order/system", with their outcome. Every statement commits."""
 
     def __init__(self, path: Path) -> None:
         self.db = sqlite3.connect(path, isolation_level=None)
@@ -67,11 +67,11 @@ class HandedOn:
         event: events.WorkshopOrderEvent,
         system: str,
         send: Callable[[], Awaitable[str]],
-        is_there: Callable[[Exception], bool],
+        is_duplicate: Callable[[Exception], bool],
     ) -> None:
-        """Send, and note the outcome; nothing if there is one already.
+        """Send, and store the outcome. Do nothing if there is an outcome already.
 
-        What fails for now is raised, so that the receiver runs the handler again.
+        Retryable errors are raised, so that the receiver retries the handler.
         """
         what = f"{event.account_id}/{event.payload.workshop_order_id}/{system}"
         before = self._outcome(what)
@@ -81,15 +81,15 @@ class HandedOn:
             return
         try:
             outcome = await send()
-        except PASSING:
+        except RETRYABLE:
             if before is None:
                 self.db.execute("DELETE FROM handed_on WHERE what = ?", (what,))
             raise
-        except DOUBTFUL:
+        except AMBIGUOUS:
             raise
         except errors.CycleSoftError as error:
-            was_in_doubt = before == SENDING and is_there(error)
-            outcome = "there already" if was_in_doubt else f"refused: {error}"
+            was_created = before == SENDING and is_duplicate(error)
+            outcome = "created before" if was_created else f"rejected: {error}"
         self.db.execute("UPDATE handed_on SET outcome = ? WHERE what = ?", (outcome, what))
 
     def _outcome(self, what: str) -> str | None:
@@ -97,11 +97,13 @@ class HandedOn:
         return None if row is None else str(row[0])
 
     def outcomes(self) -> dict[str, str]:
-        """All of them; a person looks at those that are refused, and at those that stay "sending"."""
+        """Return all outcomes. A person handles those that are rejected or stay "sending"."""
         return dict(self.db.execute("SELECT what, outcome FROM handed_on ORDER BY what"))
 
 
-def trade(receiver: WebhookReceiver, table: HandedOn, fleetio: Fleetio, ppw: Ppw, shopctrl: ShopCtrl) -> None:
+def hand_on(
+    receiver: WebhookReceiver, transfers: Transfers, fleetio: Fleetio, ppw: Ppw, shopctrl: ShopCtrl
+) -> None:
     """Hand on every order that becomes ready. Each system has a handler, so that none waits for another."""
 
     @receiver.on(events.WorkshopOrderUpdated)
@@ -110,12 +112,12 @@ def trade(receiver: WebhookReceiver, table: HandedOn, fleetio: Fleetio, ppw: Ppw
         vehicle_id = VEHICLES.get(order.repair_object_id or 0)
         if order.status_id != READY or vehicle_id is None:
             return
-        wanted = work_order(order, vehicle_id, ready_at=event.occurred_at.astimezone(models.AMSTERDAM))
+        repair = work_order(order, vehicle_id, ready_at=event.occurred_at.astimezone(models.AMSTERDAM))
 
         async def send() -> str:
-            return f"work order {(await fleetio.create_work_order(wanted)).id}"
+            return f"work order {(await fleetio.create_work_order(repair)).id}"
 
-        await table.once(event, "fleetio", send, is_number_taken)
+        await transfers.once(event, "fleetio", send, is_number_taken)
 
     @receiver.on(events.WorkshopOrderUpdated)
     async def to_ppw(event: events.WorkshopOrderUpdated) -> None:
@@ -129,7 +131,7 @@ def trade(receiver: WebhookReceiver, table: HandedOn, fleetio: Fleetio, ppw: Ppw
             made = await ppw.create_invoice(InvoiceCreate(report_id=report_id, client_items=items))
             return f"invoice {made.invoice_id}"
 
-        await table.once(event, "ppw", send, lambda error: isinstance(error, InvoiceExistsError))
+        await transfers.once(event, "ppw", send, lambda error: isinstance(error, InvoiceExistsError))
 
     @receiver.on(events.WorkshopOrderUpdated)
     async def to_shopctrl(event: events.WorkshopOrderUpdated) -> None:
@@ -141,7 +143,7 @@ def trade(receiver: WebhookReceiver, table: HandedOn, fleetio: Fleetio, ppw: Ppw
             made = await shopctrl.create_invoice(order_id)
             return "nothing left to invoice" if made is None else f"invoice {made.id}"
 
-        await table.once(event, "shopctrl", send, lambda _: False)
+        await transfers.once(event, "shopctrl", send, lambda _: False)
 
 
 def counterpart(order: models.WorkshopOrderNotice, system: str) -> int | None:
@@ -159,7 +161,7 @@ def units(cents: Decimal | int) -> Decimal:
 
 
 def work_order(order: models.WorkshopOrderNotice, vehicle_id: int, ready_at: datetime) -> WorkOrderCreate:
-    """Version 1 takes no lines: their VAT goes into a tax, their sum and number into the description."""
+    """Return the work order. Version 1 has no lines: their VAT becomes a tax, their sum is in the text."""
     sale, lines = order.sales_order, lines_of(order)
     total = units(sum(line.price_in_vat_cents or 0 for line in lines))
     return WorkOrderCreate(
@@ -177,7 +179,7 @@ def work_order(order: models.WorkshopOrderNotice, vehicle_id: int, ready_at: dat
 
 
 def ppw_item(line: models.WorkshopOrderItem) -> ClientItem:
-    """One line. A price that its quantity does not divide to the cent stays whole, as one piece."""
+    """Return the item of a line. A price that the quantity does not divide to the cent becomes one piece."""
     quantity, cents = line.quantity or Decimal(1), line.price_in_vat_cents or 0
     if cents % quantity:
         return ClientItem(
@@ -193,7 +195,7 @@ def is_number_taken(error: Exception) -> bool:
 async def main() -> None:
     secret = "the secret that CycleSoftware gave you"  # noqa: S105
     receiver = WebhookReceiver(secrets=[secret], inbox=SqliteInbox("inbox.db"))
-    table = HandedOn(Path("handed_on.db"))
+    transfers = Transfers(Path("handed_on.db"))
     async with (
         FleetioSandbox() as fleetio_sandbox,
         PpwSandbox() as ppw_sandbox,
@@ -202,16 +204,16 @@ async def main() -> None:
         Ppw("token", base_url=ppw_sandbox.url) as ppw,
         ShopCtrl(BasicAuth("user", "pass"), base_url=shopctrl_sandbox.url) as shopctrl,
     ):
-        trade(receiver, table, fleetio, ppw, shopctrl)
+        hand_on(receiver, transfers, fleetio, ppw, shopctrl)
         await become_ready_twice(receiver, secret)
-        for what, outcome in table.outcomes().items():
+        for what, outcome in transfers.outcomes().items():
             print(f"{what}: {outcome}")
         print(fleetio_sandbox.work_orders[0]["description"])
         print(ppw_sandbox.invoices[3850]["client_items"])
 
 
 async def become_ready_twice(receiver: WebhookReceiver, secret: str) -> None:
-    """A repair is made, becomes ready, and is changed after that: two events say that it is ready."""
+    """Create a repair, set it to ready, and update it again: two events report it as ready."""
     both = anyio.Semaphore(0)
 
     @receiver.on(events.WorkshopOrderUpdated)  # the last handler, so the others have run

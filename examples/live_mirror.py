@@ -1,9 +1,8 @@
-"""Live mirror: all workshop orders in a database once, then kept fresh.
+"""Live mirror: copy all workshop orders into a database, then keep them fresh.
 
-The follower reads the last days again within a share of the day's quota, and asks for the orders that
-webhooks name. So the mirror has the same columns whichever way an order came, and what is stored is the
-present, however late or disordered the events are. Runs against the built-in sandbox, which sends some twice
-and out of order.
+The follower reads the last days again within a share of the daily quota, and refetches the orders that
+webhooks name. So the mirror has the same columns for every order, and holds its present state even if events
+are late or out of order. Runs against the built-in sandbox, which duplicates and reorders events.
 """
 
 import anyio
@@ -28,8 +27,8 @@ async def main() -> None:
         all_fresh = anyio.Event()
 
         @receiver.on(events.WorkshopOrderEvent)  # handlers of an event run in the order of their registration
-        async def tell(event: events.WorkshopOrderEvent) -> None:
-            print(f"order {event.payload.workshop_order_id} changed, and is stored as it is now")
+        async def report(event: events.WorkshopOrderEvent) -> None:
+            print(f"order {event.payload.workshop_order_id} changed; its present state is stored")
             fresh.add(event.payload.workshop_order_id)
             if len(fresh) == CHANGES:
                 all_fresh.set()
@@ -39,11 +38,11 @@ async def main() -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
 
-        # Receive first and sync then: what changes meanwhile is in one of the two, or in both.
+        # Receive first and sync then: a change in between is in one of the two, or in both.
         async with Deliveries(sandbox, url, SIGNED_WITH, duplicate=0.5, reorder=0.5) as deliveries:
             days = sandbox.first_day, sandbox.last_day
-            report = await sync_workshop_orders(cs, store, date_from=days[0], date_until=days[1])
-            print(f"{report.orders:,} orders at first")
+            synced = await sync_workshop_orders(cs, store, date_from=days[0], date_until=days[1])
+            print(f"{synced.orders:,} orders at first")
 
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(follower.run)

@@ -1,7 +1,7 @@
-"""Shop questions: what a bike shop would ask its own copy of the workshop orders, in SQL.
+"""Shop questions: SQL queries of a bike shop on its copy of the workshop orders.
 
-The view `workshop_orders_amsterdam` has Dutch wall times; the table `workshop_orders` has the same in UTC.
-Runs against the built-in sandbox; with an account, use CycleSoftSession.from_env() instead.
+The view `workshop_orders_amsterdam` has Dutch wall times, the table `workshop_orders` has UTC. Runs against
+the built-in sandbox. With an account, use CycleSoftSession.from_env().
 """
 
 import sqlite3

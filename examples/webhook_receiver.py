@@ -1,7 +1,7 @@
-"""Webhook receiver: deliveries are verified, stored, answered, and then handled; in order, whatever crashes.
+"""Webhook receiver: verifies, stores and acknowledges deliveries, then handles them in order.
 
-Runs against the built-in sandbox, which changes an order and tells it; your own server needs the part up to
-`main` only, and `web.run_app(app)`.
+Runs against the built-in sandbox, which changes an order and sends events. Your own server needs only the
+part up to `main`, and `web.run_app(app)`.
 """
 
 import anyio
@@ -21,7 +21,7 @@ finished = anyio.Event()
 
 
 @receiver.on(events.WorkshopOrderEvent)
-async def tell(event: events.WorkshopOrderEvent) -> None:
+async def report(event: events.WorkshopOrderEvent) -> None:
     order = event.payload
     print(f"{event.event_name}: {order.workshop_order_id} is now {order.status_text!r}")
 

@@ -1,7 +1,7 @@
-"""One of several receivers behind a load balancer; they share the inbox that INBOX names.
+"""Receiver for a load balancer: all receivers share the inbox in INBOX.
 
-INBOX is a path, or the URL of a PostgreSQL database; the password comes from PGPASSWORD or ~/.pgpass.
-It listens at HOST and PORT: by default at all addresses, 8080.
+INBOX is a path, or the URL of a PostgreSQL database. The password comes from PGPASSWORD or ~/.pgpass.
+It listens at HOST and PORT, by default at all addresses and 8080.
 """
 
 import logging

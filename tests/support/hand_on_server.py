@@ -1,9 +1,8 @@
-"""The trade of the example, to be killed before any of its steps.
+"""Receiver of the example `hand_on`, to be killed before any of its steps.
 
-`python -m tests.support.trade_server FOLDER FLEETIO PPW SHOPCTRL` writes its port, then each order number
-that all handlers are through with. A number on its standard input arms it: so many steps later it kills
-itself. A step is a statement of the example's table, a request that goes out, an answer that came, or the
-last handler.
+`python -m tests.support.hand_on_server FOLDER FLEETIO PPW SHOPCTRL` prints its port, then the number of each
+order that all handlers have handled. A number N on stdin arms it: it kills itself N steps later. A step is a
+statement of the example's table, a request sent, a response received, or the last handler.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from aiohttp import web
 from cyclesoft_async import CallEvent
 from cyclesoft_async.bridges import BasicAuth, Fleetio, Ppw, ShopCtrl
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
-from examples.hand_on import HandedOn, trade
+from examples.hand_on import Transfers, hand_on
 
 from .webhook_server import SECRET
 
 
 class Steps:
-    """Counts down to the end, once it is armed."""
+    """Counts down to the kill once it is armed."""
 
     def __init__(self) -> None:
         self.left = 0
@@ -41,7 +40,7 @@ class Steps:
             if not self.left:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def told(self, event: CallEvent) -> None:
+    def on_event(self, event: CallEvent) -> None:
         if type(event).__name__ in {"CallSent", "CallAnswered"}:
             self.step(event)
 
@@ -52,25 +51,25 @@ def say(line: object) -> None:
 
 async def main(folder: Path, fleetio_url: str, ppw_url: str, shopctrl_url: str) -> None:
     steps = Steps()
-    table = HandedOn(folder / "handed_on.db")
-    table.db.set_trace_callback(steps.step)
+    transfers = Transfers(folder / "handed_on.db")
+    transfers.db.set_trace_callback(steps.step)
     inbox = SqliteInbox(folder / "inbox.db")
     receiver = WebhookReceiver(SECRET, inbox, retry_after=0.01)
-    trade(
+    hand_on(
         receiver,
-        table,
-        Fleetio("key", "account", base_url=fleetio_url, minutely_limit=None, on_event=steps.told),
-        Ppw("token", base_url=ppw_url, on_event=steps.told),
-        ShopCtrl(BasicAuth("user", "pass"), base_url=shopctrl_url, on_event=steps.told),
+        transfers,
+        Fleetio("key", "account", base_url=fleetio_url, minutely_limit=None, on_event=steps.on_event),
+        Ppw("token", base_url=ppw_url, on_event=steps.on_event),
+        ShopCtrl(BasicAuth("user", "pass"), base_url=shopctrl_url, on_event=steps.on_event),
     )
 
-    @receiver.on(events.WorkshopOrderUpdated)  # the last one: the trade's handlers are through
-    async def through(event: events.WorkshopOrderUpdated) -> None:
+    @receiver.on(events.WorkshopOrderUpdated)  # registered last, so the example's handlers have run
+    async def handled_orders(event: events.WorkshopOrderUpdated) -> None:
         steps.step(event)
         say(event.payload.workshop_order_id)
 
     listener = socket.create_server(("127.0.0.1", 0))
-    say(listener.getsockname()[1])  # before the orders that are left from the last time
+    say(listener.getsockname()[1])  # before the orders left by the previous process
     runner = web.AppRunner(receiver.app(), access_log=None)
     await runner.setup()
     await web.SockSite(runner, listener).start()
