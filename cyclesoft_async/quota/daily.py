@@ -7,7 +7,7 @@ from math import inf
 from msgspec import Struct
 
 from .headers import QuotaReport
-from .window import WINDOW
+from .window import WINDOW, Token
 
 __all__ = ["DailyQuota"]
 
@@ -20,7 +20,7 @@ _PROBE_REFUSAL_EVERY = 3_600.0
 class DailyQuota(Struct, eq=False):
     """A limit of requests a day, other integrations' included.
 
-    The server says when the day ends. Until it has, the count restarts a day after its first request, and
+    The server says when the day ends. Until it has, the count restarts after a day, and
     while it is used up one request per window probes whether a new day has begun. A day that is used up all
     of a sudden is probed as well, because one answer may be wrong.
     """
@@ -29,7 +29,7 @@ class DailyQuota(Struct, eq=False):
     used: int = 0
     confirmed: bool = False
     began_at: float = -inf
-    ends_at: float = inf
+    ends_at: float = -inf
     known_end: bool = False
     reset: int | None = None
     """When the day ends, in unix seconds, as the server put it."""
@@ -60,13 +60,6 @@ class DailyQuota(Struct, eq=False):
             return "a sudden change that the server reported; a request finds out whether it is true"
         return "by the server's X-RateLimit-Daily-Reset" if self.confirmed else "by this client's own count"
 
-    def spend(self, now: float) -> None:
-        """Count a request that is sent at `now`."""
-        self.used += 1
-        self.last_sent = now
-        if self.ends_at == inf:
-            self.ends_at = now + _DAY
-
     def unsent(self) -> None:
         """Take back a request that never reached the server."""
         self.used = max(0, self.used - 1)
@@ -76,25 +69,31 @@ class DailyQuota(Struct, eq=False):
         if self.reset is not None:
             self.ends_at = now + self.reset - wall
 
-    def learn(self, report: QuotaReport, *, sent_at: float, uncounted: int, now: float, wall: float) -> None:
+    def learn(self, report: QuotaReport, token: Token, sent: int, now: float, wall: float) -> None:
         """Learn from an answer.
 
         Args:
             report: What it reports.
-            sent_at: When its request was sent.
-            uncounted: How many of our requests the server may not have counted by then.
+            token: Of its request.
+            sent: How many requests have been sent in all.
             now: The moment, by the clock of all times here.
             wall: The same moment in unix seconds.
         """
-        remaining = report.daily_remaining
-        if not self._is_today(report, sent_at, now, wall):
+        remaining, limit = report.daily_remaining, report.daily_limit
+        # The server may not have counted the requests that were in flight then or sent since.
+        uncounted = token.concurrent - 1 + sent - token.ordinal
+        if remaining is not None and limit == self.limit and report.daily_reset == self.reset:
+            if 0 <= self.used - limit + remaining <= uncounted and remaining > uncounted and self.confirmed:
+                return  # nothing new
+        if not self._is_today(report, token.sent_at, now, wall):
             return
-        limit = self.limit if report.daily_limit is None else report.daily_limit
-        is_lower = limit < self.limit
-        is_rumour = is_lower and self.confirmed and limit != self.rumoured_limit
+        is_lower = is_rumour = False
+        if limit is not None and limit != self.limit:
+            is_lower = limit < self.limit
+            is_rumour = is_lower and self.confirmed and limit != self.rumoured_limit
         if is_rumour:
             self.rumoured_limit = limit
-        elif report.daily_limit is not None:
+        elif limit is not None:
             self.rumoured_limit, self.limit = None, limit
         if remaining is None:
             return
@@ -132,13 +131,12 @@ class DailyQuota(Struct, eq=False):
         if is_recent and not report.is_refusal and report.daily_remaining and self.used >= self.limit:
             # The server had room although the day seemed used up: the end that was known is not true.
             self._begin(now)
-            self.ends_at = now + _DAY
             return True
         return False  # of yesterday
 
     def _begin(self, now: float) -> None:
         self.used, self.began_at, self.probe_every = 0, now, inf
-        self.ends_at, self.known_end, self.reset = inf, False, None
+        self.ends_at, self.known_end, self.reset = now + _DAY, False, None
 
     def _probe_at(self) -> float:
         return self.last_sent + (self.probe_every if self.known_end else WINDOW)

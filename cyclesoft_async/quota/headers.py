@@ -30,16 +30,16 @@ class QuotaReport(Struct, frozen=True):
     Vendor page: "API limits" (Introduction).
     """
 
-    is_refusal: bool = False
-    """Its status is 429."""
-    retry_after: float | None = None
-    """Seconds."""
     minutely_limit: int | None = None
     minutely_remaining: int | None = None
     daily_limit: int | None = None
     daily_remaining: int | None = None
     daily_reset: int | None = None
     """Unix seconds."""
+    is_refusal: bool = False
+    """Its status is 429."""
+    retry_after: float | None = None
+    """Seconds."""
 
 
 class ReportReader:
@@ -47,29 +47,24 @@ class ReportReader:
 
     def __init__(self) -> None:
         self._texts: tuple[str | None, str | None, str | None] = (None, None, None)
-        self._last = QuotaReport()
+        self._limits: tuple[int | None, int | None, int | None] = (None, None, None)
 
     def read(self, status: int, headers: Mapping[str, str], wall: float) -> QuotaReport:
         """Read the head of an answer that arrived at `wall`, in unix seconds."""
-        get, last = headers.get, self._last
+        get = headers.get
         texts = get(_MINUTELY_LIMIT), get(_DAILY_LIMIT), get(_DAILY_RESET)
         if texts != self._texts:
-            last = QuotaReport(
-                minutely_limit=_number(texts[0]) or None,
-                daily_limit=_number(texts[1]) or None,
-                daily_reset=_number(texts[2]),
-            )
-            self._texts, self._last = texts, last
-        is_refusal = status == _TOO_MANY_REQUESTS
-        return QuotaReport(
-            is_refusal,
-            read_retry_after(headers, wall) if is_refusal else None,
-            last.minutely_limit,
+            self._texts = texts
+            self._limits = _number(texts[0]) or None, _number(texts[1]) or None, _number(texts[2])
+        minutely, daily, reset = self._limits
+        minutely_remaining, daily_remaining = (
             _number(get(_MINUTELY_REMAINING)),
-            last.daily_limit,
             _number(get(_DAILY_REMAINING)),
-            last.daily_reset,
         )
+        if status != _TOO_MANY_REQUESTS:
+            return QuotaReport(minutely, minutely_remaining, daily, daily_remaining, reset)
+        retry_after = read_retry_after(headers, wall)
+        return QuotaReport(minutely, minutely_remaining, daily, daily_remaining, reset, True, retry_after)
 
 
 def read_retry_after(headers: Mapping[str, str], wall: float) -> float | None:

@@ -110,8 +110,9 @@ class RateLimiter(Generic[S]):
         self._in_flight -= 1
         wall = self._wall()
         report = self._reader.read(status, headers, wall)
-        self._refused += report.is_refusal
-        self._state.answered(tokens, report, self._now(), wall)
+        if report.is_refusal:
+            self._refused += 1
+        self._state.answered(tokens, report, (self._loop or self._bind()).time(), wall)
         if self._queue.waiting:
             self._grant_ready()
 

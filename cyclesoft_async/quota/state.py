@@ -6,17 +6,28 @@ database. `now` is by the clock of all times in the state, `wall` the same momen
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Set as AbstractSet
 from math import inf
 from typing import Literal, NamedTuple, Protocol
 
+import msgspec
 from msgspec import Struct, field
 
 from .daily import DailyQuota
 from .headers import QuotaReport
 from .window import RateWindow, Token
 
-__all__ = ["AccountState", "EndpointLimit", "Lane", "Opening", "QuotaState", "Tokens"]
+__all__ = [
+    "AccountState",
+    "EndpointLimit",
+    "Lane",
+    "Opening",
+    "QuotaState",
+    "Tokens",
+    "decode_state",
+    "encode_state",
+]
 
 Lane = Literal["interactive", "bulk"]
 Tokens = tuple[Token, ...]
@@ -118,17 +129,18 @@ class AccountState(Struct, eq=False):
         if (now >= day.ends_at or day.used >= day.limit) and day.room(now) <= 0:
             return None
         if endpoint is None:
-            token = self.minute.take(now)
-            if token is None:
-                return None
-            tokens: Tokens = (token,)
+            own = None
         else:
             own = self.endpoint(endpoint)
-            if own.room(now) <= 0 or self.minute.room(now) <= 0:
+            if own.room(now) <= 0:
                 return None
-            tokens = (self.minute.spend(now), own.spend(now))
-        day.spend(now)
-        return tokens
+        token = self.minute.take(now)
+        if token is None:
+            return None
+        day.used += 1
+        day.last_sent = now
+        own_token = None if own is None else own.take(now)
+        return (token,) if own_token is None else (token, own_token)
 
     def endpoint(self, limit: EndpointLimit) -> RateWindow:
         """Return the window of an endpoint with a limit of its own."""
@@ -205,7 +217,19 @@ class AccountState(Struct, eq=False):
 
     def answered(self, tokens: Tokens, report: QuotaReport, now: float, wall: float) -> None:
         """Learn from an answer."""
-        token, limit = tokens[0], report.minutely_limit
+        minute, token, limit = self.minute, tokens[0], report.minutely_limit
+        if limit != minute.limit or report.is_refusal or len(tokens) > 1 or not minute.confirmed:
+            self._learn_news(tokens, report, now, wall)
+            return
+        self.rumoured_limit = None
+        if report.minutely_remaining is not None:
+            minute.observe(token, limit - report.minutely_remaining, now)
+        self.day.learn(report, token, minute.sent, now, wall)
+        minute.answered(token, now)
+
+    def _learn_news(self, tokens: Tokens, report: QuotaReport, now: float, wall: float) -> None:
+        """Learn from an answer that is a 429, or may name another limit than the known one of the account."""
+        limit = report.minutely_limit
         reported = self._reported_token(tokens, limit)
         if reported is not None:
             window = self.window(reported.name)
@@ -215,8 +239,7 @@ class AccountState(Struct, eq=False):
                 window.observe(reported, window.limit - report.minutely_remaining, now)
             elif report.is_refusal and report.daily_remaining != 0:
                 window.observe(reported, window.limit, now)
-        uncounted = token.concurrent - 1 + self.minute.sent - token.ordinal
-        self.day.learn(report, sent_at=token.sent_at, uncounted=uncounted, now=now, wall=wall)
+        self.day.learn(report, tokens[0], self.minute.sent, now, wall)
         refusing = self._refusing_tokens(tokens, report, reported) if report.is_refusal else ()
         for token in tokens:
             window = self.window(token.name)
@@ -286,3 +309,17 @@ class AccountState(Struct, eq=False):
         self.day.shift(seconds)
         for window in self.windows():
             window.shift(seconds)
+
+
+def encode_state(state: AccountState) -> bytes:
+    """Encode a state in MessagePack."""
+    return msgspec.msgpack.encode(state, enc_hook=list)
+
+
+def decode_state(stored: bytes) -> AccountState:
+    """Decode a state.
+
+    Raises:
+        MsgspecError: It is not a state.
+    """
+    return msgspec.msgpack.decode(stored, type=AccountState, dec_hook=lambda _, times: deque(times))

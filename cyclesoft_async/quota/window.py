@@ -17,10 +17,11 @@ request that the server counted last saw all of them.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import insort
+from collections import deque
 from math import inf
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 __all__ = ["WINDOW", "RateWindow", "Token"]
 
@@ -63,9 +64,9 @@ class RateWindow(Struct, eq=False):
     sent: int = 0
     last_sent: float = -inf
     in_flight: dict[int, Token] = {}
-    returns: list[float] = []
+    returns: deque[float] = field(default_factory=deque)
     """When the tokens of answered requests return, earliest first."""
-    counted: list[float] = []
+    counted: deque[float] = field(default_factory=deque)
     """Sending times of the requests that the server surely counted or will count, earliest first."""
     probing_since: int | None = None
     """How many had been sent when probing began; None while not probing."""
@@ -80,27 +81,25 @@ class RateWindow(Struct, eq=False):
 
     def take(self, now: float) -> Token | None:
         """Take a token for a request that is sent at `now`; None if there is no room."""
+        returns, counted, in_flight = self.returns, self.counted, self.in_flight
+        while returns and returns[0] <= now:
+            returns.popleft()
+        concurrent = len(in_flight) + 1
+        held = concurrent + len(returns)
         if self.probing_since is None and not self.foreign_min:
-            if self._held(now) >= self.limit:
+            if held > self.limit:
                 return None
         elif self.room(now) <= 0:
             return None
-        return self.spend(now)
-
-    def spend(self, now: float) -> Token:
-        """Take a token for a request that is sent at `now`; the caller has seen that there is room."""
-        if now > self.foreign_fresh_until:
+        elif now > self.foreign_fresh_until:
             self._lose_sight(now)
-        counted, in_flight = self.counted, self.in_flight
-        if counted and counted[0] <= now - self.seconds:
-            self._forget_counted(now)
+        gone = now - self.seconds
+        while counted and counted[0] <= gone:
+            counted.popleft()
         counted.append(now)
         self.sent = ordinal = self.sent + 1
         self.last_sent = now
-        concurrent = len(in_flight) + 1
-        token = in_flight[ordinal] = Token(
-            self.name, ordinal, now, concurrent + len(self.returns), concurrent
-        )
+        token = in_flight[ordinal] = Token(self.name, ordinal, now, held, concurrent)
         return token
 
     def room(self, now: float) -> int:
@@ -198,22 +197,23 @@ class RateWindow(Struct, eq=False):
 
     def observe(self, token: Token, used: int, at: float) -> None:
         """Learn how much was used when the server counted this request; comes before its outcome."""
-        if at > self.foreign_fresh_until:
-            self._lose_sight(at)
-        counted = self.counted
-        if counted and counted[0] <= at - self.seconds:
-            self._forget_counted(at)
         later = self.sent - token.ordinal
         most = token.held + later
+        if used <= most and not self.foreign_min:
+            return
+        if at > self.foreign_fresh_until:
+            self._lose_sight(at)
+        counted, gone = self.counted, at - self.seconds
+        while counted and counted[0] <= gone:
+            counted.popleft()
         least = len(counted) - later - token.concurrent + 1
         if token.ordinal > self.freshest:
             self.freshest, self.foreign_max = token.ordinal, used - least
-            if self.foreign_min or used > most:
-                self.foreign_min = max(0, min(max(self.foreign_min, used - most), used - least))
+            self.foreign_min = max(0, min(max(self.foreign_min, used - most), used - least))
         # An older request's answer is older news: it may prove more, but it takes nothing back.
         elif used - most > self.foreign_min:
             self.foreign_min = used - most
-            self.foreign_max = max(self.foreign_max, self.foreign_min)
+            self.foreign_max = max(self.foreign_max, used - least)
         if self.foreign_min:
             self.foreign_seen_at, self.foreign_fresh_until = at, at + self.seconds / 60
         else:
@@ -228,8 +228,8 @@ class RateWindow(Struct, eq=False):
 
     def shift(self, seconds: float) -> None:
         """Move every time: the clock was put back or forward."""
-        self.returns = [at + seconds for at in self.returns]
-        self.counted = [at + seconds for at in self.counted]
+        self.returns = deque(at + seconds for at in self.returns)
+        self.counted = deque(at + seconds for at in self.counted)
         for token in self.in_flight.values():
             token.sent_at += seconds
             token.expires_at += seconds
@@ -240,8 +240,8 @@ class RateWindow(Struct, eq=False):
 
     def _held(self, now: float) -> int:
         returns = self.returns
-        if returns and returns[0] <= now:
-            del returns[: bisect_right(returns, now)]
+        while returns and returns[0] <= now:
+            returns.popleft()
         return len(self.in_flight) + len(returns)
 
     def _foreign(self, now: float) -> int:
@@ -264,9 +264,6 @@ class RateWindow(Struct, eq=False):
         if now >= self.foreign_seen_at + self.seconds:
             self.foreign_min = self.foreign_max = 0
             self.foreign_fresh_until = inf
-
-    def _forget_counted(self, now: float) -> None:
-        del self.counted[: bisect_right(self.counted, now - self.seconds)]
 
     def _uncount(self, token: Token) -> None:
         if self.counted and self.counted[0] <= token.sent_at:

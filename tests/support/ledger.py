@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from cyclesoft_async.quota.headers import ReportReader
 from cyclesoft_async.quota.postgres.holder import OutcomeKind, TokenHolder
-from cyclesoft_async.quota.state import AccountState, Tokens
+from cyclesoft_async.quota.state import AccountState, Tokens, decode_state, encode_state
 
 from .limiter import EPOCH, INVOICES
 
@@ -21,10 +19,10 @@ class VirtualRow:
         self.store(AccountState())
 
     def load(self) -> AccountState:
-        return msgspec.msgpack.decode(self._stored, type=AccountState)
+        return decode_state(self._stored)
 
     def store(self, state: AccountState) -> None:
-        self._stored = msgspec.msgpack.encode(state)
+        self._stored = encode_state(state)
 
 
 class VirtualProcess:

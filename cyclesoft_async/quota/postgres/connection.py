@@ -20,7 +20,7 @@ from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import ErrorTypes, translated
 from cyclesoft_async._postgres.migrations import Part, prepare
 from cyclesoft_async._postgres.migrations import migrate as migrate_parts
-from cyclesoft_async.quota.state import AccountState
+from cyclesoft_async.quota.state import AccountState, decode_state, encode_state
 
 __all__ = ["TURN_SECONDS", "LedgerConnection", "TurnError", "migrate_tables"]
 
@@ -141,7 +141,7 @@ async def _take_turn(connection: AsyncConnection[TupleRow], account: str, act: A
             raise TurnError.unavailable("the account's row disappeared")
         state, now = loaded
         if act(state, now):
-            await connection.execute(_STORE, (msgspec.msgpack.encode(state), account), prepare=True)
+            await connection.execute(_STORE, (encode_state(state), account), prepare=True)
         await connection.execute(b"COMMIT")
 
 
@@ -152,7 +152,7 @@ async def _load(connection: AsyncConnection[TupleRow], account: str) -> tuple[Ac
         return None
     stored, now = row
     try:
-        return (msgspec.msgpack.decode(stored, type=AccountState) if stored else AccountState()), now
+        return (decode_state(stored) if stored else AccountState()), now
     except msgspec.MsgspecError:
         raise TurnError.refused("the account's state cannot be decoded") from None
 

@@ -82,7 +82,7 @@ async def test_migrate_creates_everything_in_postgres_and_can_be_repeated(postgr
 
 async def test_a_ledger_of_a_newer_version_is_a_database_that_cant_be_used(postgres: str) -> None:
     await run("migrate", "--database", postgres)
-    query(postgres, "UPDATE cyclesoft.quota_version SET version = 1000")
+    query(postgres, "UPDATE cyclesoft.versions SET version = '9999' WHERE part = 'quota'")
     code, said = await run("migrate", "--database", postgres)
     assert code == 7
     assert said.splitlines()[-1].startswith("cyclesoft: the shared quota's tables: ")
@@ -100,7 +100,7 @@ async def test_workers_do_what_sync_asks_for_in_postgres(postgres: str) -> None:
                 assert await worker.wait() == 0
         assert sandbox.refused == 0
     assert query(postgres, "SELECT count(*) FROM workshop_orders") == [(1_000,)]
-    [(granted,)] = query(postgres, "SELECT count(*) FROM cyclesoft.quota_account")
+    [(granted,)] = query(postgres, "SELECT count(*) FROM cyclesoft.quota_state")
     assert granted == 1, "the workers' sessions share a ledger"
 
 

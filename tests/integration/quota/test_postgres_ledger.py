@@ -7,14 +7,13 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import anyio
-import msgspec
 import psycopg
 import pytest
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy
 from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError, UsageError
 from cyclesoft_async.quota.postgres import PostgresLedger, migrate
-from cyclesoft_async.quota.state import AccountState
+from cyclesoft_async.quota.state import AccountState, decode_state
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.limiter import EPOCH, INVOICES, Queue, headers, settle
 from tests.support.postgres import Server, query
@@ -25,7 +24,7 @@ from tests.support.shared_limiters import SOON, first, go, limiters
 def state(url: str) -> AccountState:
     """The state of the only account."""
     [[stored]] = query(url, "SELECT state FROM cyclesoft.quota_state")
-    return msgspec.msgpack.decode(stored, type=AccountState)
+    return decode_state(stored)
 
 
 def tokens(url: str) -> dict[str, int]:
@@ -86,7 +85,7 @@ async def test_on_postgres_other_accounts_and_hosts_have_quotas_of_their_own(pos
                 with suppress(RequestError):
                     await cs.request("GET", "/nothing", type=None)
     rows = query(postgres, "SELECT account, state FROM cyclesoft.quota_state")
-    used = [msgspec.msgpack.decode(stored, type=AccountState).day.used for _, stored in rows]
+    used = [decode_state(stored).day.used for _, stored in rows]
     assert sorted(used) == [1, 2]
     assert all(len(account) == 64 and "user" not in account for account, _ in rows)
 

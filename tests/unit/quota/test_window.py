@@ -13,9 +13,15 @@ def a_window(limit: int, *, probing: bool = False) -> RateWindow:
     return RateWindow("minutely", limit, probing_since=0 if probing else None)
 
 
+def spend(window: RateWindow, now: float) -> Token:
+    token = window.take(now)
+    assert token is not None
+    return token
+
+
 def fill(window: RateWindow, count: int, now: float) -> None:
     for _ in range(count):
-        window.answered(window.spend(now), now)
+        window.answered(spend(window, now), now)
 
 
 @exact
@@ -38,14 +44,14 @@ def test_tokens_are_kept_like_in_a_naive_list(limit: int, steps: list[tuple[floa
         assert window.room(now) == limit - len(in_flight) - len(backs)
         if what == "spend":
             if window.room(now) > 0:
-                in_flight.append(window.spend(now))
+                in_flight.append(spend(window, now))
         elif in_flight:
-            spend = in_flight.pop(which % len(in_flight))
+            token = in_flight.pop(which % len(in_flight))
             if what == "unsent":
-                window.unsent(spend)
+                window.unsent(token)
                 continue
             backs.append(now + WINDOW)
-            (window.answered if what == "answered" else window.lost)(spend, now)
+            (window.answered if what == "answered" else window.lost)(token, now)
     assert len(window.in_flight) == len(in_flight)
 
 
@@ -76,21 +82,21 @@ def test_overlapping_answers_cause_no_refusal_and_waste_nothing(
     elsewhere = elsewhere[: limit - 1]
     server, now = Server(limit, elsewhere), 0.0
     window = a_window(limit, probing=True)
-    # (moment, 0 decision or 1 answer, spend, used)
+    # (moment, 0 decision or 1 answer, token, used)
     coming: list[tuple[float, int, int, Token]] = []
     used: dict[int, int] = {}
 
     def advance(until: float) -> None:
         coming.sort(key=lambda event: event[:3])
         while coming and coming[0][0] <= until:
-            at, kind, _, spend = coming.pop(0)
+            at, kind, _, token = coming.pop(0)
             if kind == 0:
                 assert server.used(at) < limit
                 server.counted.append(at)
-                used[spend.ordinal] = server.used(at)
+                used[token.ordinal] = server.used(at)
             else:
-                window.observe(spend, used[spend.ordinal], at)
-                window.answered(spend, at)
+                window.observe(token, used[token.ordinal], at)
+                window.answered(token, at)
 
     for gap, latency, share in requests:
         now += gap
@@ -103,9 +109,9 @@ def test_overlapping_answers_cause_no_refusal_and_waste_nothing(
             advance(now)
         if not elsewhere:
             assert window.room(now) in {1, window.unused(now)}
-        spend = window.spend(now)
-        coming.append((now + latency * share, 0, spend.ordinal, spend))
-        coming.append((now + latency, 1, spend.ordinal, spend))
+        token = spend(window, now)
+        coming.append((now + latency * share, 0, token.ordinal, token))
+        coming.append((now + latency, 1, token.ordinal, token))
     advance(now + 10)
     assert window.room(now + 10 + WINDOW) >= 1
     assert window.empty_at(now + 10 + WINDOW) == now + 10 + WINDOW
@@ -113,19 +119,19 @@ def test_overlapping_answers_cause_no_refusal_and_waste_nothing(
 
 def test_foreign_use_lowers_the_room_and_its_end_raises_it_again() -> None:
     window = a_window(100)
-    spend = window.spend(0)
-    window.observe(spend, 41, 1)
-    window.answered(spend, 1)
+    token = spend(window, 0)
+    window.observe(token, 41, 1)
+    window.answered(token, 1)
     assert window.room(1) == 100 - 1 - 40
-    spend = window.spend(2)
-    window.observe(spend, 12, 2)
-    window.answered(spend, 2)
+    token = spend(window, 2)
+    window.observe(token, 12, 2)
+    window.answered(token, 2)
     assert window.room(2) == 100 - 2 - 10
 
 
 def test_an_older_answer_does_not_hide_what_a_newer_one_proved() -> None:
     window = a_window(100)
-    older, newer = window.spend(0), window.spend(0)
+    older, newer = spend(window, 0), spend(window, 0)
     window.observe(newer, 52, 1)
     window.answered(newer, 1)
     window.observe(older, 1, 2)
@@ -135,12 +141,12 @@ def test_an_older_answer_does_not_hide_what_a_newer_one_proved() -> None:
 
 def test_an_uncounted_request_does_not_lower_foreign_use() -> None:
     window = a_window(100)
-    first = window.spend(0)
+    first = spend(window, 0)
     window.observe(first, 41, 0)
     window.answered(first, 0)
-    window.lost(window.spend(0.1), 0.2)
-    window.unsent(window.spend(0.3))
-    second = window.spend(0.4)
+    window.lost(spend(window, 0.1), 0.2)
+    window.unsent(spend(window, 0.3))
+    second = spend(window, 0.4)
     window.observe(second, 42, 0.5)
     window.answered(second, 0.5)
     assert window.room(0.5) == 100 - 3 - 40
@@ -148,10 +154,10 @@ def test_an_uncounted_request_does_not_lower_foreign_use() -> None:
 
 def test_a_request_lost_after_more_than_a_window_holds_one_token() -> None:
     window = a_window(100)
-    hanging = window.spend(0)
-    spend = window.spend(61)
-    window.observe(spend, 1, 62)
-    window.answered(spend, 62)
+    hanging = spend(window, 0)
+    token = spend(window, 61)
+    window.observe(token, 1, 62)
+    window.answered(token, 62)
     window.lost(hanging, 63)
     assert window.room(63) == 98
     assert window.room(123) == 100
@@ -159,28 +165,28 @@ def test_a_request_lost_after_more_than_a_window_holds_one_token() -> None:
 
 def test_the_upper_bound_of_foreign_use_holds_while_requests_are_in_flight() -> None:
     window = a_window(100)
-    first = window.spend(0)
+    first = spend(window, 0)
     window.observe(first, 11, 0)
     window.answered(first, 0)
-    spends = [window.spend(0.1) for _ in range(20)]
+    spends = [spend(window, 0.1) for _ in range(20)]
     window.observe(spends[-1], 11 + 20, 0.2)
     window.answered(spends[-1], 0.2)
     # The other 19 may not have been counted yet: then others use 29, not 10.
     assert window.room(0.2) == 100 - 21 - 29
-    for spend in spends[:-1]:
-        window.answered(spend, 0.3)
+    for token in spends[:-1]:
+        window.answered(token, 0.3)
     assert window.room(0.3) == 100 - 21 - 10
 
 
 def test_foreign_use_expires_after_a_window_of_silence_and_is_probed() -> None:
     window = a_window(10)
-    spend = window.spend(0)
-    window.observe(spend, 10, 0)
-    window.answered(spend, 0)
+    token = spend(window, 0)
+    window.observe(token, 10, 0)
+    window.answered(token, 0)
     assert window.room(59.9) == 0
     assert window.opens_at(1) == 60
     assert window.room(60) == 1
-    window.spend(60)
+    spend(window, 60)
     assert window.room(60) == 0
 
 
@@ -189,9 +195,9 @@ def test_a_used_up_window_is_believed_for_no_longer_than_a_window() -> None:
     while now < 600:
         assert window.opens_at(now) - now <= WINDOW
         now = max(now, window.opens_at(now))
-        spend = window.spend(now)
-        window.observe(spend, 10_000, now)
-        window.answered(spend, now)
+        token = spend(window, now)
+        window.observe(token, 10_000, now)
+        window.answered(token, now)
         went += 1
     assert went >= 10
 
@@ -199,9 +205,9 @@ def test_a_used_up_window_is_believed_for_no_longer_than_a_window() -> None:
 def test_an_impossible_remaining_raises_nothing() -> None:
     window = a_window(10)
     fill(window, 9, 0)
-    spend = window.spend(1)
-    window.observe(spend, -50, 1)
-    window.answered(spend, 1)
+    token = spend(window, 1)
+    window.observe(token, -50, 1)
+    window.answered(token, 1)
     assert window.room(1) == 0
 
 
@@ -209,35 +215,35 @@ def test_a_429_is_followed_by_a_probe_and_each_further_one_doubles_the_pause() -
     window, now = a_window(100), 0.0
     pauses: list[float] = []
     for _ in range(9):
-        spend = window.spend(now)
-        window.refused(spend, now, None)
+        token = spend(window, now)
+        window.refused(token, now, None)
         assert window.room(now) == 0
         pauses.append(window.opens_at(now) - now)
         now = window.opens_at(now)
         assert window.room(now) == 1
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
-    alone = window.spend(now)
+    alone = spend(window, now)
     assert window.room(now) == 0
     window.answered(alone, now)
     assert window.room(now) > 1
-    window.refused(window.spend(now), now, None)
+    window.refused(spend(window, now), now, None)
     assert window.opens_at(now) == now + 1
 
 
 def test_requests_refused_together_count_as_one_refusal() -> None:
     window = a_window(100)
-    spends = [window.spend(0) for _ in range(20)]
-    for number, spend in enumerate(spends):
-        window.refused(spend, 1 + number / 100, None)
+    spends = [spend(window, 0) for _ in range(20)]
+    for number, token in enumerate(spends):
+        window.refused(token, 1 + number / 100, None)
     assert window.opens_at(1.2) == 2
     assert window.room(2) == 1
 
 
 def test_retry_after_is_kept_to_the_second() -> None:
     window = a_window(100)
-    spend = window.spend(0)
-    window.observe(spend, 101, 1)
-    window.refused(spend, 1, 7.5)
+    token = spend(window, 0)
+    window.observe(token, 101, 1)
+    window.refused(token, 1, 7.5)
     assert window.room(8.4) == 0
     assert window.opens_at(2) == 8.5
     assert window.room(8.5) == 1
@@ -245,7 +251,7 @@ def test_retry_after_is_kept_to_the_second() -> None:
 
 def test_a_probe_without_an_answer_is_followed_by_another() -> None:
     window = a_window(100, probing=True)
-    window.spend(0)
+    spend(window, 0)
     assert window.room(4.9) == 0
     assert window.opens_at(1) == 5
     assert window.room(5) == 1
@@ -253,23 +259,23 @@ def test_a_probe_without_an_answer_is_followed_by_another() -> None:
 
 def test_a_look_ahead_changes_nothing() -> None:
     window = a_window(10)
-    spend = window.spend(0)
-    window.observe(spend, 6, 0)
-    window.answered(spend, 0)
+    token = spend(window, 0)
+    window.observe(token, 6, 0)
+    window.answered(token, 0)
     before = [window.room(0.5), window.unused(0.5), window.empty_at(0.5)]
     assert (window.room(2), window.room(59)) == (1, 1), "one goes alone when nothing was heard for a while"
     assert window.opens_at(59, 7) == 60
     assert [window.room(0.5), window.unused(0.5), window.empty_at(0.5)] == before
-    spend = window.spend(0.6)
-    window.answered(spend, 0.7)
+    token = spend(window, 0.6)
+    window.answered(token, 0.7)
     assert window.room(0.8) == 10 - 2 - 5
 
 
 def test_an_unsent_probe_ends_no_probing_and_holds_up_no_call() -> None:
     window = a_window(10, probing=True)
-    window.unsent(window.spend(0))
+    window.unsent(spend(window, 0))
     assert (window.room(0), window.opens_at(0)) == (1, 0)
-    window.spend(0)
+    spend(window, 0)
     assert (window.room(0), window.opens_at(0)) == (0, 5)
     assert window.waits_for_answer(0, 9)
     assert not window.waits_for_answer(0, 10)
@@ -281,6 +287,6 @@ def test_the_nth_request_may_be_sent_when_its_token_is_back() -> None:
         fill(window, 1, at)
     assert [window.opens_at(5, nth) for nth in (1, 2, 3, 4, 5)] == [60, 61, 62, 120, 121]
     assert window.empty_at(5) == 62
-    window.spend(61)
+    spend(window, 61)
     assert window.opens_at(61, 3) == 121
     assert window.empty_at(61) == 121
