@@ -31,8 +31,10 @@ class DailyQuota(Struct, eq=False):
     began_at: float = -inf
     ends_at: float = -inf
     known_end: bool = False
-    reset: int | None = None
+    reset: float | None = None
     """When the day ends, in unix seconds, as the server put it."""
+    odd_reset: float | None = None
+    """What it put last that cannot be the end of a day; time does not make it right."""
     last_sent: float = -inf
     probe_every: float = inf
     """Seconds between probes of a day that is used up although its end is known."""
@@ -82,9 +84,13 @@ class DailyQuota(Struct, eq=False):
         remaining, limit = report.daily_remaining, report.daily_limit
         # The server may not have counted the requests that were in flight then or sent since.
         uncounted = token.concurrent - 1 + sent - token.ordinal
-        if remaining is not None and limit == self.limit and report.daily_reset == self.reset:
-            if 0 <= self.used - limit + remaining <= uncounted and remaining > uncounted and self.confirmed:
-                return  # nothing new
+        is_known = limit == self.limit and report.daily_reset == self.reset and self.confirmed
+        if (
+            is_known
+            and remaining is not None
+            and 0 <= self.used - self.limit + remaining <= uncounted < remaining
+        ):
+            return  # nothing new
         if not self._is_today(report, token.sent_at, now, wall):
             return
         is_lower = is_rumour = False
@@ -123,9 +129,10 @@ class DailyQuota(Struct, eq=False):
         is_recent = sent_at >= self.began_at
         if reset is None or (reset == self.reset and self.known_end):
             return is_recent
-        if 0 < reset - wall < _LONGEST_DAY:
+        if 0 < reset - wall < _LONGEST_DAY and reset != self.odd_reset:
             self.ends_at, self.known_end, self.reset = now + reset - wall, True, reset
             return True
+        self.odd_reset = reset
         if not self.known_end:
             return is_recent  # no reset makes sense: the clocks differ, or the header is a constant
         if is_recent and not report.is_refusal and report.daily_remaining and self.used >= self.limit:

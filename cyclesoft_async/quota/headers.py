@@ -14,6 +14,7 @@ __all__ = ["QuotaReport", "ReportReader", "read_retry_after"]
 
 _DAY = 86_400.0
 _TOO_MANY_REQUESTS = 429
+_SMALL_DIFFERENCE = 60.0  # a Date is a whole number of seconds, and as old as the answer took
 _MOST_DIGITS = 12  # unix seconds have ten
 
 # Names that aiohttp's headers find without folding their case each time.
@@ -34,8 +35,8 @@ class QuotaReport(Struct, frozen=True):
     minutely_remaining: int | None = None
     daily_limit: int | None = None
     daily_remaining: int | None = None
-    daily_reset: int | None = None
-    """Unix seconds."""
+    daily_reset: float | None = None
+    """Unix seconds, by the client's clock."""
     is_refusal: bool = False
     """Its status is 429."""
     retry_after: float | None = None
@@ -47,7 +48,7 @@ class ReportReader:
 
     def __init__(self) -> None:
         self._texts: tuple[str | None, str | None, str | None] = (None, None, None)
-        self._limits: tuple[int | None, int | None, int | None] = (None, None, None)
+        self._limits: tuple[int | None, int | None, float | None] = (None, None, None)
 
     def read(self, status: int, headers: Mapping[str, str], wall: float) -> QuotaReport:
         """Read the head of an answer that arrived at `wall`, in unix seconds."""
@@ -55,7 +56,10 @@ class ReportReader:
         texts = get(_MINUTELY_LIMIT), get(_DAILY_LIMIT), get(_DAILY_RESET)
         if texts != self._texts:
             self._texts = texts
-            self._limits = _number(texts[0]) or None, _number(texts[1]) or None, _number(texts[2])
+            reset: float | None = _number(texts[2])
+            if reset is not None:
+                reset += _clock_difference(headers, wall)
+            self._limits = _number(texts[0]) or None, _number(texts[1]) or None, reset
         minutely, daily, reset = self._limits
         minutely_remaining, daily_remaining = (
             _number(get(_MINUTELY_REMAINING)),
@@ -85,6 +89,14 @@ def read_retry_after(headers: Mapping[str, str], wall: float) -> float | None:
         answered_at = _unix_seconds(headers.get("Date", ""))
         seconds = until - (wall if answered_at is None else answered_at)
     return min(max(0.0, seconds), _DAY)
+
+
+def _clock_difference(headers: Mapping[str, str], wall: float) -> float:
+    """Return how far the client's clock is ahead of the server's; 0 if by less than a minute, or unknown."""
+    answered_at = _unix_seconds(headers.get("Date", ""))
+    if answered_at is None or abs(wall - answered_at) < _SMALL_DIFFERENCE:
+        return 0
+    return wall - answered_at
 
 
 def _unix_seconds(date: str) -> float | None:

@@ -218,7 +218,8 @@ class AccountState(Struct, eq=False):
     def answered(self, tokens: Tokens, report: QuotaReport, now: float, wall: float) -> None:
         """Learn from an answer."""
         minute, token, limit = self.minute, tokens[0], report.minutely_limit
-        if limit != minute.limit or report.is_refusal or len(tokens) > 1 or not minute.confirmed:
+        is_usual = limit == minute.limit and minute.confirmed and len(tokens) == 1
+        if limit is None or not is_usual or report.is_refusal:
             self._learn_news(tokens, report, now, wall)
             return
         self.rumoured_limit = None

@@ -96,7 +96,9 @@ class SharedLimiter(Limiter):
 
     def record_answer(self, tokens: Tokens, status: int, headers: Mapping[str, str]) -> None:
         """Report an answer with the next turn."""
-        report = self._reader.read(status, headers, self._wall())
+        report = self._reader.read(
+            status, headers, self._now()
+        )  # the database's clock, by which the day ends
         self._refused += report.is_refusal
         self._record(tokens, "answered", report)
 

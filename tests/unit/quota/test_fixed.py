@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -47,6 +48,27 @@ async def test_a_429_pauses_all_calls_for_its_retry_after(limit: int | None) -> 
     (await limiter.acquire()).answered(429, {"Retry-After": "30"})
     (await limiter.acquire()).answered(200, {})
     assert round(now() - began) == 30
+
+
+@pytest.mark.parametrize("retry_after", [None, "0", "-5", "Fri, 27 Nov 2020 20:00:00 GMT"])
+@pytest.mark.parametrize("limit", [None, 20])
+async def test_retry_after_never_shortens_the_backoff(limit: int | None, retry_after: str | None) -> None:
+    limiter = FixedLimiter(limit)
+    began: list[float] = []
+    for _ in range(5):
+        permit = await limiter.acquire()
+        began.append(now())
+        permit.answered(429, {} if retry_after is None else {"Retry-After": retry_after})
+    assert [later - earlier for earlier, later in pairwise(began)] == pytest.approx([1, 2, 4, 8], abs=0.01)
+
+
+async def test_a_retry_after_date_is_read_against_the_answers_own_date() -> None:
+    limiter = FixedLimiter(20)
+    began = now()
+    dates = {"Date": "Fri, 27 Nov 2020 20:00:00 GMT", "Retry-After": "Fri, 27 Nov 2020 20:00:30 GMT"}
+    (await limiter.acquire()).answered(429, dates)
+    await limiter.acquire()
+    assert now() - began == pytest.approx(30, abs=0.01)
 
 
 async def test_an_unsent_request_returns_its_token_at_once() -> None:

@@ -181,6 +181,47 @@ async def test_retry_after_may_be_a_date() -> None:
     assert now() == pytest.approx(30, abs=1)
 
 
+async def test_a_retry_after_date_is_read_against_the_answers_own_date() -> None:
+    ahead = 3_600.0  # of the client's clock
+    limiter = Limiter(wall=lambda: wall() + ahead)
+    (await limiter.acquire()).answered(200, headers(100, 99))
+    dates = {
+        "Date": format_datetime(moment(0), usegmt=True),
+        "Retry-After": format_datetime(moment(30), usegmt=True),
+    }
+    (await limiter.acquire()).answered(429, dates)
+    await limiter.acquire()
+    assert now() == pytest.approx(30, abs=0.01)
+
+
+PAST = format_datetime(moment(-60), usegmt=True)
+
+
+@pytest.mark.parametrize("retry_after", [None, "0", "1", "-5", "0.5", PAST])
+async def test_retry_after_never_shortens_the_backoff(retry_after: str | None) -> None:
+    limiter = await a_limiter()
+    began: list[float] = []
+    for _ in range(5):
+        permit = await limiter.acquire()
+        began.append(now())
+        permit.answered(429, headers(360, 300, retry_after=retry_after))
+    assert [later - earlier for earlier, later in pairwise(began)] == pytest.approx([1, 2, 4, 8], abs=0.01)
+
+
+async def test_a_retry_after_of_a_day_is_probed_every_ten_minutes() -> None:
+    limiter = await a_limiter()
+    for number in range(3):
+        (await limiter.acquire()).answered(429, headers(retry_after="86400"))
+        assert now() == pytest.approx(600 * number, abs=0.01)
+        with pytest.raises(errors.QuotaExhausted, match="429") as raised:
+            await limiter.acquire(max_wait=3)
+        assert close(raised.value.resets_at, now() + 600)
+        assert raised.value.basis == "the server refused with status 429"
+    (await limiter.acquire()).answered(200, {})
+    assert now() == pytest.approx(1_800, abs=0.01)
+    await limiter.acquire(max_wait=0)
+
+
 @pytest.mark.parametrize("nonsense", ["soon", "-1", "1e3", "Tue, 99 Foo 2025", "9" * 5_000])
 async def test_a_429_without_retry_after_waits_for_the_next_token(nonsense: str) -> None:
     limiter = await a_limiter(headers(100, 99))
@@ -275,6 +316,127 @@ async def test_without_a_credible_reset_a_used_up_day_is_probed_every_minute(res
     (await limiter.acquire()).answered(200, headers(daily_limit=100, daily_remaining=99))
     await use(limiter, 5)
     assert now() - before == pytest.approx(60, abs=0.01)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("ahead", [0, 3_600, 43_200, 90_000, -90_000, -3 * 86_400])
+async def test_a_new_day_opens_however_wrong_the_clocks_are(ahead: float, status: int) -> None:
+    limiter, midnight = Limiter(wall=lambda: wall() + ahead), 7_200.0
+
+    def reported(remaining: int) -> dict[str, str]:
+        reset = midnight if now() < midnight else midnight + 86_400
+        return headers(360, 300, daily_limit=15_000, daily_remaining=remaining, reset=reset)
+
+    (await limiter.acquire()).answered(200, reported(5))
+    permit = await limiter.acquire()
+    while now() < midnight:
+        permit.answered(429, reported(0))
+        permit = await limiter.acquire()
+    assert now() <= midnight + 60.1
+    permit.answered(status, reported(14_999))
+    await use(limiter, 200)
+    assert limiter.snapshot().daily.remaining == 14_799
+
+
+@pytest.mark.parametrize("ahead", [43_200, -43_200, 86_400 * 365])
+async def test_the_reset_is_read_against_the_answers_own_date(ahead: float) -> None:
+    limiter = Limiter(wall=lambda: wall() + ahead)
+    date = {"Date": format_datetime(moment(0), usegmt=True)}
+    reported = headers(daily_limit=100, daily_remaining=1, reset=5_000)
+    (await limiter.acquire()).answered(200, {**reported, **date})
+    await use(limiter, 1)
+    await limiter.acquire()
+    assert now() == pytest.approx(5_000, abs=1)
+
+
+async def test_a_new_day_opens_although_the_reset_is_a_constant() -> None:
+    limiter = Limiter(wall=wall)
+
+    def reported(remaining: int) -> dict[str, str]:
+        return headers(daily_limit=15_000, daily_remaining=remaining, reset=-80_000_000)
+
+    (await limiter.acquire()).answered(200, reported(1))
+    (await limiter.acquire()).answered(429, reported(0))
+    permit = await limiter.acquire()
+    assert now() == pytest.approx(60, abs=0.01)
+    permit.answered(200, reported(14_999))
+    for used in range(2, 202):
+        (await limiter.acquire(max_wait=0)).answered(200, reported(15_000 - used))
+    assert limiter.snapshot().daily.used == 201
+
+
+async def test_a_200_that_shows_room_opens_a_used_up_day_whose_end_was_wrong() -> None:
+    limiter = await a_limiter(headers(daily_limit=100, daily_remaining=1, reset=80_000))
+    permit = await limiter.acquire()
+    with pytest.raises(errors.QuotaExhausted, match="X-RateLimit-Daily-Reset"):
+        await limiter.acquire(max_wait=0)
+    permit.answered(200, headers(daily_limit=100, daily_remaining=60, reset=-5))
+    await use(limiter, 60)
+    assert now() < 1
+
+
+# Odd answers
+
+
+@pytest.mark.parametrize("status", [200, 429])
+@pytest.mark.parametrize("daily_limit", [1, 15_000])
+async def test_a_first_answer_with_a_reset_in_47_hours_is_probed_every_minute(
+    daily_limit: int, status: int
+) -> None:
+    limiter = Limiter(wall=wall)
+    odd = headers(daily_limit=daily_limit, daily_remaining=0, reset=47 * 3_600)
+    (await limiter.acquire()).answered(status, odd)
+    with pytest.raises(errors.QuotaExhausted, match="when the day ends") as raised:
+        await limiter.acquire(max_wait=3)
+    assert raised.value.resets_at <= moment(61)
+    (await limiter.acquire()).answered(200, headers(daily_limit=15_000, daily_remaining=14_000, reset=3_600))
+    await use(limiter, 50)
+    assert now() < 61
+
+
+async def test_a_daily_limit_that_falls_suddenly_counts_when_a_second_answer_confirms_it() -> None:
+    limiter = await a_limiter(headers(daily_limit=15_000, daily_remaining=14_000, reset=20 * 3_600))
+    lower = headers(daily_limit=1, daily_remaining=0, reset=20 * 3_600)
+    (await limiter.acquire()).answered(200, lower)
+    assert limiter.snapshot().daily.limit == 15_000
+    (await limiter.acquire(max_wait=0)).answered(200, lower)
+    assert limiter.snapshot().daily.limit == 1
+    with pytest.raises(errors.QuotaExhausted, match="sudden change") as raised:
+        await limiter.acquire(max_wait=3)
+    assert raised.value.resets_at <= moment(61)
+
+
+async def test_a_429_that_ends_the_day_all_of_a_sudden_is_probed_every_hour() -> None:
+    limiter = await a_limiter(headers(daily_limit=15_000, daily_remaining=14_000, reset=20 * 3_600))
+    odd = headers(daily_limit=15_000, daily_remaining=0, reset=20 * 3_600)
+    (await limiter.acquire()).answered(429, odd)
+    for hour in (1, 2):
+        permit = await limiter.acquire()
+        assert now() == pytest.approx(hour * 3_600, abs=1)
+        permit.answered(429, odd)
+    (await limiter.acquire()).answered(200, headers(daily_limit=15_000, daily_remaining=13_990))
+    await use(limiter, 100)
+    assert now() == pytest.approx(3 * 3_600, abs=1)
+
+
+async def test_a_minutely_limit_of_one_grants_a_request_a_minute_until_the_next_answer() -> None:
+    limiter = await a_limiter(headers(1, 0))
+    (await limiter.acquire()).answered(200, headers(360, 359))
+    assert now() == pytest.approx(60, abs=0.01)
+    await use(limiter, 100)
+
+
+async def test_the_verdict_says_what_it_rests_on() -> None:
+    limiter = await a_limiter(headers(3, 2))
+    await use(limiter, 2)
+    with pytest.raises(errors.QuotaExhausted) as raised:
+        await limiter.acquire(max_wait=0)
+    assert raised.value.basis == "by this client's own count"
+    assert "(by this client's own count)" in str(raised.value)
+    limiter = await a_limiter(headers(3, 0))
+    with pytest.raises(errors.QuotaExhausted) as raised:
+        await limiter.acquire(max_wait=0)
+    assert raised.value.basis == "by the server's count, which includes other clients' requests"
 
 
 async def test_without_headers_the_day_is_counted_and_restarts_after_a_day() -> None:
