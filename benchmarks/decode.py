@@ -1,4 +1,4 @@
-"""Decoding: from the bytes of a page to objects with aware datetimes."""
+"""Decoding: a page's bytes to objects that a program can use, with aware datetimes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZES = (100, 1_000)
 
 
 def ours(body: bytes) -> list[WorkshopOrder]:
-    """Decode a response as a call does: error check, rows, cursor."""
+    """What a call makes of its answer: errors looked for, rows, cursor."""
     return read_page(Answer(status=200, headers={}, body=body), WorkshopOrder).items
 
 
@@ -38,11 +38,11 @@ def contenders() -> dict[str, Decode]:
 
 
 def measure(effort: Effort, sizes: tuple[int, ...] = SIZES) -> Part:
-    """Measure CPU time and memory per order for pages of these sizes."""
+    """CPU time and memory an order, for pages of these sizes."""
     decoders = contenders()
     bodies = {f"{size:,} orders a page": page(size) for size in sizes}
     columns = list(bodies)
-    gc.freeze()  # the modules of all contenders are not garbage
+    gc.freeze()  # the modules of all contenders are nobody's garbage
     time_table = Table(title="Decoding, CPU time", unit="µs an order", columns=columns, beside=BARE)
     memory = Table(
         title="Decoding, memory kept", unit="kB an order", columns=columns, beside=BARE, charted=False

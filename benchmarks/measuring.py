@@ -1,4 +1,4 @@
-"""Results of a benchmark: tables with a number per round, and goals."""
+"""What a benchmark gives: tables of numbers, one for each round, and goals that are met or not."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Rows = dict[str, dict[str, list[float]]]
 
 
 class Effort(NamedTuple):
-    """Amount of measuring."""
+    """How much to measure."""
 
     quick: bool
 
     def pick(self, quick: float, full: float) -> float:
-        """Return the first value for a quick look, the second for figures to quote."""
+        """The first for a quick look, the second for figures to quote."""
         return quick if self.quick else full
 
     def number(self, quick: int, full: int) -> int:
@@ -28,38 +28,38 @@ class Effort(NamedTuple):
 
 
 class Table(Struct, kw_only=True):
-    """Numbers of one unit: contenders in rows, conditions in columns, a number per round in each cell."""
+    """Numbers of one unit: what was measured, under which circumstances, once in each round."""
 
     title: str
     unit: str
     columns: list[str]
     rows: Rows = {}
     beside: str | None = None
-    """Row that the others are compared with."""
+    """The row that the others are compared with."""
     charted: bool = True
-    """Show the last column in the picture."""
+    """Whether a picture shows its last column."""
 
     def add(self, row: str, column: str, value: float) -> None:
-        """Add the number of one round."""
+        """Note the number of one round."""
         self.rows.setdefault(row, {}).setdefault(column, []).append(value)
 
     def median(self, row: str, column: str) -> float:
-        """Return the median of the rounds."""
+        """The median of the rounds."""
         return median(self.rows[row][column])
 
     def ratio(self, row: str, column: str, beside: str) -> float:
-        """Return the median of the ratios within each round."""
+        """The median of the rounds' ratios: both were measured within a moment of each other."""
         pairs = zip(self.rows[row][column], self.rows[beside][column], strict=True)
         return median(one / other for one, other in pairs)
 
     def excess(self, row: str, column: str, beside: str) -> float:
-        """Return the median of the differences within each round."""
+        """The median of the rounds' differences."""
         pairs = zip(self.rows[row][column], self.rows[beside][column], strict=True)
         return median(one - other for one, other in pairs)
 
 
 class Goal(Struct, frozen=True, kw_only=True):
-    """A bound and the measured figure."""
+    """A figure that is asked for, and the one that was measured."""
 
     words: str
     measured: float
@@ -68,26 +68,26 @@ class Goal(Struct, frozen=True, kw_only=True):
 
     @property
     def is_met(self) -> bool:
-        """True if the figure is within the bound."""
+        """Whether the measured figure is good enough."""
         above = self.at_most is not None and self.measured > self.at_most
         below = self.at_least is not None and self.measured < self.at_least
         return not above and not below
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """Results of one part of the program."""
+    """What one part of the program found."""
 
     name: str
     tables: list[Table]
     goals: list[Goal]
     notes: list[str] = []
-    """Notes on the measurement that depend on the machine."""
+    """How it was measured, as far as that depends on the machine."""
 
 
 def turns(contenders: Sequence[str], rounds: int) -> Generator[str]:
-    """Yield the contenders round by round, so that a busy moment of the machine affects all of them.
+    """Whose turn it is: everybody once a round, so that a busy moment of the machine hits all of them.
 
-    Each round starts with another contender, so that none always follows the same neighbour.
+    Each round begins with another one, so that nobody always runs after the same neighbour.
     """
     for number in range(rounds):
         first = number % len(contenders)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.datetimes import in_amsterdam
@@ -106,3 +106,72 @@ class CustomerNotice(Struct, frozen=True, kw_only=True, gc=False):
 
     customer: Customer
     """The customer."""
+
+
+class PhoneNumberInput(Model, frozen=True, kw_only=True):
+    """A telephone number to write. The vendor does not say how to add an extra number.
+
+    Vendor page: "Customers", `phone_numbers[]`.
+    """
+
+    phone_number_id: str | UnsetType = UNSET
+    """`tel`, `mob`, or the id of an extra number."""
+    phone_number: str | UnsetType | None = UNSET
+    """The number."""
+    name: str | UnsetType | None = UNSET
+    """The person who answers it."""
+
+
+class _CustomerInput(Model, frozen=True, kw_only=True):
+    customer_type_name: str | UnsetType | None = UNSET
+    """Text of enum `customer_types`, in Dutch."""
+    customer_reference: str | UnsetType | None = UNSET
+    """The customer's number in another system."""
+    postcode: str | UnsetType | None = UNSET
+    """Postal code."""
+    house_number: str | UnsetType | None = UNSET
+    """House number without its postfix."""
+    house_number_postfix: str | UnsetType | None = UNSET
+    """The "a" of "12a"."""
+    company_name: str | UnsetType | None = UNSET
+    """Name of the company, for business customers."""
+    attn: str | UnsetType | None = UNSET
+    """The person at the company whom letters address."""
+    title: str | UnsetType | None = UNSET
+    """Form of address, as printed on letters."""
+    initials: str | UnsetType | None = UNSET
+    """Initials of the first names."""
+    insertion: str | UnsetType | None = UNSET
+    """The "van" of "Van Wijk"."""
+    first_name: str | UnsetType | None = UNSET
+    """First name."""
+    name: str | UnsetType | None = UNSET
+    """Surname."""
+    street: str | UnsetType | None = UNSET
+    """Street, without the house number."""
+    city: str | UnsetType | None = UNSET
+    """Town."""
+    country_code_iso_3166: str | UnsetType | None = UNSET
+    """Country code such as "NL"."""
+    email: str | UnsetType | None = UNSET
+    """E-mail address."""
+    vat_number: str | UnsetType | None = UNSET
+    """VAT identification number of a business."""
+    coc_number: str | UnsetType | None = UNSET
+    """Number in the register of the chamber of commerce."""
+    discount_percentage: Decimal | int | UnsetType | None = UNSET
+    """Discount that the customer always gets."""
+    phone_numbers: list[PhoneNumberInput] | UnsetType = UNSET
+    """The telephone numbers."""
+
+
+class CustomerCreate(_CustomerInput, frozen=True, kw_only=True):
+    """A customer to create. Only what you set is sent. Vendor page: "Customers", properties marked POST."""
+
+
+class CustomerUpdate(_CustomerInput, frozen=True, kw_only=True):
+    """What to change of a customer. Only what you set is sent.
+
+    The vendor does not say whether an update is partial. Read the customer first and compare afterwards when
+    that matters. Vendor page: "Customers", properties marked PUT.
+    """

@@ -10,6 +10,8 @@
     ├── StoreOrderEvent             StoreOrderCreated, …Updated
     ├── CustomerEvent               CustomerCreated, …Updated
     ├── PaymentsEvent               PaymentsCreated
+    ├── WarehouseOutboundOrderEvent  WarehouseOutboundOrderCreatedOrUpdated
+    ├── WarehouseStockItemEvent     WarehouseStockItemUpdated, …ReleasedForShipment
     └── UnknownEvent                a name or a payload that this version does not understand
 
 One change in the shop can raise several events, they can come out of order, and how often the vendor tries
@@ -48,6 +50,11 @@ __all__ = [
     "StoreOrderEvent",
     "StoreOrderUpdated",
     "UnknownEvent",
+    "WarehouseOutboundOrderCreatedOrUpdated",
+    "WarehouseOutboundOrderEvent",
+    "WarehouseStockItemEvent",
+    "WarehouseStockItemReleasedForShipment",
+    "WarehouseStockItemUpdated",
     "WorkshopOrderCreated",
     "WorkshopOrderDeleted",
     "WorkshopOrderEvent",
@@ -276,6 +283,40 @@ class PaymentsCreated(PaymentsEvent, frozen=True, kw_only=True):
     """`payments.created`."""
 
 
+class WarehouseOutboundOrderEvent(Event, frozen=True, kw_only=True):
+    """An order that leaves the warehouse was created or updated."""
+
+    payload: models.WarehouseOutboundOrder
+
+    @property
+    def entity(self) -> Entity:
+        """The outbound order."""
+        return Entity("warehouse_outbound_order", self.payload.outbound_order_id)
+
+
+class WarehouseOutboundOrderCreatedOrUpdated(WarehouseOutboundOrderEvent, frozen=True, kw_only=True):
+    """`warehouse_outbound_order.created_or_updated`."""
+
+
+class WarehouseStockItemEvent(Event, frozen=True, kw_only=True):
+    """An item in the warehouse was updated or released for shipment."""
+
+    payload: models.WarehouseStockItem
+
+    @property
+    def entity(self) -> Entity:
+        """The stock item."""
+        return Entity("warehouse_stock_item", self.payload.warehouse_stock_item_id)
+
+
+class WarehouseStockItemUpdated(WarehouseStockItemEvent, frozen=True, kw_only=True):
+    """`warehouse_stock_item.updated`."""
+
+
+class WarehouseStockItemReleasedForShipment(WarehouseStockItemEvent, frozen=True, kw_only=True):
+    """`warehouse_stock_item.released_for_shipment`."""
+
+
 KnownEvent: TypeAlias = (
     WorkshopOrderEvent
     | WorkshopOrderRoadworthyEvent
@@ -284,6 +325,8 @@ KnownEvent: TypeAlias = (
     | StoreOrderEvent
     | CustomerEvent
     | PaymentsEvent
+    | WarehouseOutboundOrderEvent
+    | WarehouseStockItemEvent
 )
 
 EVENT_TYPES: dict[str, type[KnownEvent]] = {
@@ -304,5 +347,8 @@ EVENT_TYPES: dict[str, type[KnownEvent]] = {
     "workshop_order_roadworthy.created": WorkshopOrderRoadworthyCreated,
     "workshop_order_roadworthy.updated": WorkshopOrderRoadworthyUpdated,
     "workshop_order_roadworthy.deleted": WorkshopOrderRoadworthyDeleted,
+    "warehouse_outbound_order.created_or_updated": WarehouseOutboundOrderCreatedOrUpdated,
+    "warehouse_stock_item.updated": WarehouseStockItemUpdated,
+    "warehouse_stock_item.released_for_shipment": WarehouseStockItemReleasedForShipment,
 }
-"""The type of every event name that the vendor documents for shops."""
+"""The type of every event name that the vendor documents."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
@@ -35,6 +35,16 @@ def structs_of(*modules: object) -> list[type[Struct]]:
 
 
 MODELS = structs_of(models)
+PUBLIC: set[type[Struct]] = {
+    models.EnumEntry,
+    models.Image,
+    models.RepairCode,
+    models.StoreTradingDays,
+    models.Supplier,
+    models.TradingSpan,
+}
+"""Models without people's data."""
+PERSONAL = [item for item in MODELS if item is not models.InvoiceDocument and item not in PUBLIC]
 BRIDGES = [
     item
     for item in structs_of(fleetio, ppw, shopctrl)
@@ -138,9 +148,7 @@ def _annotations(model: type[Struct]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    "model", [item for item in MODELS if item is not models.InvoiceDocument], ids=name_of
-)
+@pytest.mark.parametrize("model", PERSONAL, ids=name_of)
 def test_repr_shows_no_text(model: type[Struct]) -> None:
     texts = {field.name: "canary" for field in structs.fields(model) if "str" in str(field.type)}
     names = [field.name for field in structs.fields(model) if field.name.endswith("_id")]
@@ -162,13 +170,17 @@ def test_repr_shows_the_ids() -> None:
 
 
 def _fields_without_docstring(model: type[Struct]) -> Iterator[str]:
-    (class_,) = ast.parse(inspect.getsource(model)).body
-    assert isinstance(class_, ast.ClassDef)
-    for statement, after in zip(class_.body, [*class_.body[1:], None], strict=True):
-        if isinstance(statement, ast.AnnAssign) and not (
-            isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and after.value.value
-        ):
-            yield ast.unparse(statement.target)
+    for base in model.__mro__:
+        if base.__module__.startswith("cyclesoft_async"):
+            (class_,) = ast.parse(inspect.getsource(base)).body
+            assert isinstance(class_, ast.ClassDef)
+            for statement, after in zip(class_.body, [*class_.body[1:], None], strict=True):
+                if isinstance(statement, ast.AnnAssign) and not (
+                    isinstance(after, ast.Expr)
+                    and isinstance(after.value, ast.Constant)
+                    and after.value.value
+                ):
+                    yield ast.unparse(statement.target)
 
 
 @pytest.mark.parametrize("model", [*MODELS, *BRIDGES], ids=name_of)
@@ -181,13 +193,15 @@ moments = st.datetimes(WHOLE_MINUTES, datetime(9999, 12, 30), timezones=st.sampl
 
 
 @pytest.mark.parametrize("model", MODELS, ids=name_of)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_decoding_what_was_encoded_gives_the_same(model: type[Struct], data: st.DataObject) -> None:
     made = data.draw(instances(model))
     once = msgspec.json.decode(msgspec.json.encode(made), type=model)
     twice = msgspec.json.decode(msgspec.json.encode(once), type=model)
-    assert once == twice == made
-    assert msgspec.json.encode(once) == msgspec.json.encode(twice), "the offsets agree, too"
+    assert once == twice
+    # Offsets count. Python calls times of two zones unequal in a doubled hour: `made == once` would not do.
+    assert msgspec.json.encode(made) == msgspec.json.encode(once) == msgspec.json.encode(twice)
 
 
 LEAVES: dict[type[msgspec.inspect.Type], st.SearchStrategy[object]] = {

@@ -23,6 +23,8 @@ SAMPLES = {
     "store_order": "store_order.created",
     "payments": "payments.created",
     "customer": "customer.updated",
+    "warehouse_outbound_order": "warehouse_outbound_order.created_or_updated",
+    "warehouse_stock_item": "warehouse_stock_item.updated",
 }
 
 
@@ -33,18 +35,18 @@ def named(name: str, **changes: Any) -> bytes:
 
 
 def test_all_events_of_the_vendors_page_have_a_type() -> None:
-    assert len(events.EVENT_TYPES) == len(set(events.EVENT_TYPES.values())) == 17
+    assert len(events.EVENT_TYPES) == len(set(events.EVENT_TYPES.values())) == 20
 
 
 @pytest.mark.parametrize("name", events.EVENT_TYPES)
 def test_every_event_is_typed(name: str) -> None:
     event = read(named(name))
     assert type(event) is events.EVENT_TYPES[name]
-    assert (event.event_name, event.account_id) == (name, 1)
+    assert event.event_name == name
     assert not event.stale
     assert not event.is_redelivery
     assert event.entity is not None
-    assert ordering_key(event) == f"1/{event.entity.kind}/{event.entity.id}"
+    assert ordering_key(event) == f"{event.account_id}/{event.entity.kind}/{event.entity.id}"
 
 
 @pytest.mark.parametrize("name", events.EVENT_TYPES)
@@ -138,12 +140,32 @@ def test_the_drift_of_a_php_server_is_put_right() -> None:
     assert event.payload.datetime_created is None
 
 
-def test_unknown_names_and_payloads_keep_the_raw_payload() -> None:
-    event = read(sample("warehouse_outbound_order.created_or_updated"))
+def test_the_vendors_stock_item_under_another_events_name_is_unknown() -> None:
+    event = read(sample("warehouse_stock_item.as_documented"))
+    assert event.event_name == "warehouse_outbound_order.created_or_updated"
     assert isinstance(event, events.UnknownEvent)
-    assert msgspec.json.decode(event.payload)["outbound_order_id"] == 463681
+    assert "outbound_order_id" in event.problem
+
+
+def test_nothing_of_the_warehouse_is_lost() -> None:
+    order = read(sample("warehouse_outbound_order.created_or_updated"))
+    assert isinstance(order, events.WarehouseOutboundOrderCreatedOrUpdated)
+    assert str(order.payload.created_at) == "2022-07-05 11:07:48+02:00"
+    assert [item.outbound_order_item_id for item in order.payload.order_items] == [605491]
+    assert order.entity == events.Entity("warehouse_outbound_order", 463681)
+    item = read(sample("warehouse_stock_item.updated"))
+    assert isinstance(item, events.WarehouseStockItemUpdated)
+    assert item.payload.warehouse_location == models.WarehouseLocation(location="R-1-2", rack_name="R")
+    assert [part.quantity for part in item.payload.sub_order_items] == [2, 3]
+    assert item.entity == events.Entity("warehouse_stock_item", 285)
+
+
+def test_unknown_names_and_payloads_keep_the_raw_payload() -> None:
+    event = read(named("sales_order.updated", event_name="sales_order.archived"))
+    assert isinstance(event, events.UnknownEvent)
+    assert msgspec.json.decode(event.payload)["sales_order_id"] == 1442
     assert event.entity is None
-    assert ordering_key(event) == f"4743/?/{event.id}"
+    assert ordering_key(event) == f"1/?/{event.id}"
     misfit = read(named("workshop_order.updated", payload={"workshop_order_id": "about 50032"}))
     assert isinstance(misfit, events.UnknownEvent)
     assert "workshop_order_id" in misfit.problem
