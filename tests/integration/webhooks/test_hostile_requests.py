@@ -8,14 +8,16 @@ import logging
 import random
 import re
 import resource
+import time
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from pathlib import Path
 
 import pytest
 
-from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, request_body, sign
+from cyclesoft_async.webhooks import Answer, SqliteInbox, WebhookReceiver, events, request_body, sign
 from cyclesoft_async.webhooks.inbox import entries
+from cyclesoft_async.webhooks.testing import delivery
 from tests.support.webhook_server import SECRET, Server, order, running
 
 GENUINE = order(1, id="5d0e3f0a-3f5e-4b11-8f5e-0a3f5e4b118f")
@@ -133,6 +135,82 @@ async def test_a_gzip_bomb_is_cut_off_early(server: Server) -> None:
     assert after.ru_maxrss - before.ru_maxrss < 64 * 1024
     assert after.ru_utime - before.ru_utime < 0.5
     assert await server.post(GENUINE) == 200
+
+
+def bomb() -> bytes:
+    """900 MB of zeros in 0.9 MB of gzip."""
+    deflate = zlib.compressobj(9, wbits=31)
+    return b"".join(deflate.compress(bytes(1 << 20)) for _ in range(900)) + deflate.flush()
+
+
+@pytest.mark.parametrize("line", [b"GET /health", b"GET /health/ready", b"PUT /", b"POST /nowhere", b"GET /"])
+async def test_a_body_that_no_handler_reads_is_cut_off(server: Server, line: bytes) -> None:
+    """aiohttp would drain and inflate it: 2 to 4 seconds of the event loop for each."""
+    content = await asyncio.to_thread(bomb)
+    head = b"%s HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    sent = head % (line, len(content)) + content
+    before = time.thread_time()
+    answers = await asyncio.gather(*(server.raw(sent) for _ in range(20)), server.post(GENUINE))
+    assert answers.pop() == 200
+    assert time.thread_time() - before < 5.0  # 20 times 2.5 seconds otherwise
+    expected = {b"GET /health": 200, b"GET /health/ready": 200, b"POST /nowhere": 404}.get(line, 405)
+    assert {status(answer) for answer in answers if isinstance(answer, bytes) and answer} <= {expected}
+
+
+async def test_a_small_body_that_no_handler_reads_keeps_the_connection(server: Server) -> None:
+    sent = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    answer = await server.raw(sent + last)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"405", b"200"]
+
+
+async def test_stalled_compressed_bodies_share_a_limited_memory(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_body, "_MOST_HELD", 8 * LIMIT)
+    deflate = zlib.compressobj(9, wbits=31)
+    part = deflate.compress(bytes(LIMIT - 10)) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    sent = request(part, signed(SIGNATURE), b"Content-Encoding: gzip", length=5000)
+    stalled: list[asyncio.StreamWriter] = []
+    answers: list[asyncio.Task[bytes]] = []
+    for _ in range(12):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(sent)
+        stalled.append(writer)
+        answers.append(asyncio.create_task(reader.read()))
+    async with asyncio.timeout(60):
+        while sum(answer.done() for answer in answers) < 4:  # noqa: ASYNC110 - answers of raw sockets
+            await asyncio.sleep(0.01)
+    assert {status(answer.result()) for answer in answers if answer.done()} == {503}
+    assert await server.post(GENUINE) == 200
+    for writer in stalled:
+        writer.close()
+    await asyncio.gather(*answers)
+
+
+@pytest.mark.parametrize("claims", [True, False], ids=["an account", "none"])
+async def test_a_forgery_costs_one_account_s_keys(tmp_path: Path, claims: bool) -> None:
+    secrets = {number: [f"{number}-current", f"{number}-previous"] for number in range(1, 501)}
+    hooks = WebhookReceiver(secrets, SqliteInbox(tmp_path / "inbox.db"))
+    forged = delivery("x.y", {"x": "y" * 200_000}, secret="forged", account_id=77)
+    body = forged.body if claims else forged.body.replace(b'"account_id":77', b'"nothing":77')
+    async with hooks:
+        stall = await longest_stall(hooks.receive(body, forged.headers))
+        genuine = order(1, account_id=400, secret="400-previous")
+        assert (await hooks.receive(genuine.body, genuine.headers)).status == 200
+    assert stall < 0.25  # with all keys at once 1,000 HMACs of 200 kB: 0.4 to 1 second
+
+
+async def longest_stall(work: Coroutine[object, object, Answer]) -> float:
+    """The longest time of this thread that one turn of the event loop took, while something is received."""
+    task = asyncio.create_task(work)
+    longest = 0.0
+    while not task.done():
+        before = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - before)
+    assert task.result().status == 401
+    return longest
 
 
 async def test_exactly_the_largest_body(server: Server) -> None:
