@@ -1,8 +1,9 @@
-"""The signature of a delivery: an HMAC of the body, keyed with the account's secret. No I/O.
+"""Signature of a delivery: an HMAC of the body, keyed with the account's secret. No I/O.
 
-The vendor says "HMAC of the payload using your hash secret" and neither algorithm nor encoding, so hex in
-either case, base64 (the URL-safe alphabet and left-out padding too) and a `sha256=` prefix are all
-understood. The lengths of the encodings differ, so that no text can mean two digests.
+The vendor says "HMAC of the payload using your hash secret" and neither algorithm nor encoding. So hex in
+either case and base64 (the URL-safe alphabet and left-out padding too) are accepted, each also in quotes or
+with a prefix like `sha256=`, `sha256:` or `hmac-sha256=`. An algorithm's encodings differ in length, so that
+no text can mean two digests.
 
 Vendor page: "Webhooks", Webhook request.
 """
@@ -17,20 +18,26 @@ from typing import Final, Literal, TypeAlias
 
 from cyclesoft_async.errors import UsageError
 
-Algorithm: TypeAlias = Literal["sha256", "sha512", "sha1", "md5"]
+Algorithm: TypeAlias = Literal["sha256", "sha384", "sha512", "sha1", "md5"]
 Encoding: TypeAlias = Literal["hex", "base64"]
 Secret: TypeAlias = str | bytes
 
-_DIGEST_BYTES: Final[dict[Algorithm, int]] = {"sha256": 32, "sha512": 64, "sha1": 20, "md5": 16}
+_DIGEST_BYTES: Final[dict[Algorithm, int]] = {
+    "sha256": 32,
+    "sha384": 48,
+    "sha512": 64,
+    "sha1": 20,
+    "md5": 16,
+}
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
-# While hashlib digests more than this at a time it lets other threads run. To the event loop that means to
-# wait for the inbox's thread to let it on again, which takes longer than the digest.
+# hashlib releases the GIL for more than this. The event loop would then wait for the inbox's thread to give
+# it back, which takes longer than the digest.
 _AT_A_TIME: Final = 2047
 
 
 def sign(body: bytes, secret: Secret, algorithm: Algorithm = "sha256", encoding: Encoding = "hex") -> str:
-    """The signature that a sender puts into `X-CycleSoftware-Signature`.
+    """Return the signature that a sender puts into `X-CycleSoftware-Signature`.
 
     Raises:
         UsageError: The secret is empty, or the algorithm is not one of those known.
@@ -45,32 +52,32 @@ def verify(
     secrets: Secret | Iterable[Secret],
     algorithm: Algorithm = "sha256",
 ) -> bool:
-    """Whether one of the secrets made this signature of exactly these bytes.
+    """Return whether one of the secrets made this signature of exactly these bytes.
 
-    Any signature at all gives True or False. Give the body as it was received: JSON that was parsed and
-    written again has other bytes.
+    No signature raises. Pass the body as it was received: JSON that was parsed and encoded again has other
+    bytes.
 
     Args:
         body: The raw body of the request.
         signature: The header's value, as text or as bytes.
         secrets: One secret, or several while they are being rotated.
-        algorithm: sha1, sha512 and md5 are only tried when they are asked for.
+        algorithm: The only one that is tried.
 
     Raises:
-        UsageError: A secret is empty, which anybody could sign with, or the algorithm is not known.
+        UsageError: A secret is empty, or the algorithm is not known.
     """
     keys = [Key(secret, known(algorithm)) for secret in secret_bytes(secrets)]
     return bool(proving(body, [signature], keys, known(algorithm)))
 
 
 class Key:
-    """A secret that is ready to digest: what of an HMAC depends on the secret alone is done already."""
+    """A secret with the part of its HMAC computed that does not depend on the body."""
 
     def __init__(self, secret: bytes, algorithm: Algorithm) -> None:
         self._begun = hmac.new(secret, digestmod=algorithm)
 
     def digest(self, body: bytes) -> bytes:
-        """The HMAC of a body."""
+        """Return the HMAC of a body."""
         code = self._begun.copy()
         for start in range(0, len(body), _AT_A_TIME):
             code.update(body[start : start + _AT_A_TIME])
@@ -80,14 +87,14 @@ class Key:
 def proving(
     body: bytes, signatures: Iterable[str | bytes], keys: Iterable[Key], algorithm: Algorithm
 ) -> list[Key]:
-    """Those of the keys that made one of the signatures; each key digests the body once."""
+    """Return the keys that made one of the signatures. Each key digests the body once."""
     claims = [claim for signature in signatures if (claim := _digest(signature, algorithm)) is not None]
     if not claims:
         return []
     found: list[Key] = []
     for key in keys:
         digest = key.digest(body)
-        # All of them, found or not, so that time does not tell which secret is the current one.
+        # All of them, found or not: the time must not reveal which secret is the current one.
         matches = [hmac.compare_digest(digest, claim) for claim in claims]
         if any(matches):
             found.append(key)
@@ -95,7 +102,7 @@ def proving(
 
 
 def secret_bytes(secrets: Secret | Iterable[Secret]) -> list[bytes]:
-    """The bytes of one secret or of several.
+    """Return the bytes of one secret or of several.
 
     Raises:
         UsageError: One is empty.
@@ -104,28 +111,28 @@ def secret_bytes(secrets: Secret | Iterable[Secret]) -> list[bytes]:
 
 
 def _bytes(secret: Secret) -> bytes:
-    # What is not UTF-8 in the environment or a file is given by Python as surrogates.
+    # Python decodes bytes of the environment that are not UTF-8 as surrogates.
     raw = secret.encode(errors="surrogateescape") if isinstance(secret, str) else secret
     if not raw:
-        raise UsageError("a webhook secret is empty: anybody could sign with it")
+        raise UsageError("a webhook secret must not be empty: everyone could sign with it")
     return raw
 
 
 def known(algorithm: Algorithm) -> Algorithm:
-    """The algorithm, if it is one of those that are known.
+    """Return the algorithm.
 
     Raises:
-        UsageError: It is not.
+        UsageError: It is not known.
     """
     if algorithm not in _DIGEST_BYTES:
-        raise UsageError(f"the algorithm of a signature is one of {', '.join(_DIGEST_BYTES)}")
+        raise UsageError(f"algorithm must be one of {', '.join(_DIGEST_BYTES)}, got {algorithm!r}")
     return algorithm
 
 
 def _digest(signature: str | bytes, algorithm: Algorithm) -> bytes | None:
-    """The digest that the signature spells; None when it spells none of the algorithm's."""
+    """Decode a signature. None: it is not a digest of this algorithm."""
     size = _DIGEST_BYTES[algorithm]
-    # Bare hex, as most senders write it, needs no more than this.
+    # Bare hex, as most senders write it, takes this short way.
     raw = signature if len(signature) == 2 * size else _stripped(signature, algorithm)
     try:
         return binascii.unhexlify(raw) if len(raw) == 2 * size else _from_base64(raw, size)
@@ -141,13 +148,18 @@ def _from_base64(raw: str | bytes, size: int) -> bytes | None:
     return b64decode(padded.translate(_URL_SAFE), validate=True)
 
 
-def spelled_in_hex(signature: str | bytes, algorithm: Algorithm) -> bool:
-    """Whether a signature has the length of the algorithm's digest in hex; otherwise it is base64."""
+def is_hex(signature: str | bytes, algorithm: Algorithm) -> bool:
+    """Return whether a signature has the length of the algorithm's digest in hex. Otherwise it is base64."""
     return len(_stripped(signature, algorithm)) == 2 * _DIGEST_BYTES[algorithm]
 
 
 def _stripped(signature: str | bytes, algorithm: Algorithm) -> bytes:
-    # aiohttp hands bytes that are not UTF-8 over as surrogates; "replace" makes question marks of them.
+    """Remove quotes, white space, and a prefix that names the algorithm."""
+    # aiohttp decodes bytes that are not UTF-8 as surrogates. "replace" makes question marks of them.
     raw = signature.encode("ascii", "replace") if isinstance(signature, str) else signature
-    name, _, rest = raw.partition(b"=")
-    return (rest if name.strip().lower() == algorithm.encode() else raw).strip()
+    raw = raw.strip().strip(b"\"'")
+    for separator in (b"=", b":"):
+        name, _, rest = raw.partition(separator)
+        if name.strip().lower().removeprefix(b"hmac-") == algorithm.encode():
+            return rest.strip()
+    return raw
