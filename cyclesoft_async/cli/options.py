@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cyclesoft_async.errors import UsageError
-from cyclesoft_async.webhooks import SqliteInbox
+from cyclesoft_async.webhooks import SqliteInbox, split_secrets
 
 if TYPE_CHECKING:
     from cyclesoft_async.webhooks import PostgresInbox
@@ -48,8 +47,7 @@ def read_secrets(secret_file: Path | None) -> list[str]:
         UsageError: There is no secret.
     """
     raw = os.fsencode(os.environ.get(_SECRETS, "")) if secret_file is None else secret_file.read_bytes()
-    lines = raw.removeprefix(BOM_UTF8).splitlines()  # Windows editors write a BOM
-    secrets = [line.decode(errors="surrogateescape") for line in lines if line]
+    secrets = split_secrets(raw)
     if not secrets:
         raise UsageError(f"a webhook secret is missing: set {_SECRETS} or use --secret-file")
     return secrets

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,7 +13,6 @@ from typing import get_args
 import anyio
 import click
 import msgspec
-from aiohttp import web
 
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import AMSTERDAM
@@ -21,6 +22,7 @@ from cyclesoft_async.webhooks.inbox import Entry, State, entries
 from cyclesoft_async.webhooks.signature import Algorithm, secret_bytes
 
 from .options import SECRET_FILE, check_inbox_extra, make_inbox, read_secrets
+from .server import serve_until_signal
 
 _inbox = click.option(
     "--inbox",
@@ -55,15 +57,27 @@ def webhooks() -> None:
     help="Hash of the signatures.",
 )
 def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm: Algorithm) -> None:
-    """Receive deliveries at POST / and print a line per event, until Ctrl-C."""
+    """Receive deliveries at POST / and print a line per event, until Ctrl-C.
+
+    SIGHUP makes it read --secret-file again.
+    """
     store = make_inbox(inbox)
     receiver = WebhookReceiver(read_secrets(secret_file), store, algorithm=algorithm)
     receiver.on_any(_print_event)
 
-    def ready(_: str) -> None:
+    def ready() -> None:
         click.echo(f"http://{host}:{port}/ into {store!r}; Ctrl-C stops it")
 
-    web.run_app(receiver.app(), host=host, port=port, access_log=None, print=ready)
+    def reload() -> None:
+        try:
+            receiver.rotate(read_secrets(secret_file))
+        except (OSError, UsageError) as error:
+            click.echo(f"secrets not reloaded: {error}", err=True)
+        else:
+            click.echo("secrets reloaded", err=True)
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve_until_signal(receiver.app(), host, port, ready=ready, reload=reload))
 
 
 @webhooks.command("list")
@@ -151,10 +165,11 @@ def purge(inbox: str, done_days: float, dead_days: float) -> None:
 )
 @click.option("--signature", required=True, help="Value of the header X-CycleSoftware-Signature.")
 def diagnose(secret_file: Path | None, body: Path, signature: str) -> None:
-    """Find the algorithm and encoding that a captured delivery was signed with."""
+    """Find out how a captured delivery was signed, and which settings accept it."""
     matches = find_matches(body.read_bytes(), signature, secret_bytes(read_secrets(secret_file)))
     for match in matches:
-        click.echo(f"{match.algorithm}, {match.encoding}; secret {match.how_secret}, body {match.how_body}")
+        click.echo(f"{match.algorithm}, {match.encoding}; secret {match.secret}, body {match.body}")
+        click.echo(f"  {match.settings}")
     if not matches:
         raise UsageError(
             "--signature matches no algorithm and encoding: check the secret, and that the body is unchanged"

@@ -30,7 +30,7 @@ from .keyring import Secrets
 from .outcomes import Reject, RetryAt
 from .receiver import WebhookReceiver
 from .routing import DeadLetterHandler, Handler
-from .signature import Algorithm, sign, verify
+from .signature import Algorithm, sign, split_secrets, verify
 
 if TYPE_CHECKING:
     from .inbox.postgres import PostgresInbox
@@ -52,6 +52,7 @@ __all__ = [
     "cut_unread_bodies",
     "events",
     "sign",
+    "split_secrets",
     "verify",
 ]
 

@@ -1,7 +1,7 @@
 """Diagnosis of a signature that does not verify: tries the ways in which senders are known to sign.
 
-The vendor documents neither algorithm nor encoding. A body or a secret that was copied by hand easily gains or
-loses a line end, an admin page may escape a secret, and a sender may sign other bytes than it sends.
+The vendor documents neither algorithm nor encoding. A body or a secret that was copied by hand easily gains
+or loses a line end, an admin page may escape a secret, and a sender may sign other bytes than it sends.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Match(NamedTuple):
     def settings(self) -> str:
         """What to set so that a receiver accepts the delivery, or why no setting does."""
         if self.body != _AS_IT_IS:
-            return f"no setting accepts it: the sender signed the body {self.body}, not the bytes that it sent"
+            return f"no setting accepts it: the sender signed the body {self.body}, not the bytes it sent"
         option = f'algorithm="{self.algorithm}"' if self.algorithm != "sha256" else "the default algorithm"
         return f"{option}, and the secret {self.secret}"
 
@@ -67,11 +67,13 @@ def _readings_of_body(body: bytes) -> Iterator[tuple[str, bytes]]:
     readings["with a line end"] = body + b"\n"
     readings["with a Windows line end"] = body + b"\r\n"
     with suppress(ValueError, RecursionError):
-        payload = bytes(msgspec.json.decode(body, type=dict[str, msgspec.Raw])["payload"])
-        readings["of its payload alone"] = payload
-        for whose, content in (("", body), (" of its payload alone", payload)):
-            for how, encoded in _encodings(content):
-                readings[f"as {how}{whose}"] = encoded
+        for how, encoded in _encodings(body):
+            readings[f"as {how}"] = encoded
+        payload = msgspec.json.decode(body, type=dict[str, msgspec.Raw]).get("payload")
+        if payload is not None:
+            readings["of its payload alone"] = bytes(payload)
+            for how, encoded in _encodings(bytes(payload)):
+                readings[f"as {how} of its payload alone"] = encoded
     seen: set[bytes] = set()
     for how, content in readings.items():
         if content not in seen:

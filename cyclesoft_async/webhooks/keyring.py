@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias, cast
@@ -15,7 +16,10 @@ from .signature import Algorithm, Key, Secret, known, proving, secret_bytes
 
 Secrets: TypeAlias = Secret | Iterable[Secret] | Mapping[int, Secret | Iterable[Secret]]
 
+logger = logging.getLogger("cyclesoft_async.webhooks")
+
 _FEW_KEYS: Final = 8
+_SHORT_SECRET: Final = 16
 _CLAIM: Final = re.compile(rb'"account_id"\s*:\s*"?(\d{1,19})')
 
 
@@ -73,6 +77,8 @@ class Keyring:
             keys = [Key(secret, self._algorithm) for secret in secret_bytes(secrets)]
         if not keys:
             raise UsageError("a webhook receiver must have at least one secret, got none")
+        if min(key.secret_bytes for key in keys) < _SHORT_SECRET:
+            logger.warning("a webhook secret is shorter than %d bytes: it may be guessed", _SHORT_SECRET)
         self._owners, self._by_account, self._keys = owners, by_account, keys
 
     async def proven(self, body: bytes, signatures: Sequence[str], only: int | None) -> Accounts | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import binascii
 import hmac
 from base64 import b64decode, b64encode
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
 
@@ -71,9 +72,14 @@ def verify(
 
 
 class Key:
-    """A secret with the part of its HMAC computed that does not depend on the body."""
+    """A secret with the part of its HMAC computed that does not depend on the body.
+
+    Attributes:
+        secret_bytes: Length of the secret.
+    """
 
     def __init__(self, secret: bytes, algorithm: Algorithm) -> None:
+        self.secret_bytes = len(secret)
         self._begun = hmac.new(secret, digestmod=algorithm)
 
     def digest(self, body: bytes) -> bytes:
@@ -99,6 +105,17 @@ def proving(
         if any(matches):
             found.append(key)
     return found
+
+
+def split_secrets(text: str | bytes) -> list[str]:
+    """Return the secrets of a file or an environment variable that has one on each line.
+
+    Empty lines and the mark at the beginning of a Windows file are left out. Bytes that are not UTF-8 become
+    surrogates, as in `os.environ`. `sign` and `verify` decode them back.
+    """
+    raw = text.encode(errors="surrogateescape") if isinstance(text, str) else text
+    lines = raw.removeprefix(BOM_UTF8).splitlines()
+    return [line.decode(errors="surrogateescape") for line in lines if line]
 
 
 def secret_bytes(secrets: Secret | Iterable[Secret]) -> list[bytes]:

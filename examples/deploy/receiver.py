@@ -9,13 +9,20 @@ import os
 
 from aiohttp import web
 
-from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks import (
+    PostgresInbox,
+    SqliteInbox,
+    WebhookReceiver,
+    cut_unread_bodies,
+    events,
+    split_secrets,
+)
 
 logger = logging.getLogger("receiver")
 
 place = os.environ.get("INBOX", "inbox.db")
 receiver = WebhookReceiver(
-    secrets=os.environ["CYCLESOFT_WEBHOOK_SECRETS"].split(),
+    secrets=split_secrets(os.environ["CYCLESOFT_WEBHOOK_SECRETS"]),
     inbox=PostgresInbox(place) if "://" in place else SqliteInbox(place),
 )
 
@@ -27,7 +34,7 @@ async def handle(event: events.WorkshopOrderEvent) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    app = web.Application()
+    app = web.Application(middlewares=[cut_unread_bodies])
     receiver.add_to(app, "/cyclesoft")
     port = int(os.environ.get("PORT", "8080"))
-    web.run_app(app, host=os.environ.get("HOST"), port=port, access_log=None)
+    web.run_app(app, host=os.environ.get("HOST"), port=port, access_log=None, shutdown_timeout=10)

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
@@ -18,7 +19,7 @@ from cyclesoft_async.webhooks.inbox import Entry, entries
 from cyclesoft_async.webhooks.testing import SignedDelivery, delivery
 from tests.support.paths import DATA
 
-SECRET = "geheim"
+SECRET = "geheim-en-lang-genoeg"
 PAYLOADS = DATA / "payloads"
 T = TypeVar("T")
 
@@ -80,10 +81,17 @@ def order(
     id: str | None = None,  # noqa: A002 - the vendor's name for it
     account_id: int = 1,
     status: int = 7,
+    occurred_at: float | None = None,
 ) -> SignedDelivery:
     """A delivery that workshop order `number` was updated."""
-    payload = {"workshop_order_id": number, "status_id": status}
-    return delivery(events.WorkshopOrderUpdated, payload, secret=secret, id=id, account_id=account_id)
+    return delivery(
+        events.WorkshopOrderUpdated,
+        {"workshop_order_id": number, "status_id": status},
+        secret=secret,
+        id=id,
+        account_id=account_id,
+        occurred_at=None if occurred_at is None else datetime.fromtimestamp(occurred_at, UTC),
+    )
 
 
 def sample(name: str) -> bytes:
