@@ -7,7 +7,8 @@ import time
 import tracemalloc
 
 from cyclesoft_async.models import WorkshopOrder
-from cyclesoft_async.transport import Answer, read_page
+from cyclesoft_async.pagination import Envelope, PageReader
+from cyclesoft_async.transport import Call, Response
 
 from .measuring import Effort, Goal, Part, Table, turns
 from .orders import page
@@ -19,11 +20,13 @@ BARE = "msgspec bare, naive times"
 OURS = "ours, every time aware"
 PYDANTIC = "pydantic"
 SIZES = (100, 1_000)
+READER = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
+CALL = Call(method="GET", path="/api/v1/workshop/orders.json")
 
 
 def ours(body: bytes) -> list[WorkshopOrder]:
-    """What a call makes of its answer: errors looked for, rows, cursor."""
-    return read_page(Answer(status=200, headers={}, body=body), WorkshopOrder).items
+    """Decode a response as a call does: error check, rows, cursor."""
+    return READER.read(CALL, Response(status=200, headers={}, body=body), whole=False).items
 
 
 def contenders() -> dict[str, Decode]:

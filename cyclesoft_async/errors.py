@@ -1,28 +1,29 @@
-"""Every error that this library raises.
+"""Errors of this library.
 
 ::
 
     CycleSoftError
     ├── UsageError                  wrong arguments; nothing was sent (also a ValueError)
-    ├── SessionError                used after closing, or in a second event loop (also a RuntimeError)
-    ├── StoreError                  the database that a sync writes to can't be opened or written
-    ├── InboxError                  the webhook receiver's inbox can't be used
+    ├── SessionError                session closed, or used in a second event loop (also a RuntimeError)
+    ├── StoreError                  the database of a sync cannot be opened or written
+    ├── InboxError                  the webhook receiver's inbox cannot be used
     │   ├── InboxLockedError        another process has it open
-    │   └── InboxUnavailableError   it takes no writes now
-    └── RequestError                one call went wrong; knows method, path, attempts, quota
-        ├── QuotaExhausted          the quota has no room within max_wait; nothing was sent
-        │   └── bulksync.SyncStopped   a sync stopped there; the same call goes on
-        ├── LedgerError             the database of a shared quota is away or unusable; nothing was sent
-        ├── TransportError          no whole answer came back
-        │   ├── ConnectError        the server was not reached: refused, unreachable, TLS
+    │   └── InboxUnavailableError   it accepts no writes at the moment
+    └── RequestError                a call failed; has method, path, attempts, quota
+        ├── QuotaExhausted          no room in the quota within max_wait; nothing was sent
+        │   └── bulksync.SyncStopped   a sync stopped there; the same call resumes it
+        ├── LedgerError             the database of a shared quota is unavailable; nothing was sent
+        ├── TransportError          no complete response
+        │   ├── ConnectError        no connection to the server: refused, unreachable, proxy, TLS
         │   │   ├── NameResolutionError     the host name does not resolve
-        │   │   └── CertificateError        nobody vouches for the server's certificate
-        │   ├── RequestTimeout      the answer took longer than the timeout
+        │   │   └── CertificateError        the server's certificate is not trusted
+        │   ├── RequestTimeout      the response was not complete within the timeout
         │   └── AmbiguousWriteError a write may or may not have been carried out
-        └── ResponseError           an answer came, and it is no good; knows the status
-            ├── ResponseDecodeError not JSON, or JSON of another shape than documented
-            ├── PaginationError     a cursor came back twice or points elsewhere
-            └── StatusError         the server says no; knows the server's message
+        └── ResponseError           a response that cannot be used; has its status
+            ├── ResponseDecodeError not JSON, or JSON that differs from the documented shape
+            │   └── ResponseTooLarge        larger than max_response_bytes
+            ├── PaginationError     a cursor was repeated or points elsewhere
+            └── StatusError         the server reports an error; has its message
                 ├── BadRequestError         400, 4xx without a class of its own, `error: true` under 2xx
                 ├── AuthenticationError     401
                 ├── PermissionDeniedError   403
@@ -32,7 +33,7 @@
                 ├── RateLimitedError        429
                 └── ServerError             5xx
 
-Errors are picklable. They hold neither credentials nor query values nor bodies: those can name people.
+Errors can be pickled. They hold no credentials, query values or bodies, which can name people.
 Vendor page: "Errors" (Introduction).
 """
 
@@ -68,6 +69,7 @@ __all__ = [
     "RequestTimeout",
     "ResponseDecodeError",
     "ResponseError",
+    "ResponseTooLarge",
     "ServerError",
     "SessionError",
     "StatusError",
@@ -78,32 +80,35 @@ __all__ = [
 ]
 
 _LONGEST_LINE = 300
+_LONGEST_TEXT = 2_000
 
 
-def _one_line(words: str) -> str:
-    """Words of whatever origin, fit for one line of a log."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in words).split())
+def _one_line(text: str) -> str:
+    """Return a text as one printable line of bounded length."""
+    # Cut first: a server's message can be megabytes.
+    printable = (char if char.isprintable() else " " for char in text[:_LONGEST_TEXT])
+    line = " ".join("".join(printable).split())
     return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
 
 class CycleSoftError(Exception):
-    """The root of the tree."""
+    """Root of the tree."""
 
 
 class UsageError(CycleSoftError, ValueError):
-    """Arguments that can't work; raised before a request is spent."""
+    """Wrong arguments. Raised before a request is sent."""
 
 
 class SessionError(CycleSoftError, RuntimeError):
-    """The session is closed, or is used in another event loop than the one it was opened in."""
+    """The session is closed, or used in another event loop than that of its first call."""
 
 
 class StoreError(CycleSoftError):
-    """The database that a sync writes to can't be opened or written; what was committed before stays."""
+    """The database of a sync cannot be opened or written. Committed rows stay."""
 
 
 class InboxError(CycleSoftError):
-    """The webhook receiver's inbox can't be used."""
+    """The webhook receiver's inbox cannot be used."""
 
 
 class InboxLockedError(InboxError):
@@ -111,20 +116,20 @@ class InboxLockedError(InboxError):
 
 
 class InboxUnavailableError(InboxError):
-    """The inbox takes no writes now.
+    """The inbox accepts no writes at the moment.
 
-    The disk is full, the database is read-only, PostgreSQL is not reached, or the inbox is closed.
+    The disk is full, the database is read-only, PostgreSQL is unreachable, or the inbox is closed.
     """
 
 
 class RequestError(CycleSoftError):
-    """One call went wrong.
+    """A call failed.
 
     Attributes:
-        reason: What happened, in words; one line.
-        method: The HTTP method; None until the call is known.
-        path: The path of the request, without its query.
-        attempts: How many times the request was sent.
+        reason: Cause, in one line.
+        method: HTTP method. None until the call is known.
+        path: Path of the request, without its query.
+        attempts: Number of times the request was sent.
         waited: Seconds spent waiting for the quota and between attempts.
         quota: The quota at that moment.
     """
@@ -141,7 +146,7 @@ class RequestError(CycleSoftError):
     def in_call(
         self, method: str, path: str, *, attempts: int, waited: float, quota: QuotaSnapshot | None
     ) -> Self:
-        """Fill in the call that went wrong; the one place where errors learn their context."""
+        """Add the context of the call. Returns the error."""
         self.method, self.path = method, path
         self.attempts, self.waited, self.quota = attempts, waited, quota
         return self
@@ -164,22 +169,22 @@ def _restore(cls: type[RequestError], args: tuple[object, ...], state: dict[str,
     return error
 
 
-class QuotaExhausted(RequestError):  # noqa: N818 - a public name that DESIGN and users know
-    """The quota has no room soon enough; the request was not sent, or not once more.
+class QuotaExhausted(RequestError):  # noqa: N818 - a public name
+    """The quota has no room within `max_wait`. The request was not sent, or not repeated.
 
     Attributes:
-        resets_at: When it is worth trying again, aware, in UTC.
-        scope: Which limit is full: "minutely", "daily", or the name of an endpoint's own limit; "concurrency"
-            when the quota has room, but not for one more request in flight.
-        basis: What that rests on: the server's word, or this client's own count; empty for "concurrency".
+        resets_at: Earliest time for another attempt, aware, in UTC.
+        scope: Exhausted limit: "minutely", "daily", or the name of an endpoint's own limit. "concurrency" if
+            the quota has room, but `max_concurrent` requests are in flight.
+        basis: Source of that time: the server's headers, or this client's own count. Empty for "concurrency".
     """
 
     def __init__(self, resets_at: datetime, scope: str, basis: str = "") -> None:
         moment = f"{resets_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         reason = (
-            f"as many requests are in flight as may be at once; worth another try at {moment}"
+            f"max_concurrent requests are in flight; try again at {moment}"
             if scope == "concurrency"
-            else f"the {scope} quota is used up until {moment}"
+            else f"the {scope} quota is exhausted until {moment}"
         )
         super().__init__(f"{reason} ({basis})" if basis else reason)
         self.resets_at = resets_at
@@ -188,41 +193,40 @@ class QuotaExhausted(RequestError):  # noqa: N818 - a public name that DESIGN an
 
 
 class LedgerError(RequestError):
-    """The database that keeps a shared quota is away or can't be used; the request was not sent."""
+    """The database of a shared quota is unavailable or cannot be used. The request was not sent."""
 
 
 class TransportError(RequestError):
-    """No whole answer came back: the connection broke, or never came about."""
+    """No complete response: the connection broke, or was never established."""
 
 
 class ConnectError(TransportError):
-    """The server was not reached; the request surely did nothing."""
+    """No connection to the server. The request was not sent, and may be repeated for any method."""
 
 
 class NameResolutionError(ConnectError):
-    """The host name does not resolve; the request surely did nothing."""
+    """The host name does not resolve. The request was not sent."""
 
 
 class CertificateError(ConnectError):
-    """Nobody vouches for the server's certificate; the request surely did nothing, and is not repeated."""
+    """The server's certificate is not trusted. The request was not sent, and is not repeated."""
 
 
 class RequestTimeout(TransportError):  # noqa: N818 - named like the HTTP status it resembles
-    """The answer took longer than the session's timeout."""
+    """The response was not complete within the session's timeout."""
 
 
 class AmbiguousWriteError(TransportError):
-    """A write that may or may not have been carried out; it was not sent again.
+    """A write may or may not have been carried out. It was not repeated.
 
-    The connection broke, the answer was late or could not be read, or a proxy answered in the server's place
-    (a 5xx other than 500), and nothing has cleared that up since. `str(error)` says how to find out which;
-    do that before you repeat the call.
+    The connection broke, the response was late or unreadable, or a proxy responded instead of the server (a
+    5xx other than 500). `str(error)` says how to find out the outcome. Do so before you repeat the call.
 
     Attributes:
-        status: The HTTP status, of an answer that leaves the doubt; None when there was none.
-        retry_after: Seconds that such an answer asked to wait; None when it did not say.
-        order: The order as it was read again afterwards, when that is possible and worked. Compare it with
-            what you wanted: a server that is slow may still be at work.
+        status: HTTP status of the response that left the outcome open. None without a response.
+        retry_after: Seconds to wait by such a response. None if it did not say.
+        order: The order as it was read again afterwards, if that was possible. Compare it with what you sent:
+            a slow server may still be processing the request.
     """
 
     def __init__(self, reason: str, *, status: int | None = None, retry_after: float | None = None) -> None:
@@ -233,10 +237,10 @@ class AmbiguousWriteError(TransportError):
 
 
 class ResponseError(RequestError):
-    """An answer came that can't be used.
+    """The response cannot be used.
 
     Attributes:
-        status: The HTTP status.
+        status: HTTP status.
     """
 
     def __init__(self, reason: str, *, status: int) -> None:
@@ -245,22 +249,26 @@ class ResponseError(RequestError):
 
 
 class ResponseDecodeError(ResponseError):
-    """The answer is not JSON, or has another shape than the vendor documents."""
+    """The response is not JSON, or differs from the shape that the vendor documents."""
+
+
+class ResponseTooLarge(ResponseDecodeError):  # noqa: N818 - named like QuotaExhausted
+    """The response is larger than `max_response_bytes`, compressed or decompressed. It was not read."""
 
 
 class PaginationError(ResponseError):
-    """The next page can't be asked for: its cursor came back before, or points at another path.
+    """The next page cannot be fetched: its cursor was repeated, or points at another path.
 
     No request is sent for it, so `attempts` is 0. `status` is that of the page before.
     """
 
 
 class StatusError(ResponseError):
-    """The server says no, by its status or by `{"error": true}` under any status.
+    """The server reports an error, by its status or by `{"error": true}` under any status.
 
     Attributes:
-        server_message: The server's own words; None when it gave none.
-        retry_after: Seconds that the server asked to wait; None when it did not say.
+        server_message: The server's message, of bounded length. None if it gave none.
+        retry_after: Seconds to wait by the response. None if it did not say.
     """
 
     def __init__(
@@ -272,15 +280,15 @@ class StatusError(ResponseError):
 
 
 class BadRequestError(StatusError):
-    """400, those 4xx that have no class of their own, and `{"error": true}` under a status of success."""
+    """400, the 4xx without a class of their own, and `{"error": true}` under 2xx."""
 
 
 class AuthenticationError(StatusError):
-    """401: wrong username or password."""
+    """401: wrong username or password, or the host of another country."""
 
 
 class PermissionDeniedError(StatusError):
-    """403: the account lacks the scope that this endpoint wants."""
+    """403: the account lacks the scope that this endpoint requires."""
 
 
 class NotFoundError(StatusError):
@@ -292,12 +300,12 @@ class ConflictError(StatusError):
 
 
 class UnprocessableError(StatusError):
-    """422: the body was understood and refused."""
+    """422: the body was understood and rejected."""
 
 
 class RateLimitedError(StatusError):
-    """429: the quota is spent, by this client or by another one of the account."""
+    """429: the quota is exhausted, by this client or by another integration of the account."""
 
 
 class ServerError(StatusError):
-    """5xx: the server, or a proxy before it, failed."""
+    """5xx: the server, or a proxy in front of it, failed."""

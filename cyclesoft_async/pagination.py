@@ -1,23 +1,82 @@
-"""Lists that the server hands out page by page."""
+"""Lists that the API returns page by page: `Paginator`, `Page`, and how pages are read and followed.
+
+Vendor page: "Pagination" (Introduction).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from http import HTTPStatus
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar, cast
+from urllib.parse import quote
 
+import msgspec
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from .errors import PaginationError
-from .transport import Call, Page, RejectedRow
+from .codec.decode import decode, decode_as_documented, decode_with_problems
+from .errors import PaginationError, ResponseDecodeError
+from .transport import Call, ErrorBody, Response, decode_error, raise_for_error, read_error_body
 
-__all__ = ["Page", "Paginator", "RejectedRow"]
+__all__ = ["Envelope", "Page", "PageReader", "Paginator", "RejectedRow", "Tail", "next_url"]
 
 T = TypeVar("T")
 
+_SCHEME_AND_HOST = re.compile(r"(?:\w+:)?//[^/?#]+(?=/)")
+_LEGAL_IN_URLS = "%/:?#[]@!$&'()*+,;="
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_CONTROLS_AS_SPACES = bytes.maketrans(bytes(range(32)), b" " * 32)
+
+
+class RejectedRow(Struct, frozen=True, kw_only=True):
+    """A row that differs from what the vendor documents."""
+
+    index: int
+    """Position in the page, from 0."""
+    raw: bytes
+    """The row as it was received. It can hold people's data."""
+    reason: str
+    """What is wrong and where, e.g. "Expected `int`, got `array` - at `$.status_id`"."""
+
+    @property
+    def path(self) -> str:
+        """Position of the fault within the row, e.g. "$.order_items[0].quantity". "$" is the whole row."""
+        _, _, path = self.reason.rpartition(" - at `")
+        return path.rstrip("`") if path.startswith("$") else "$"
+
+    def __repr__(self) -> str:
+        return f"RejectedRow({self.index}, {self.reason!r})"
+
+
+class Page(Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list."""
+
+    items: list[T]
+    rejected: list[RejectedRow]
+    """Rows that could not be decoded. The others are in `items`."""
+    cursor: str | None
+    """Start of the next page: text to store and to resume from. None on the last page."""
+    body: bytes
+    """The response body as it was received, decompressed."""
+    problems: list[str] = []
+    """Odd values of optional properties, which are None in `items`, e.g. "row 3: Expected `int`, got `array` - at
+    `$.status_id`". The value itself is not shown."""
+
+    @property
+    def raw_items(self) -> list[bytes]:
+        """The rows of `items` as they were received, in the same order, with unknown properties."""
+        rejected = {row.index for row in self.rejected}
+        return [row for index, row in enumerate(_rows(self.body)) if index not in rejected]
+
+    def __repr__(self) -> str:
+        more = "last page" if self.cursor is None else "more pages follow"  # a cursor holds query values
+        return f"Page({len(self.items)} items, {len(self.rejected)} rejected, {more})"
+
 
 class Paginator(Generic[T]):
-    """A list that is fetched as it is read; nothing is sent before.
+    """A list that is fetched while it is read. Creating one sends nothing.
 
     ::
 
@@ -25,12 +84,15 @@ class Paginator(Generic[T]):
         async for page in cs.workshop_orders.list(date_from=day).pages(): ...   # page by page
         first = await cs.workshop_orders.list(date_from=day)                # the first page only
 
-    Each iteration starts anew. The list can change while it is read, and an item that a change moves may then
-    come twice or not at all. Vendor page: "Pagination" (Introduction).
+    Each iteration starts anew. The list can change while it is read. An item that a change moves may then
+    be returned twice or not at all.
+
+    Args:
+        fetch: Fetches the page of a call. Its second argument is whether a rejected row is an error.
+        first: Call of the first page.
     """
 
     def __init__(self, fetch: Callable[[Call, bool], Awaitable[Page[T]]], first: Call) -> None:
-        """Take the first page's call, and what fetches a page: whole, or what can be read of it."""
         self._fetch = fetch
         self._first = first
 
@@ -39,10 +101,10 @@ class Paginator(Generic[T]):
         return self._fetch(self._first, False).__await__()
 
     async def __aiter__(self) -> AsyncIterator[T]:
-        """Every item of every page.
+        """Iterate over every item of every page.
 
         Raises:
-            ResponseDecodeError: A row could not be read; iterate over `pages()` to go on without it.
+            ResponseDecodeError: A row could not be decoded. Iterate over `pages()` to continue without it.
             PaginationError: See `pages`.
         """
         async for page in self._pages(whole=True):
@@ -51,26 +113,26 @@ class Paginator(Generic[T]):
                 yield page.items[index]
 
     async def collect(self) -> list[T]:
-        """Every item of every page, in one list.
+        """Return every item of every page in one list.
 
         Raises:
-            ResponseDecodeError: A row could not be read.
+            ResponseDecodeError: A row could not be decoded.
             PaginationError: See `pages`.
         """
         pages = [replace(page, body=b"") async for page in self._pages(whole=True)]
         return [item for page in pages for item in page.items]
 
     def pages(self) -> AsyncGenerator[Page[T]]:
-        """Page by page; a page without items is a page too, and does not end the list.
+        """Iterate page by page. An empty page does not end the list.
 
         Raises:
-            PaginationError: A cursor came back, which would never end, or points at another path.
+            PaginationError: A cursor was repeated, which would never end, or points at another path.
         """
         return self._pages(whole=False)
 
     async def _pages(self, *, whole: bool) -> AsyncGenerator[Page[T]]:
         call = self._first
-        seen = {hash(call)}  # and not the calls: a list can have ten thousand pages
+        seen = {hash(call)}  # hashes instead of calls: a list can have ten thousand pages
         while True:
             page = await self._fetch(call, whole)
             yield page
@@ -78,11 +140,184 @@ class Paginator(Generic[T]):
                 return
             call = call.at(page.cursor)
             if call.path != self._first.path:
-                raise self._no_way_on("the next page is not at the path that was called")
+                raise self._error("the cursor of the next page points at another path")
             if hash(call) in seen:
-                raise self._no_way_on("the server gave a cursor for the second time")
+                raise self._error("the server repeated a cursor")
             seen.add(hash(call))
 
-    def _no_way_on(self, reason: str) -> PaginationError:
+    def _error(self, reason: str) -> PaginationError:
         error = PaginationError(reason, status=HTTPStatus.OK)
         return error.in_call(self._first.method, self._first.path, attempts=0, waited=0.0, quota=None)
+
+
+class _Pagination(Struct, frozen=True):
+    next_url: str | None = None
+
+
+class Tail(Struct, frozen=True, kw_only=True):
+    """Members of a page beside its rows."""
+
+    pagination: _Pagination | None = None
+
+
+Pager: TypeAlias = Callable[[Call, Tail], str | None]
+"""Returns the cursor of the next page, `path?query`, or None after the last page."""
+
+
+def next_url(call: Call, tail: Tail) -> str | None:  # noqa: ARG001 - a `Pager`
+    """Follow `pagination.next_url`: its path and query on the configured host.
+
+    Real responses name other hosts, which must not get the credentials. A URL without a path, as "https://..."
+    in the vendor's example, stays whole; it cannot be followed.
+    """
+    if tail.pagination is None or not tail.pagination.next_url:
+        return None
+    url = tail.pagination.next_url
+    origin = _SCHEME_AND_HOST.match(url)
+    return quote(url[origin.end() if origin else 0 :], safe=_LEGAL_IN_URLS)
+
+
+class Envelope(ErrorBody, Generic[T], frozen=True, kw_only=True):
+    """Documented shape of a page."""
+
+    data: list[T] | None
+    pagination: _Pagination | None = None
+
+
+class PageReader(Generic[T]):
+    """Decodes the pages of one list: in one typed pass, and row by row if that fails.
+
+    Args:
+        envelope: Shape of a page, e.g. `Envelope[WorkshopOrder]`.
+        row_type: Type of a row.
+        pager: Finds the next page.
+    """
+
+    def __init__(self, envelope: type[Envelope[T]], row_type: type[T], pager: Pager = next_url) -> None:
+        self._decoder = msgspec.json.Decoder(envelope)
+        self._row_type = row_type
+        self._pager = pager
+
+    def reading(self, call: Call, *, whole: bool) -> Callable[[Response], Page[T]]:
+        """Return the function that reads the response to a call.
+
+        Args:
+            call: Call of the page.
+            whole: Whether a row that cannot be decoded is a ResponseDecodeError.
+        """
+        return lambda response: self.read(call, response, whole=whole)
+
+    def read(self, call: Call, response: Response, *, whole: bool) -> Page[T]:
+        """Decode a page.
+
+        Raises:
+            StatusError: The status or the body reports an error.
+            ResponseDecodeError: The body is not a page, or `whole` and a row cannot be decoded.
+            TransportError: The body is JSON that is cut off.
+        """
+        try:
+            envelope = decode_as_documented(response.body, self._decoder)
+        except msgspec.DecodeError:
+            envelope = None
+        if envelope is None:
+            return self._read_row_by_row(call, response, whole=whole)
+        raise_for_error(response, envelope)
+        cursor = self._pager(call, Tail(pagination=envelope.pagination))
+        return Page(items=envelope.data or [], rejected=[], cursor=cursor, body=response.body)
+
+    def _read_row_by_row(self, call: Call, response: Response, *, whole: bool) -> Page[T]:
+        legible = _legible(response.body)
+        raise_for_error(response, read_error_body(legible))
+        rows, tail = _rows_and_tail(response, legible)
+        items: list[T] = []
+        rejected: list[RejectedRow] = []
+        problems: list[str] = []
+        for index, row in enumerate(rows):
+            try:
+                item, odd = decode_with_problems(row, self._row_type)
+            except msgspec.DecodeError as error:
+                rejected.append(RejectedRow(index=index, raw=row, reason=str(error)))
+            else:
+                items.append(item)
+                problems += [f"row {index}: {problem}" for problem in odd]
+        if whole and rejected:
+            first = rejected[0]
+            raise ResponseDecodeError(
+                f"row {first.index} of the page: {first.reason}", status=response.status
+            )
+        return Page(
+            items=items,
+            rejected=rejected,
+            cursor=self._pager(call, tail),
+            body=response.body,
+            problems=problems,
+        )
+
+
+class _LooseTail(Struct, frozen=True):
+    pagination: object = None
+
+
+class _LooseEnvelope(Struct, frozen=True):
+    data: Raw
+
+
+def _legible(body: bytes) -> bytes:
+    """Return the body, or one of the same length if a text has half a surrogate pair or a control character.
+
+    msgspec accepts neither, not even where it only looks for the end of a row.
+    """
+    try:
+        decode(body, Raw)
+    except msgspec.DecodeError:
+        return _SURROGATE.sub(rb"\\u20", body.translate(_CONTROLS_AS_SPACES))
+    return body
+
+
+def _rows_and_tail(response: Response, legible: bytes) -> tuple[list[bytes], Tail]:
+    try:
+        return _rows(response.body), _tail(legible)
+    # ValueError: a key occurs twice in a page that is not legible, so rows cannot be found in order.
+    except (msgspec.DecodeError, ValueError) as error:
+        failure = decode_error(response, error)
+    # Raised outside the block: the context of msgspec's error can hold the body.
+    raise failure
+
+
+def _rows(body: bytes) -> list[bytes]:
+    """Return the rows of `data` as they were received. An undecodable row does not hide the others."""
+    try:
+        return [bytes(row) for row in _split(body)[1]]
+    except msgspec.DecodeError:
+        legible = _legible(body)
+    data, rows = _split(legible)
+    found: list[bytes] = []
+    end = legible.index(data)
+    for row in map(bytes, rows):
+        start = legible.index(row, end)
+        end = start + len(row)
+        found.append(body[start:end])
+    return found
+
+
+def _split(body: bytes) -> tuple[Raw, list[Raw]]:
+    """Return `data` and its rows: of a list, one object, an object keyed by index, or null."""
+    data = decode(body, _LooseEnvelope).data
+    match bytes(data)[:1]:
+        case b"[":
+            return data, decode(data, list[Raw])
+        case b"{":
+            by_key = decode(data, dict[str, Raw])
+            return data, list(by_key.values()) if all(map(str.isdecimal, by_key)) else [data]
+        case b"n":
+            return data, []
+        case _:
+            raise msgspec.ValidationError("Expected `array` - at `$.data`")
+
+
+def _tail(body: bytes) -> Tail:
+    """Return what a page says of the next one. PHP sends `false`, `""` and `[]` for none."""
+    found = decode(body, _LooseTail).pagination
+    if not found or (isinstance(found, dict) and not cast("dict[str, object]", found).get("next_url")):
+        return Tail()
+    return msgspec.convert({"pagination": found}, Tail)

@@ -1,4 +1,4 @@
-"""The session: opens, owns and closes the connections of one account, and hands out its resources."""
+"""Session: opens, owns and closes the connections of one account, and holds its resources."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import os
 from collections.abc import Mapping
 from copy import copy
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, overload
 
 import aiohttp
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from ._version import __version__
 from .codec.encode import Scalar, form_body, json_body, query_string
 from .errors import UsageError
 from .quota import EndpointLimit, Lane, Limiter
 from .resources import WorkshopOrders
 from .snapshots import QuotaSnapshot
 from .transport import (
+    FORM,
+    JSON,
+    ApiClient,
+    BaseSession,
     BasicAuth,
     Call,
     CallOptions,
-    Exchange,
     OnEvent,
     Origin,
     RetryPolicy,
-    read_answer,
     read_nothing,
+    read_response,
 )
-from .transport.request import FORM, JSON
 
 if TYPE_CHECKING:
     from .quota.postgres import PostgresLedger
@@ -42,7 +42,7 @@ BELGIUM = "https://api.cyclesoftware.be"
 FRANCE = "https://api.cyclesoftware.fr"
 
 
-class CycleSoftSession:
+class CycleSoftSession(BaseSession):
     """The API of one CycleSoftware account.
 
     ::
@@ -50,27 +50,30 @@ class CycleSoftSession:
         async with CycleSoftSession(username, password) as cs:
             async for order in cs.workshop_orders.list(date_from=date(2025, 1, 20)): ...
 
-    Give every account one session for the whole process, so that all of its calls share one quota. A session
-    belongs to the event loop that it is first used in.
+    Open one session per account and process, so that all of its calls share one quota. A session belongs to
+    the event loop of its first call. It connects through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY
+    configure; loopback hosts are never proxied.
 
     Args:
         username: Of the API account.
-        password: Of the API account; it is sent to `base_url` only and shown nowhere.
+        password: Of the API account. It is sent to `base_url` only and never shown.
         base_url: The country's host: `NETHERLANDS`, `BELGIUM`, `FRANCE`, or any other.
-        http_session: An aiohttp session of yours; it is not closed, and its middlewares are not run.
-        timeout: Seconds from sending a request until its answer is complete; waiting for quota is extra.
-        connect_timeout: Seconds until there is a connection: a free one of the pool, or a new one, from the
-            host's name to the server's consent.
-        retries: When to send again.
-        max_concurrent: Requests that wait for their answer's head at once; its body may take longer.
-        bulk_reserve: Requests of the day that calls in the lane "bulk" leave for interactive ones; a
+        http_session: Your own aiohttp session. It is not closed, its middlewares do not run, and it decides
+            about proxies itself.
+        timeout: Seconds from sending a request until its response is complete. Waiting for the quota does not
+            count.
+        connect_timeout: Seconds until a request has a connection: a free one of the pool, or a new one
+            including DNS and TLS.
+        retries: When to repeat a request.
+        max_concurrent: Requests in flight at the same time, until the head of their response.
+        bulk_reserve: Requests of the day that calls in the lane "bulk" leave for interactive ones. A
             twentieth of the day's limit by default.
-        on_event: Called in the event loop, at once, with every `CallEvent`; what it raises is logged.
-        ledger: Where several processes share the account's quota, a
-            `cyclesoft_async.quota.postgres.PostgresLedger`; None keeps it in memory, for this session alone.
+        on_event: Called with every `CallEvent`, in the event loop. It must be quick. Its errors are logged.
+        ledger: `cyclesoft_async.quota.postgres.PostgresLedger` for an account whose quota several processes
+            share. None keeps it in memory, for this session alone.
 
     Raises:
-        UsageError: `base_url` is not a URL, the username is not one, or a number makes no sense.
+        UsageError: `base_url` is not a URL, the credentials cannot be sent, or a number is out of range.
 
     Vendor pages: "Base URL", "API limits" (Introduction), "Authentication".
     """
@@ -90,38 +93,41 @@ class CycleSoftSession:
         on_event: OnEvent | None = None,
         ledger: PostgresLedger | None = None,
     ) -> None:
+        try:
+            origin = Origin(base_url, BasicAuth(username, password))
+        finally:
+            del password, base_url  # a traceback can show them
         if max_concurrent < 1:
-            raise UsageError("max_concurrent is at least 1")
-        origin = Origin(base_url, BasicAuth(username, password))
+            raise UsageError(f"max_concurrent must be >= 1, got {max_concurrent}")
+        options = CallOptions(timeout=timeout, retries=RetryPolicy() if retries is None else retries)
         if ledger is None:
             limiter = Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve)
         else:
             limiter = ledger.limiter(
                 username, origin.base_url, max_concurrent=max_concurrent, bulk_reserve=bulk_reserve
             )
-        exchange = Exchange(
+        client = ApiClient(
             origin,
             limiter,
-            user_agent=f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
             connect_timeout=connect_timeout,
             http_session=http_session,
             on_event=on_event,
         )
-        self._adopt(exchange, limiter, CallOptions(timeout=timeout, retries=retries or RetryPolicy()))
+        self._adopt(client, limiter, options)
 
-    def _adopt(self, exchange: Exchange, limiter: Limiter, options: CallOptions) -> None:
-        self._exchange = exchange
+    def _adopt(self, client: ApiClient, limiter: Limiter, options: CallOptions) -> None:
+        self._client = client
         self._limiter = limiter
         self._limiter.expect(options.timeout)
         self._options = options
-        self.workshop_orders = WorkshopOrders(exchange, options)
+        self.workshop_orders = WorkshopOrders(client, options)
 
     @classmethod
     def from_env(cls, *, ledger: PostgresLedger | None = None) -> Self:
-        """A session from CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD and, if set, CYCLESOFT_BASE_URL.
+        """Open a session from CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD and, if set, CYCLESOFT_BASE_URL.
 
         Args:
-            ledger: As for the session.
+            ledger: See the class.
 
         Raises:
             UsageError: One of the first two is not set.
@@ -144,22 +150,22 @@ class CycleSoftSession:
         timeout: float | UnsetType = UNSET,
         retries: RetryPolicy | UnsetType = UNSET,
     ) -> Self:
-        """A light copy whose calls are made otherwise; it shares connections and quota with this session.
+        """Return a light copy with other options. It shares the connections and the quota of this session.
 
         Args:
-            lane: "interactive" (the default) goes before "bulk" when the quota is scarce.
+            lane: Priority. "interactive" (the default) goes before "bulk" when the quota is scarce.
             max_wait: Seconds that a call may wait for the quota, over all of its attempts, before it raises
-                `QuotaExhausted`; None (the default) waits as long as it takes.
-            timeout: As for the session.
-            retries: As for the session.
+                `QuotaExhausted`. None (the default) waits as long as it takes.
+            timeout: See the class.
+            retries: See the class.
 
         Raises:
-            UsageError: Calls can't be made like that.
+            UsageError: A value is out of range.
         """
         given = {"lane": lane, "max_wait": max_wait, "timeout": timeout, "retries": retries}
         options = replace(self._options, **{key: value for key, value in given.items() if value is not UNSET})
         other = copy(self)
-        other._adopt(self._exchange, self._limiter, options)
+        other._adopt(self._client, self._limiter, options)
         return other
 
     @property
@@ -204,7 +210,7 @@ class CycleSoftSession:
         form: Mapping[str, Scalar] | None = None,
         limit: EndpointLimit | None = None,
     ) -> T | None:
-        """Any other endpoint: the same quota, retries, errors and decoding, with a type of yours.
+        """Call any other endpoint, with the same quota, retries, errors and decoding.
 
         ::
 
@@ -212,29 +218,31 @@ class CycleSoftSession:
             path = "/api/v1/sales/orders/1000/create-invoices.json"
             made = await cs.request("POST", path, type=dict, form={"book": True}, limit=SALES_INVOICES)
 
+        Logs, events and spans show the method and the host only, because the path may name a person.
+
         Args:
-            method: The HTTP method. Only GET and HEAD are sent again when they may have been carried out.
-            path: From the base URL, percent-encoded, e.g. "/api/v1/common/enum.json".
-            type: What the answer is: a Struct, a dict, `msgspec.Raw`, or what else msgspec decodes. None for
-                an answer that is empty or does not matter, as long as the server does not say no.
-            params: The query; booleans become `true` and `false`, None is left out.
-            json: The body: a Struct or plain objects. Not together with `form`.
-            form: A form-encoded body; booleans become `1` and `0`, None is left out.
-            limit: What the vendor's page states as the endpoint's own limit, if it does. The headers of such
-                an answer may tell of that limit, and without this they are taken for the account's.
+            method: HTTP method. Only GET and HEAD are repeated when they may have been carried out.
+            path: Path from the base URL, percent-encoded, e.g. "/api/v1/common/enum.json".
+            type: Type of the response: a Struct, a dict, `msgspec.Raw`, or any other type that msgspec
+                decodes. None if the response does not matter: it must be empty, or an object without error.
+            params: Query. Booleans become `true` and `false`, None is left out.
+            json: JSON body: a Struct or plain objects. Not together with `form`.
+            form: Form-encoded body. Booleans become `1` and `0`, None is left out.
+            limit: The endpoint's own limit, if the vendor's page states one. The headers of such a response
+                may describe that limit, and without this they are taken for the account's.
 
         Raises:
-            UsageError: The arguments can't be sent.
-            RequestError: The call went wrong; see `errors`.
+            UsageError: The arguments cannot be sent.
+            RequestError: The call failed; see `errors`.
         """
         if json is not None and form is not None:
-            raise UsageError("a request has one body: give json or form")
-        if not (method.isascii() and method.isalpha()):
-            raise UsageError("method is a word like GET")
-        if "?" in path or "#" in path:
-            raise UsageError("path has no query: give that as params")
+            raise UsageError("json and form cannot be combined: a request has one body")
+        if not (isinstance(method, str) and method.isascii() and method.isalpha()):
+            raise UsageError("method must be a word like GET")
+        if not isinstance(path, str) or "?" in path or "#" in path:
+            raise UsageError("path must be a str without a query: use params")
         if limit is not None and limit.minutely < 1:
-            raise UsageError("the limit of an endpoint is at least 1")
+            raise UsageError(f"limit must be >= 1 a minute, got {limit.minutely}")
         body, content_type = None, None
         if json is not None:
             body, content_type = json_body(json), JSON
@@ -250,26 +258,5 @@ class CycleSoftSession:
         )
         del json, form, params, body  # tracebacks can show them, and they may hold a person's data
         if type is None:
-            return await self._exchange.fetch(call, read_nothing, self._options)
-        return await self._exchange.fetch(call, partial(read_answer, type_=type), self._options)
-
-    async def aclose(self) -> None:
-        """Close the connections, for all copies too; an aiohttp session of yours stays open.
-
-        Calls that wait for the quota raise `SessionError`.
-        """
-        await self._exchange.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"CycleSoftSession({self._exchange.origin.base_url!r})"
+            return await self._client.execute(call, read_nothing, self._options)
+        return await self._client.execute(call, partial(read_response, type_=type), self._options)

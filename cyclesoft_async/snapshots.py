@@ -1,4 +1,4 @@
-"""Frozen pictures of the quota, for users to read and for errors to carry."""
+"""Immutable snapshots of the quota, for users and for errors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class WindowQuota(Struct, frozen=True, kw_only=True):
     limit: int
     """Requests that the server allows in the window."""
     used: int
-    """Requests that count against the window now, other integrations' included as far as known."""
+    """Requests that count against the window, those of other integrations included as far as known."""
     remaining: int
-    """Requests that could be sent at once."""
+    """Requests that could be sent now."""
     resets_at: datetime | None
-    """When the window has all of its room again, aware, in UTC; None while nothing is used or unknown."""
+    """When the whole window is free again, aware, in UTC. None if nothing is used, or if it is unknown."""
     source: Literal["header", "estimate"]
-    """Whether the server's headers confirmed the limit, or it is the documented default."""
+    """Source of the limit: the server's headers, or the documented default."""
 
 
 class QuotaSnapshot(Struct, frozen=True, kw_only=True):
@@ -32,12 +32,12 @@ class QuotaSnapshot(Struct, frozen=True, kw_only=True):
     minutely: WindowQuota
     daily: WindowQuota
     resets_at: datetime | None
-    """When the next request may go, aware, in UTC; None when one may go at once."""
+    """When the next request can be sent, aware, in UTC. None if one can be sent now."""
     waiting: int
     """Calls of this client that wait for the quota."""
     in_flight: int
-    """Requests sent whose answers have not begun."""
+    """Requests that were sent and whose response has not begun."""
     sent: int
-    """Requests that this client has put on the wire so far; not those that never got a connection."""
+    """Requests that this client has sent so far, without those that never had a connection."""
     refused: int
-    """Answers with status 429 so far."""
+    """Responses with status 429 so far."""

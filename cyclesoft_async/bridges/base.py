@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self, TypedDict, TypeVar, Unpack
+from typing import TypedDict, TypeVar, Unpack
 
 import aiohttp
 
-from cyclesoft_async._version import __version__
-from cyclesoft_async.errors import ResponseDecodeError, UsageError
+from cyclesoft_async.errors import ResponseDecodeError, TransportError, UsageError
 from cyclesoft_async.quota import FixedLimiter
 from cyclesoft_async.transport import (
-    Answer,
+    ApiClient,
     Auth,
+    BaseSession,
     Call,
     CallOptions,
-    Exchange,
     OnEvent,
     Origin,
+    Response,
     RetryPolicy,
     read_body,
 )
@@ -43,7 +42,7 @@ class BridgeOptions(TypedDict, total=False):
     """Called in the event loop, at once, with every `CallEvent`; what it raises is logged."""
 
 
-class Bridge:
+class Bridge(BaseSession):
     """A session with one account of another vendor; use one of the subclasses.
 
     It belongs to the event loop that it is first used in. A request that may have been carried out is never
@@ -61,11 +60,10 @@ class Bridge:
     def __init__(self, base_url: str, auth: Auth, **options: Unpack[BridgeOptions]) -> None:
         minutely_limit = options.get("minutely_limit")
         if minutely_limit is not None and minutely_limit < 1:
-            raise UsageError("minutely_limit is at least 1, or None")
-        self._exchange = Exchange(
+            raise UsageError(f"minutely_limit must be >= 1 or None, got {minutely_limit}")
+        self._client = ApiClient(
             Origin(base_url, auth),
             FixedLimiter(minutely_limit),
-            user_agent=f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
             connect_timeout=options.get("connect_timeout", 10.0),
             http_session=options.get("http_session"),
             on_event=options.get("on_event"),
@@ -74,31 +72,13 @@ class Bridge:
             timeout=options.get("timeout", 60.0), retries=options.get("retries", RetryPolicy())
         )
 
-    async def _fetch(self, call: Call, read: Callable[[Answer], T]) -> T:
-        return await self._exchange.fetch(call, read, self._options)
-
-    async def aclose(self) -> None:
-        """Close the connections, and refuse calls that wait; an aiohttp session of yours stays open."""
-        await self._exchange.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._exchange.origin.base_url!r})"
+    async def _execute(self, call: Call, read: Callable[[Response], T]) -> T:
+        return await self._client.execute(call, read, self._options)
 
 
-def what_it_says(answer: Answer, type_: type[T]) -> T:
+def what_it_says(response: Response, type_: type[T]) -> T:
     """A refusal as `type_`, whose fields all have defaults; nothing but those if it is none."""
     try:
-        return read_body(answer, type_)
-    except ResponseDecodeError:
+        return read_body(response, type_)
+    except (ResponseDecodeError, TransportError):
         return type_()

@@ -22,8 +22,15 @@ from cyclesoft_async.errors import (
     StatusError,
     UnprocessableError,
 )
-from cyclesoft_async.transport import Answer, Call, HeaderTokens, error_class, read_body, refusal
-from cyclesoft_async.transport.request import JSON
+from cyclesoft_async.transport import (
+    JSON,
+    Call,
+    HeaderTokens,
+    Response,
+    read_body,
+    status_error,
+    status_error_class,
+)
 
 from .base import Bridge, BridgeOptions, what_it_says
 from .body import Amount, Id, Moment, Text255, checked_json
@@ -340,12 +347,13 @@ class Fleetio(Bridge):
         call = Call(
             method="POST",
             path=CREATE_WORK_ORDER,
+            template=CREATE_WORK_ORDER,
             body=checked_json(order),
             content_type=JSON,
             how_to_check="look for the work order's number; a second one with the same number is refused",
         )
         del order  # tracebacks can show it
-        return await self._fetch(call, _read)
+        return await self._execute(call, _read)
 
 
 _PROBLEMS: Final[dict[int, type[ProblemError]]] = {
@@ -363,22 +371,22 @@ class _TooMany(Struct):
     error: str | None = None
 
 
-def _read(answer: Answer) -> WorkOrder:
-    if answer.is_success:
-        return read_body(answer, WorkOrder)
-    if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        raise _invalid_fields(answer)
-    if answer.status in _PROBLEMS:
-        problem = what_it_says(answer, Problem)
-        error = refusal(answer, _PROBLEMS[answer.status], problem.detail or problem.title)
+def _read(response: Response) -> WorkOrder:
+    if response.is_success:
+        return read_body(response, WorkOrder)
+    if response.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        raise _invalid_fields(response)
+    if response.status in _PROBLEMS:
+        problem = what_it_says(response, Problem)
+        error = status_error(response, _PROBLEMS[response.status], problem.detail or problem.title)
         error.problem = problem
         raise error
-    raise refusal(answer, error_class(answer.status), what_it_says(answer, _TooMany).error)
+    raise status_error(response, status_error_class(response.status), what_it_says(response, _TooMany).error)
 
 
-def _invalid_fields(answer: Answer) -> InvalidFieldsError:
-    fields = what_it_says(answer, _FieldErrors).errors
+def _invalid_fields(response: Response) -> InvalidFieldsError:
+    fields = what_it_says(response, _FieldErrors).errors
     words = "; ".join(f"{field}: {', '.join(messages)}" for field, messages in fields.items())
-    error = refusal(answer, InvalidFieldsError, words or None)
+    error = status_error(response, InvalidFieldsError, words or None)
     error.fields = fields
     return error

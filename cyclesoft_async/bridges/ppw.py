@@ -17,8 +17,15 @@ from cyclesoft_async.errors import (
     StatusError,
     UsageError,
 )
-from cyclesoft_async.transport import Answer, BearerToken, Call, error_class, read_body, refusal
-from cyclesoft_async.transport.request import JSON
+from cyclesoft_async.transport import (
+    JSON,
+    BearerToken,
+    Call,
+    Response,
+    read_body,
+    status_error,
+    status_error_class,
+)
 
 from .base import Bridge, BridgeOptions, what_it_says
 from .body import Amount, checked_json
@@ -223,12 +230,13 @@ class Ppw(Bridge):
         call = Call(
             method="POST",
             path=CREATE_INVOICE,
+            template=CREATE_INVOICE,
             body=checked_json(invoice),
             content_type=JSON,
             how_to_check="ask /invoice/id for the work order's invoice; a second one is refused",
         )
         del invoice  # tracebacks can show it
-        return await self._fetch(call, _read)
+        return await self._execute(call, _read)
 
 
 class _Refusal(Struct):
@@ -236,10 +244,10 @@ class _Refusal(Struct):
     error_description: object = None
 
 
-def _read(answer: Answer) -> CreatedInvoice:
-    said = what_it_says(answer, _Refusal)
-    if answer.is_success and not said.error:
-        return read_body(answer, CreatedInvoice)
+def _read(response: Response) -> CreatedInvoice:
+    said = what_it_says(response, _Refusal)
+    if response.is_success and not said.error:
+        return read_body(response, CreatedInvoice)
     words = ": ".join(word for word in (said.error, said.error_description) if word and isinstance(word, str))
-    by_status = BadRequestError if answer.is_success else error_class(answer.status)
-    raise refusal(answer, _ERRORS.get(str(said.error), by_status), words or None)
+    by_status = BadRequestError if response.is_success else status_error_class(response.status)
+    raise status_error(response, _ERRORS.get(str(said.error), by_status), words or None)

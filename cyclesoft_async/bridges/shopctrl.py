@@ -14,9 +14,19 @@ from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.datetimes import in_amsterdam
 from cyclesoft_async.errors import ResponseDecodeError, UsageError
-from cyclesoft_async.transport import Answer, Auth, Call, error_class, read_body, refusal
+from cyclesoft_async.transport import (
+    Auth,
+    Call,
+    Response,
+    fill_path,
+    read_body,
+    status_error,
+    status_error_class,
+)
 
 from .base import Bridge, BridgeOptions
+
+CREATE_INVOICE = "/v1/Orders/{order_id}/Invoices"
 
 
 class Invoice(Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -92,17 +102,18 @@ class ShopCtrl(Bridge):
             raise UsageError(f"order_id must be a whole number, not {type(order_id).__name__}")
         call = Call(
             method="POST",
-            path=f"/v1/Orders/{order_id}/Invoices",
+            path=fill_path(CREATE_INVOICE, {"order_id": order_id}),
+            template=CREATE_INVOICE,
             how_to_check="read the order's invoices; rows that have one are not invoiced again",
         )
-        return await self._fetch(call, _read)
+        return await self._execute(call, _read)
 
 
-def _read(answer: Answer) -> Invoice | None:
-    if not answer.is_success:
-        raise refusal(answer, error_class(answer.status), None)
-    if "xml" in answer.headers.get("Content-Type", "") or answer.body.lstrip().startswith(b"<"):
-        raise ResponseDecodeError("the answer is XML, although JSON was asked for", status=answer.status)
-    if answer.body.strip() == b"null":
+def _read(response: Response) -> Invoice | None:
+    if not response.is_success:
+        raise status_error(response, status_error_class(response.status), None)
+    if "xml" in response.headers.get("Content-Type", "") or response.body.lstrip().startswith(b"<"):
+        raise ResponseDecodeError("the answer is XML, although JSON was asked for", status=response.status)
+    if response.body.strip() == b"null":
         return None
-    return read_body(answer, Invoice)
+    return read_body(response, Invoice)

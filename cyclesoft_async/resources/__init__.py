@@ -1,4 +1,4 @@
-"""What can be asked of the API; one file per section of the vendor's pages."""
+"""Resources: typed methods for the API's endpoints, one file per section of the vendor's pages."""
 
 from .workshop_orders import WorkshopOrders
 

@@ -16,39 +16,39 @@ from msgspec import UNSET, Struct, UnsetType
 from cyclesoft_async.codec.encode import form_body, json_body, query_string
 from cyclesoft_async.errors import AmbiguousWriteError, CycleSoftError, UsageError
 from cyclesoft_async.models import CreatedInvoice, WorkshopOrder, WorkshopOrderCreate, WorkshopOrderUpdate
-from cyclesoft_async.pagination import Page, Paginator
+from cyclesoft_async.pagination import Envelope, Page, PageReader, Paginator
 from cyclesoft_async.quota import EndpointLimit
 from cyclesoft_async.transport import (
+    FORM,
+    JSON,
+    ApiClient,
     Call,
     CallOptions,
-    Exchange,
-    Find,
-    read_answer,
-    read_page,
-    read_whole_page,
+    Recover,
+    fill_path,
+    read_response,
 )
-from cyclesoft_async.transport.request import FORM, JSON
 
 LIST_PATH = "/api/v1/workshop/orders.json"
+_CREATE_PATH = "/api/v1/customers/{customer_id}/workshop-order.json"
+_ORDER_PATH = "/api/v1/customers/{customer_id}/workshop-order/{workshop_order_id}.json"
+_INVOICES_PATH = "/api/v1/workshop/orders/{workshop_order_id}/create-invoices.json"
 CREATE_INVOICES_LIMIT = EndpointLimit("create-invoices", 15)
-
 
 CreatedInvoices: TypeAlias = list[CreatedInvoice]  # inside the class, `list` is the method
 
-
-_read_page = partial(read_page, row_type=WorkshopOrder)
-_read_whole_page = partial(read_whole_page, row_type=WorkshopOrder)
+_pages = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
 
 
 class _Invoices(Struct, frozen=True):
-    invoices: CreatedInvoices | None  # required: an answer without it must not pass for "made none"
+    invoices: CreatedInvoices | None  # required: a response without it must not pass for "created none"
 
 
 class WorkshopOrders:
-    """The workshop orders of the account. Every method can raise any `errors.RequestError`."""
+    """Workshop orders of the account. Every method can raise any `errors.RequestError`."""
 
-    def __init__(self, exchange: Exchange, options: CallOptions) -> None:
-        self._exchange = exchange
+    def __init__(self, client: ApiClient, options: CallOptions) -> None:
+        self._client = client
         self._options = options
 
     def list(
@@ -63,7 +63,7 @@ class WorkshopOrders:
         object_query: str | None = None,
         cursor: str | None = None,
     ) -> Paginator[WorkshopOrder]:
-        """Workshop orders, filtered; a `Paginator` to await, or to iterate over.
+        """List workshop orders. The `Paginator` can be awaited or iterated over.
 
         Args:
             date_from: First day of the scheduled start, in Amsterdam, inclusive.
@@ -72,91 +72,97 @@ class WorkshopOrders:
             status_ids: Any of these, see enum `workshop_order_status`.
             customer_id: Not together with `object_query`.
             repair_object_id: Not together with `object_query`.
-            object_query: Text to find repair objects by; the server looks at the first 1,000 that match only.
-            cursor: `page.cursor` of an earlier page, to go on after it; it holds the filters, so give none.
+            object_query: Text to find repair objects by. The server looks at the first 1,000 matches only.
+            cursor: `page.cursor` of an earlier page, to resume after it. It holds the filters: pass none.
 
         Raises:
-            UsageError: At once, and without a request, when the arguments do not go together.
+            UsageError: The arguments do not go together. Raised at once, without a request.
         """
         filters = {
             "object_query": object_query,
             "store_id": store_id,
-            "status_ids": status_ids,
+            "status_ids": None if status_ids is None else _check_ids("status_ids", status_ids),
             "customer_id": customer_id,
             "repair_object_id": repair_object_id,
-            "date_from": _day("date_from", date_from),
-            "date_until": _day("date_until", date_until),
+            "date_from": _check_day("date_from", date_from),
+            "date_until": _check_day("date_until", date_until),
         }
         if object_query is not None and (customer_id is not None or repair_object_id is not None):
-            raise UsageError("object_query can't be combined with customer_id or repair_object_id")
-        if status_ids is not None and not status_ids:
-            raise UsageError("status_ids is empty: the server would take that for every status")
+            raise UsageError("object_query cannot be combined with customer_id or repair_object_id")
         if date_from and date_until and date_from > date_until:
-            raise UsageError("date_from lies after date_until")
+            raise UsageError(f"date_from must not be after date_until, got {date_from} and {date_until}")
         if cursor is not None and any(value is not None for value in filters.values()):
-            raise UsageError("a cursor holds the filters of its list: give no others")
-        first = Call(method="GET", path=LIST_PATH, query=query_string(filters))
+            raise UsageError("cursor cannot be combined with filters: it holds those of its list")
+        first = Call(method="GET", path=LIST_PATH, template=LIST_PATH, query=query_string(filters))
         if cursor is not None:
             first = first.at(cursor)
         if first.path != LIST_PATH:
-            raise UsageError("this is not a cursor of workshop orders")
-        return Paginator(self._page, first)
+            raise UsageError("cursor must be that of a page of workshop orders")
+        return Paginator(self._fetch_page, first)
 
-    def _page(self, call: Call, whole: bool) -> Awaitable[Page[WorkshopOrder]]:
-        return self._exchange.fetch(call, _read_whole_page if whole else _read_page, self._options)
+    def _fetch_page(self, call: Call, whole: bool) -> Awaitable[Page[WorkshopOrder]]:
+        return self._client.execute(call, _pages.reading(call, whole=whole), self._options)
 
     async def get(self, customer_id: int, workshop_order_id: int) -> WorkshopOrder:
-        """One workshop order; the vendor wants its customer as well.
+        """Return one workshop order. The vendor requires its customer as well.
+
+        Args:
+            customer_id: The order's customer.
+            workshop_order_id: The order.
 
         Raises:
-            NotFoundError: There is no such order of that customer.
+            NotFoundError: That customer has no such order.
         """
-        return await self._order(Call(method="GET", path=_order_path(customer_id, workshop_order_id)))
+        return await self._order(
+            Call(method="GET", path=_order_path(customer_id, workshop_order_id), template=_ORDER_PATH)
+        )
 
     async def create(
         self, customer_id: int, order: WorkshopOrderCreate, *, once: bool = False
     ) -> WorkshopOrder:
-        """Create a workshop order and give it as the server made it.
+        """Create a workshop order and return it as the server made it.
 
         Args:
-            customer_id: Whose order it is.
+            customer_id: The order's customer.
             order: The order.
-            once: When it is in doubt whether the order was made, look for it by its `reference_text` among
-                the customer's orders, and make it again only if it is not there. The reference must be the
-                order's own: an older order with the same one is taken for it. The vendor can't tell that a
-                request is a repetition: an order that the server makes only after the look is there twice.
+            once: If the outcome is ambiguous, look the order up by its `reference_text` among the customer's
+                orders, and create it again only if it is not there. The reference must be unique to the
+                order: an older order with the same one is taken for it. The vendor has no idempotency key.
+                An order that the server creates only after the look-up exists twice.
 
         Raises:
             UsageError: A datetime is naive, `order.customer_id` is another customer, or `once` has no
-                `reference_text` to look for.
-            AmbiguousWriteError: The order may or may not have been made. With `once`: also looking for it
-                failed, or it was not there and there were no attempts left.
+                `reference_text` to look up.
+            AmbiguousWriteError: The order may or may not have been created. With `once`: the look-up failed
+                as well, or the order was not found and no attempts were left.
         """
-        path = f"/api/v1/customers/{_id('customer_id', customer_id)}/workshop-order.json"
+        path = fill_path(_CREATE_PATH, {"customer_id": _check_id("customer_id", customer_id)})
+        _check_model("order", order, WorkshopOrderCreate)
         if order.customer_id not in {UNSET, customer_id}:
-            raise UsageError("order.customer_id is another customer than customer_id")
+            raise UsageError("order.customer_id must be customer_id, got another customer")
         call = Call(
             method="POST",
             path=path,
+            template=_CREATE_PATH,
             body=json_body(order),
             content_type=JSON,
             how_to_check="look for it in list(customer_id=...) before you repeat the call",
         )
-        find = self._finder(customer_id, order.reference_text) if once else None
+        recover = self._recovery(customer_id, order.reference_text) if once else None
         del order  # tracebacks can show it, and it holds a person's data
-        return await self._order(call, find)
+        return await self._order(call, recover)
 
-    def _finder(self, customer_id: int, reference_text: str | UnsetType | None) -> Find[WorkshopOrder]:
+    def _recovery(self, customer_id: int, reference_text: str | UnsetType | None) -> Recover[WorkshopOrder]:
         reference = (reference_text or "").strip()
         if not reference:
-            raise UsageError("once=True needs a reference_text to look for")
+            raise UsageError("once=True needs a reference_text to look up")
 
-        async def find() -> WorkshopOrder | None:
+        async def recover() -> WorkshopOrder | None:
             orders = self.list(customer_id=customer_id)
             same = [order async for order in orders if (order.reference_text or "").strip() == reference]
             return max(same, key=lambda order: order.workshop_order_id, default=None)
 
-        return find
+        return recover
 
     async def update(
         self,
@@ -166,23 +172,27 @@ class WorkshopOrders:
         *,
         send_customer_messages: bool = False,
     ) -> WorkshopOrder:
-        """Change a workshop order and give it as it is now.
+        """Change a workshop order and return its new state.
 
         Args:
             customer_id: The order's customer.
             workshop_order_id: The order.
-            changes: What to change; the rest stays. Lines are found by `item_id`.
-            send_customer_messages: Tell the customer by e-mail and phone when `status_id` changes.
+            changes: Properties to change. Lines are matched by `item_id`.
+            send_customer_messages: Notify the customer by e-mail and phone when `status_id` changes.
 
         Raises:
             UsageError: A datetime is naive.
-            AmbiguousWriteError: The order may or may not have been changed; it is never sent twice. The order
-                is read again, and is the error's `order` if that works.
+            AmbiguousWriteError: The order may or may not have been changed. The request is never repeated.
+                The order is read again, and is the error's `order` if that succeeds.
         """
+        path = _order_path(customer_id, workshop_order_id)
+        _check_model("changes", changes, WorkshopOrderUpdate)
         call = Call(
             method="PUT",
-            path=_order_path(customer_id, workshop_order_id),
-            query=query_string({"send_customer_messages": send_customer_messages}),
+            path=path,
+            template=_ORDER_PATH,
+            # The text "false" is true to a PHP cast; 0 is false to every reading of it.
+            query=query_string({"send_customer_messages": True if send_customer_messages else 0}),
             body=json_body(changes),
             content_type=JSON,
             how_to_check="read the order before you repeat the call",
@@ -191,19 +201,19 @@ class WorkshopOrders:
         try:
             return await self._order(call)
         except AmbiguousWriteError as error:
-            doubt = error
-        raise await self._with_order(doubt, customer_id, workshop_order_id)
+            ambiguous = error
+        raise await self._with_order(ambiguous, customer_id, workshop_order_id)
 
-    async def _order(self, call: Call, find: Find[WorkshopOrder] | None = None) -> WorkshopOrder:
-        read = partial(read_answer, type_=WorkshopOrder)
-        return await self._exchange.fetch(call, read, self._options, find)
+    async def _order(self, call: Call, recover: Recover[WorkshopOrder] | None = None) -> WorkshopOrder:
+        read = partial(read_response, type_=WorkshopOrder)
+        return await self._client.execute(call, read, self._options, recover)
 
     async def _with_order(
-        self, doubt: AmbiguousWriteError, customer_id: int, workshop_order_id: int
+        self, ambiguous: AmbiguousWriteError, customer_id: int, workshop_order_id: int
     ) -> AmbiguousWriteError:
-        with suppress(CycleSoftError):  # whatever goes wrong here, the doubt matters more
-            doubt.order = await self.get(customer_id, workshop_order_id)
-        return doubt.with_traceback(None)
+        with suppress(CycleSoftError):  # the ambiguous outcome matters more than a failed look-up
+            ambiguous.order = await self.get(customer_id, workshop_order_id)
+        return ambiguous.with_traceback(None)
 
     async def create_invoices(
         self,
@@ -218,27 +228,27 @@ class WorkshopOrders:
         split_items_as_text_on_default_customer_invoice: bool = True,
         customer_id: int | None = None,
     ) -> CreatedInvoices:
-        """Make the invoices of an order: one, or one for each payer of a split order.
+        """Create the invoices of an order: one, or one for each payer of a split order.
 
-        These are legal documents and the call can't be undone. The server allows 15 of them a minute.
-        All defaults are the vendor's, but for `customer_messages`: nobody is sent a message unasked.
+        Invoices are legal documents and the call cannot be undone. The server allows 15 calls a minute. The
+        defaults are the vendor's, except that `customer_messages` is off.
 
         Args:
             workshop_order_id: The order.
-            employee_id: Who makes the invoices; the order's own sales employee if None.
-            workshop_order_status_id: The order's new status; unchanged if None.
-            book: Book them in the administration; pro-forma otherwise.
-            customer_messages: Tell the customer by e-mail or phone, as the account is set up.
-            allow_resend_messages: Also when the customer was told before.
-            apply_service_vat_correction: If active in the account's settings.
-            split_items_as_text_on_default_customer_invoice: Show lines that others pay as text.
-            customer_id: The order's customer, who is not sent along: with it the order can be read again when
-                it is in doubt whether the invoices were made.
+            employee_id: Employee who creates the invoices. None: the order's own sales employee.
+            workshop_order_status_id: The order's new status. None leaves it unchanged.
+            book: Book the invoices in the administration. False makes them pro forma.
+            customer_messages: Notify the customer by e-mail or phone, as the account is set up.
+            allow_resend_messages: Notify the customer again as well.
+            apply_service_vat_correction: Apply it if active in the account's settings.
+            split_items_as_text_on_default_customer_invoice: Show lines that other payers pay as text.
+            customer_id: The order's customer. It is not sent: with it, the order can be read again when the
+                outcome is ambiguous.
 
         Raises:
-            AmbiguousWriteError: The invoices may or may not have been made; the request is never sent twice.
-                If `customer_id` is given the order is read again, and is the error's `order` if that works:
-                its `is_invoiced` tells.
+            AmbiguousWriteError: The invoices may or may not have been created. The request is never repeated.
+                With `customer_id` the order is read again, and is the error's `order` if that succeeds. Its
+                `is_invoiced` tells the outcome.
         """
         form = {
             "employee_id": employee_id,
@@ -251,39 +261,59 @@ class WorkshopOrders:
                 split_items_as_text_on_default_customer_invoice
             ),
         }
-        order_id = _id("workshop_order_id", workshop_order_id)
+        ids = {"workshop_order_id": _check_id("workshop_order_id", workshop_order_id)}
         call = Call(
             method="POST",
-            path=f"/api/v1/workshop/orders/{order_id}/create-invoices.json",
+            path=fill_path(_INVOICES_PATH, ids),
+            template=_INVOICES_PATH,
             body=form_body(form),
             content_type=FORM,
             limit=CREATE_INVOICES_LIMIT,
             how_to_check="read the order's invoice_number before you repeat the call",
         )
         try:
-            made = await self._exchange.fetch(call, partial(read_answer, type_=_Invoices), self._options)
+            created = await self._client.execute(call, partial(read_response, type_=_Invoices), self._options)
         except AmbiguousWriteError as error:
-            doubt = error
+            ambiguous = error
         else:
-            return made.invoices or []
+            return created.invoices or []
         if customer_id is not None:
-            await self._with_order(doubt, customer_id, workshop_order_id)
-        raise doubt
+            await self._with_order(ambiguous, customer_id, workshop_order_id)
+        raise ambiguous
 
 
 def _order_path(customer_id: int, workshop_order_id: int) -> str:
-    customer, order = _id("customer_id", customer_id), _id("workshop_order_id", workshop_order_id)
-    return f"/api/v1/customers/{customer}/workshop-order/{order}.json"
+    ids = {
+        "customer_id": _check_id("customer_id", customer_id),
+        "workshop_order_id": _check_id("workshop_order_id", workshop_order_id),
+    }
+    return fill_path(_ORDER_PATH, ids)
 
 
-def _id(name: str, value: int) -> int:
-    """An id that may stand in a path; text there could name another endpoint."""
-    if type(value) is not int or value < 0:
-        raise UsageError(f"{name} must be a whole number, not {type(value).__name__}")
-    return value
+def _check_id(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise UsageError(f"{name} must be an int >= 0, got {_shown(value)}")
+    return int(value)  # of an enum's member, whose text would be its name
 
 
-def _day(name: str, value: date | None) -> date | None:
+def _check_ids(name: str, values: Sequence[int]) -> Sequence[int]:
+    """Check a list of ids. The server takes an empty one for every id."""
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence) or not values:
+        raise UsageError(f"{name} must be a non-empty list of ids like [1, 2], got {_shown(values)}")
+    return [_check_id(name, value) for value in values]
+
+
+def _check_day(name: str, value: date | None) -> date | None:
     if isinstance(value, datetime):
-        raise UsageError(f"{name} is a day: give a date, not a datetime, whose day depends on its zone")
+        raise UsageError(f"{name} must be a date, got a datetime: its day depends on its zone")
     return value
+
+
+def _check_model(name: str, value: object, type_: type[Struct]) -> None:
+    if not isinstance(value, type_):
+        raise UsageError(f"{name} must be a {type_.__name__}, got {type(value).__name__}")
+
+
+def _shown(value: object) -> str:
+    """Return a number as it is, and the type of anything else, which may name a person."""
+    return repr(value) if isinstance(value, int) else type(value).__name__

@@ -1,17 +1,29 @@
-"""One exchange: a call -> the quota -> the wire -> retries -> a typed answer, or an error of the tree."""
+"""HTTP transport: rate limiting, sending, retries and response decoding."""
 
 from .auth import Auth, BasicAuth, BearerToken, HeaderTokens
-from .client import Exchange, Find
+from .client import ApiClient, BaseSession, Recover
+from .error_body import ErrorBody, read_error_body
 from .events import CallAnswered, CallEvent, CallFailed, CallRetried, CallSent, OnEvent, QuotaWaited
 from .origin import Origin
-from .pages import Page, RejectedRow, read_page, read_whole_page
-from .request import Call, CallOptions
-from .response import Answer, error_class, read_answer, read_body, read_nothing, refusal
+from .request import FORM, JSON, Call, CallOptions, fill_path
+from .response import (
+    Response,
+    decode_error,
+    raise_for_error,
+    read_body,
+    read_nothing,
+    read_response,
+    status_error,
+    status_error_class,
+)
 from .retry import RetryPolicy
 
 __all__ = [
-    "Answer",
+    "FORM",
+    "JSON",
+    "ApiClient",
     "Auth",
+    "BaseSession",
     "BasicAuth",
     "BearerToken",
     "Call",
@@ -21,20 +33,21 @@ __all__ = [
     "CallOptions",
     "CallRetried",
     "CallSent",
-    "Exchange",
-    "Find",
+    "ErrorBody",
     "HeaderTokens",
     "OnEvent",
     "Origin",
-    "Page",
     "QuotaWaited",
-    "RejectedRow",
+    "Recover",
+    "Response",
     "RetryPolicy",
-    "error_class",
-    "read_answer",
+    "decode_error",
+    "fill_path",
+    "raise_for_error",
     "read_body",
+    "read_error_body",
     "read_nothing",
-    "read_page",
-    "read_whole_page",
-    "refusal",
+    "read_response",
+    "status_error",
+    "status_error_class",
 ]

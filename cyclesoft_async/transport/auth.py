@@ -1,4 +1,4 @@
-"""Who calls: the headers that prove it, of whatever kind a vendor wants, and shown nowhere."""
+"""Credentials: the headers that authenticate a client. No repr, log or error shows them."""
 
 from __future__ import annotations
 
@@ -14,67 +14,102 @@ from cyclesoft_async.errors import UsageError
 __all__ = ["Auth", "BasicAuth", "BearerToken", "HeaderTokens"]
 
 _TOKEN = re.compile("[!-~]+(?: [!-~]+)*")
-"""What can be the value of a header: a control character would end it."""
+"""What fits into a header: a control character would end it."""
 _NAME = re.compile("[A-Za-z0-9-]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Auth:
-    """Headers that prove who calls. Use one of the subclasses."""
+    """Headers that authenticate a client. Use one of the subclasses."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = dict(headers)
 
     def headers(self) -> Mapping[str, str]:
-        """What goes into every request; a method, so that no repr and no traceback shows it by accident."""
+        """Return the headers. A method, so that no repr and no traceback shows them by accident."""
         return self._headers
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials are neither pickled nor copied: open a session where you need one")
+        raise TypeError("credentials cannot be pickled or copied: open a session where you need one")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._headers)})"
 
 
 class BasicAuth(Auth):
-    """A username and a password.
+    """HTTP Basic authentication.
+
+    Args:
+        username: Without a colon.
+        password: Any text that UTF-8 can encode.
 
     Raises:
-        UsageError: They can't be sent by Basic authentication.
+        UsageError: They cannot be sent. The text and the traceback do not show them.
     """
 
     def __init__(self, username: str, password: str) -> None:
-        if not username or ":" in username:
-            raise UsageError("username must not be empty and must not have a colon")
-        credentials = f"{username}:{password}"
-        # Text from an environment in another encoding has surrogates; UTF-8's own complaint would quote it.
-        if re.search("[\ud800-\udfff]", credentials):
-            raise UsageError("username and password must be text that UTF-8 can encode")
-        encoded = base64.b64encode(credentials.encode()).decode()
+        encoded, problem = _encode_basic(username, password)
+        del username, password  # a traceback can show them
+        if problem:
+            raise UsageError(problem)
         super().__init__({hdrs.AUTHORIZATION: f"Basic {encoded}"})
 
 
+def _encode_basic(username: object, password: object) -> tuple[str, str]:
+    """Return the encoded credentials, or what is wrong. It raises nothing: a frame would show them."""
+    for name, value in (("username", username), ("password", password)):
+        if not isinstance(value, str):
+            return "", f"{name} must be a str, got {type(value).__name__}"
+    if not username or ":" in str(username):
+        return "", "username must not be empty or contain a colon"
+    credentials = f"{username}:{password}"
+    # Text from an environment in another encoding has surrogates. UTF-8's own error would quote it.
+    if _SURROGATE.search(credentials):
+        return "", "username and password must be text that UTF-8 can encode"
+    return base64.b64encode(credentials.encode()).decode(), ""
+
+
 class HeaderTokens(Auth):
-    """Tokens in headers, whole: `HeaderTokens({"Authorization": "Token …", "Account-Token": "…"})`.
+    """Tokens in headers: `HeaderTokens({"Authorization": "Token …", "Account-Token": "…"})`.
+
+    Args:
+        tokens: Value of each header.
 
     Raises:
-        UsageError: One of them can't be sent in a header.
+        UsageError: One of them cannot be sent. The text and the traceback do not show them.
     """
 
     def __init__(self, tokens: Mapping[str, str]) -> None:
-        for name, token in tokens.items():
-            if not _NAME.fullmatch(name):
-                raise UsageError("a header's name has letters, digits and hyphens only")
-            if not _TOKEN.fullmatch(token):
-                raise UsageError(f"the token in {name} must not be empty, and must be printable ASCII")
+        problem = _token_problem(tokens)
+        if problem:
+            del tokens  # a traceback can show them
+            raise UsageError(problem)
         super().__init__(tokens)
 
 
+def _token_problem(tokens: Mapping[str, object]) -> str | None:
+    for name, token in tokens.items():
+        if not _NAME.fullmatch(name):
+            return "the name of a header must consist of letters, digits and hyphens"
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            return f"the token in {name} must not be empty, and must be printable ASCII"
+    return None
+
+
 class BearerToken(HeaderTokens):
-    """An access token, as OAuth 2 sends it.
+    """OAuth 2 access token.
+
+    Args:
+        token: The token, without "Bearer".
 
     Raises:
-        UsageError: It can't be sent in a header.
+        UsageError: It cannot be sent. The text and the traceback do not show it.
     """
 
     def __init__(self, token: str) -> None:
-        super().__init__({hdrs.AUTHORIZATION: f"Bearer {token}"})
+        if not isinstance(token, str):
+            raise UsageError(f"token must be a str, got {type(token).__name__}")
+        try:
+            super().__init__({hdrs.AUTHORIZATION: f"Bearer {token}"})
+        finally:
+            del token  # a traceback can show it

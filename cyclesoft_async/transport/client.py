@@ -1,133 +1,492 @@
-"""From a call to its answer: through the quota, over the wire, and again when that makes sense."""
+"""HTTP transport: rate limiting, sending, retries and response decoding."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import random
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import count
-from typing import TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeAlias, TypeVar
 
 import aiohttp
-from aiohttp import hdrs
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
 from multidict import CIMultiDict
 
-from cyclesoft_async.errors import AmbiguousWriteError, CycleSoftError, RequestError, SessionError
-from cyclesoft_async.quota import FixedLimiter, Limiter
+from cyclesoft_async._version import __version__
+from cyclesoft_async.errors import (
+    AmbiguousWriteError,
+    CycleSoftError,
+    RateLimitedError,
+    RequestError,
+    SessionError,
+    UsageError,
+)
+from cyclesoft_async.quota import FixedLimiter, Limiter, Permit
 
-from .attempt import Attempts, Wire
-from .connections import Connections
-from .error_mapping import as_of_a_write, is_worth_a_look
+from .error_mapping import (
+    is_from_connecting,
+    may_have_happened,
+    still_ambiguous,
+    transport_error,
+    write_error,
+)
 from .events import OnEvent
-from .instrumentation import Watch
+from .inflate import is_small, read_limited
+from .instrumentation import CallRecorder, check_listener, is_observed
 from .origin import Origin
+from .proxy import environment_proxy
 from .request import Call, CallOptions
-from .response import Answer
-from .timeouts import Deadlines
+from .response import Response
+from .timeouts import Deadline, Deadlines
 
 T = TypeVar("T")
-Find: TypeAlias = Callable[[], Awaitable[T | None]]
+Recover: TypeAlias = Callable[[], Awaitable[T | None]]
+"""Looks up whether a write was carried out; returns the result that it would have had, or None."""
+
+MAX_RESPONSE_BYTES = 64 * 2**20
+_BODYLESS_WRITE = frozenset({hdrs.CONTENT_TYPE})
+"""Headers that aiohttp would make up for a write without a body."""
 
 
-class Exchange:
-    """The connection pool and the quota of one account, shared by a session and its copies."""
+class SessionContext:
+    """State that the calls of a session share: origin, limiter, connections and deadlines."""
 
     def __init__(
         self,
         origin: Origin,
         limiter: Limiter | FixedLimiter,
         *,
-        user_agent: str,
         connect_timeout: float,
+        max_response_bytes: int,
         http_session: aiohttp.ClientSession | None,
-        on_event: OnEvent | None,
     ) -> None:
-        self._wire = Wire(
-            origin=origin,
-            limiter=limiter,
-            connections=Connections(http_session),
-            headers=CIMultiDict(
-                {hdrs.USER_AGENT: user_agent, hdrs.ACCEPT: "application/json", hdrs.ACCEPT_ENCODING: "gzip"}
-            ),
-            # aiohttp's total would cost each request a timer; the deadlines share one.
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
-            deadlines=Deadlines(),
+        self.origin = origin
+        self.limiter = limiter
+        self.max_response_bytes = max_response_bytes
+        # aiohttp's total would cost each request a timer; the deadlines share one.
+        self.timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout)
+        self.deadlines = Deadlines()
+        # Without the credentials, which no repr may show.
+        self.headers = CIMultiDict(
+            {
+                hdrs.USER_AGENT: f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
+                hdrs.ACCEPT: "application/json",
+                hdrs.ACCEPT_ENCODING: "gzip",
+            }
+        )
+        self._http = http_session
+        self._is_ours = http_session is None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def opened(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+        """Return the aiohttp session, and open it at the first call.
+
+        Raises:
+            SessionError: The session is closed, or belongs to another event loop.
+        """
+        if self._closed:
+            raise SessionError("the session is closed")
+        if self._loop is not loop:
+            if self._loop is not None:
+                raise SessionError("the session belongs to another event loop: open one in each")
+            self._loop = loop
+        if self._http is None:
+            origin = self.origin
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),  # max_concurrent is the limit
+                cookie_jar=aiohttp.DummyCookieJar(),
+                proxy=environment_proxy(origin.scheme, origin.host, origin.port),
+            )
+        if self._http.closed:
+            raise SessionError("the aiohttp session that was passed in is closed")
+        return self._http
+
+    async def aclose(self) -> None:
+        """Close the connections, and fail the calls that wait for the quota."""
+        self._closed = True
+        try:
+            if self._is_ours and self._http is not None:
+                await self._http.close()
+        finally:
+            await self.limiter.aclose()
+
+
+class ApiClient:
+    """HTTP client of one account of an API, shared by a session and its copies.
+
+    Args:
+        origin: Base URL and credentials.
+        limiter: Rate limits of the account.
+        connect_timeout: Seconds until a request has a connection.
+        max_response_bytes: Largest response body, decompressed.
+        http_session: aiohttp session of the caller's, which stays open.
+        on_event: Listener of all calls.
+
+    Raises:
+        UsageError: An argument has a wrong type or value.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        limiter: Limiter | FixedLimiter,
+        *,
+        connect_timeout: float = 10.0,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        http_session: aiohttp.ClientSession | None = None,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        check_listener(on_event)
+        if not _is_http_session(http_session):
+            raise UsageError(
+                f"http_session must be an aiohttp.ClientSession, got {type(http_session).__name__}"
+            )
+        if max_response_bytes < 1:
+            raise UsageError(f"max_response_bytes must be >= 1, got {max_response_bytes}")
+        self._context = SessionContext(
+            origin,
+            limiter,
+            connect_timeout=connect_timeout,
+            max_response_bytes=max_response_bytes,
+            http_session=http_session,
         )
         self._on_event = on_event
         self._numbers = count(1)
 
     @property
     def origin(self) -> Origin:
-        """Where the requests go."""
-        return self._wire.origin
+        """Base URL and credentials."""
+        return self._context.origin
 
-    async def fetch(
-        self, call: Call, read: Callable[[Answer], T], options: CallOptions, find: Find[T] | None = None
-    ) -> T:
-        """Send the call, again as `options.retries` allows, and give what `read` makes of the answer.
+    def execute(
+        self,
+        call: Call,
+        read: Callable[[Response], T],
+        options: CallOptions,
+        recover: Recover[T] | None = None,
+    ) -> Coroutine[Any, Any, T]:
+        """Send a call, repeat it as `options.retries` allows, and return what `read` makes of the response.
 
         Args:
-            call: What to send.
-            read: Reads an answer; raises a `RequestError` when it is none.
-            options: How.
-            find: For a write: looks whether it was carried out, and gives the answer that it would have had,
-                or None. With it the write is repeated like a read, after a look wherever there is doubt.
+            call: The request.
+            read: Decodes a response, or raises a `RequestError`.
+            options: Timeout, retries and priority.
+            recover: For a write: looks up whether it was carried out. With it the write is repeated like a
+                read, after a look-up wherever the outcome is ambiguous.
 
         Raises:
-            RequestError: It did not work out; one of its subclasses tells how.
-            SessionError: The session is closed, or belongs to another event loop, and nothing is in doubt.
+            RequestError: The call failed; see its subclasses.
+            SessionError: The session is closed, or belongs to another event loop, and no write is ambiguous.
         """
-        loop = asyncio.get_running_loop()  # asked for once: in Python 3.11 that is a system call
-        with Watch(next(self._numbers), call, self._wire.origin, self._on_event) as watch:
-            attempts = Attempts(call, options, self._wire, watch, loop, loop.time(), options.max_wait)
-            try:
-                while True:
-                    try:
-                        return read(await attempts.another())
-                    except RequestError as error:
-                        failure = error if call.is_read else as_of_a_write(error, call)
-                    except SessionError as error:
-                        if attempts.doubt is None:
-                            raise
-                        failure = RequestError(str(error))  # of no class of its own: the doubt matters more
-                    found = await _after(failure, attempts, find)
-                    if found is not None:
-                        return found
-            except asyncio.CancelledError as error:
-                error.__traceback__ = None  # its frames hold what those of an attempt that ended do
-                raise
+        context = self._context
+        attempts = _CallAttempts(
+            context.deadlines, _running_loop(), call=call, options=options, context=context
+        )
+        if is_observed(self._on_event):
+            return self._execute_observed(attempts, read, recover)
+        return attempts.run(read, recover)
+
+    async def _execute_observed(
+        self, attempts: _CallAttempts, read: Callable[[Response], T], recover: Recover[T] | None
+    ) -> T:
+        number, origin = next(self._numbers), self._context.origin
+        with CallRecorder(number, attempts.call, origin, self._on_event) as attempts.recorder:
+            return await attempts.run(read, recover)
 
     async def aclose(self) -> None:
-        """Close the connections, but for the caller's aiohttp session, and refuse the calls that wait."""
-        try:
-            await self._wire.connections.aclose()
-        finally:
-            await self._wire.limiter.aclose()
+        """Close the connections, but for the caller's aiohttp session. Fail the calls that wait."""
+        await self._context.aclose()
 
 
-async def _after(failure: RequestError, attempts: Attempts, find: Find[T] | None) -> T | None:
-    """What `find` found after a failure; None when it is time for another attempt.
+class BaseSession:
+    """Base of sessions with an API: closes its client, also as an asynchronous context manager."""
 
-    Raises:
-        RequestError: The failure itself: there is no other attempt.
+    _client: ApiClient
+
+    async def aclose(self) -> None:
+        """Close the connections, for all copies too. An aiohttp session of yours stays open.
+
+        Calls that wait for the quota raise `SessionError`.
+        """
+        await self._client.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        shown = repr(self._client.origin.base_url) if hasattr(self, "_client") else ""
+        return f"{type(self).__name__}({shown})"
+
+
+class _CallAttempts(Deadline, eq=False, kw_only=True):
+    """The attempts at one call: the loop around them, and each one's deadline and innermost middleware.
+
+    One object per call, because creating one for each concern was a tenth of a small call.
     """
-    goes_on = await attempts.rest(failure, may_repeat=attempts.call.is_read or find is not None)
-    if find is not None and is_worth_a_look(failure):
-        began = attempts.loop.time()
-        found, is_sure = await _look(find)
-        if found is not None:
-            return found
-        attempts.looked += attempts.loop.time() - began
-        goes_on = goes_on and is_sure
-    if not goes_on:
-        raise attempts.ended(failure)
-    if isinstance(failure, AmbiguousWriteError):
-        attempts.doubt = failure
-    return None
+
+    call: Call
+    options: CallOptions
+    context: SessionContext
+    recorder: CallRecorder | None = None
+    permit: Permit | None = None
+    """Permit of the current attempt, until its outcome is known."""
+    was_sent: bool = False
+    """Whether bytes of the current request may have left."""
+    broken: Exception | None = None
+    """Failure of the current attempt's first physical send."""
+    number: int = 0
+    """Number of the current attempt, from 1."""
+    sends: int = 0
+    """Attempts that had a permit."""
+    began_at: float = 0.0
+    sent_at: float = 0.0
+    queued: float = 0.0
+    """Seconds spent waiting for the quota."""
+    slept: float = 0.0
+    """Seconds spent waiting between attempts."""
+    refused: float = 0.0
+    """Those of them that followed a 429."""
+    recovering: float = 0.0
+    """Seconds spent looking up whether an attempt was carried out."""
+    ambiguous: AmbiguousWriteError | None = None
+    """Ambiguous outcome of an earlier attempt."""
+
+    async def run(self, read: Callable[[Response], T], recover: Recover[T] | None) -> T:
+        """Send until there is a result, or an error that is not worth another attempt."""
+        self.began_at = self.loop.time()
+        try:
+            while True:
+                try:
+                    return read(await self.send_once())
+                except RequestError as error:
+                    failure = error
+                except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+                    failure = transport_error(error, was_sent=self.was_sent, timeout=self.options.timeout)
+                except SessionError as error:
+                    if self.ambiguous is None:
+                        raise
+                    failure = RequestError(str(error))  # the ambiguous outcome matters more than the class
+                found = await self._after_failure(failure, recover)
+                if found is not None:
+                    return found
+        except asyncio.CancelledError as error:
+            error.__traceback__ = None  # its frames hold the request and the response
+            raise
+
+    async def send_once(self) -> Response:
+        """Send the request as soon as the quota allows, and return the complete response.
+
+        Raises:
+            QuotaExhausted: There is no room within `max_wait`.
+            SessionError: The session is closed, maybe since the request waited for the quota.
+            ClientError: No complete response. `was_sent` tells whether the request may have left.
+            TimeoutError: The same.
+            ResponseTooLarge: The response is larger than `max_response_bytes`.
+        """
+        call, context, options = self.call, self.context, self.options
+        self.number += 1
+        url = context.origin.url(call.path, call.query)
+        http = context.opened(self.loop)
+        self.permit = (
+            context.limiter.try_acquire(lane=options.lane, endpoint=call.limit)
+            or await self._wait_for_permit()
+        )
+        self._begin(self.loop.time())
+        try:
+            with self:
+                head = await http.request(
+                    call.method,
+                    url,
+                    data=call.body,
+                    allow_redirects=False,  # a redirect would take the credentials along
+                    raise_for_status=False,
+                    auto_decompress=False,
+                    skip_auto_headers=None if call.is_read else _BODYLESS_WRITE,
+                    timeout=context.timeout,
+                    middlewares=(self,),
+                )
+                limit = context.max_response_bytes
+                is_plain = is_small(head.headers, limit)
+                body = await (head.read() if is_plain else read_limited(head, limit))
+        finally:
+            self._end()
+        if self.recorder is not None:
+            self.recorder.answered(head.status, self.loop.time() - self.sent_at)
+        return Response(status=head.status, headers=head.headers, body=body)
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Meter one physical send, as the innermost middleware.
+
+        aiohttp silently resends on a connection that turns out to be closed. That is refused: a PUT may have
+        been carried out already, and for reads there is the retry policy.
+        """
+        if self.broken is not None:
+            raise self.broken
+        context, permit, headers = self.context, self.permit, request.headers
+        # Each header once, whatever the caller's aiohttp session would send by default.
+        headers.update(context.headers)
+        headers.update(context.origin.auth.headers())
+        if self.call.content_type is not None:
+            headers[hdrs.CONTENT_TYPE] = self.call.content_type
+        if not self.call.is_read:
+            # After a busy moment the server's FIN may lie unread in the socket. One turn of the event loop
+            # reads it, the next one takes the connection out of the pool. 5 of 5 writes failed without them.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        try:
+            response = await handler(request)
+        except BaseException as error:
+            self._lose(error)
+            raise
+        self.permit = None
+        self.was_sent = True
+        if permit is not None:
+            permit.answered(response.status, response.headers)
+        return response
+
+    def _lose(self, error: BaseException) -> None:
+        """Settle the permit of a send that failed."""
+        if is_from_connecting(error):
+            return  # the permit is returned at the end of the attempt
+        self.was_sent = True
+        if isinstance(error, Exception):
+            self.broken = error
+        if self.permit is not None:
+            self.permit.lost()
+            self.permit = None
+
+    async def _wait_for_permit(self) -> Permit:
+        max_wait = self.options.max_wait
+        if max_wait is not None:
+            max_wait = max(0.0, max_wait - self.queued - self.refused)
+        began = self.loop.time()
+        try:
+            permit = await self.context.limiter.acquire(
+                lane=self.options.lane, endpoint=self.call.limit, max_wait=max_wait
+            )
+        finally:
+            waited = self.loop.time() - began
+            self.queued += waited
+        try:
+            self.context.opened(self.loop)  # it may have been closed in the meantime
+        except SessionError:
+            permit.unsent()
+            raise
+        if self.recorder is not None:
+            self.recorder.attempt = self.number
+            self.recorder.waited(waited)
+        return permit
+
+    def _begin(self, now: float) -> None:
+        self.sends += 1
+        self.was_sent = False
+        self.sent_at = now
+        self.at = now + self.options.timeout
+        if self.recorder is not None:
+            self.recorder.attempt = self.number
+            self.recorder.sent()
+
+    def _end(self) -> None:
+        self.broken = None
+        if self.permit is not None:  # the request was not sent
+            self.permit.unsent()
+            self.permit = None
+
+    async def _after_failure(self, failure: RequestError, recover: Recover[T] | None) -> T | None:
+        """Return what `recover` found, or None when it is time for another attempt.
+
+        Raises:
+            RequestError: The failure itself: there is no other attempt.
+        """
+        if not self.call.is_read:
+            failure = write_error(failure, self.call)
+        is_repeated = await self._back_off(failure, may_repeat=self.call.is_read or recover is not None)
+        if recover is not None and may_have_happened(failure):
+            began = self.loop.time()
+            found, is_certain = await _look_up(recover)
+            if found is not None:
+                return found
+            self.recovering += self.loop.time() - began
+            is_repeated = is_repeated and is_certain
+        if not is_repeated:
+            raise self._finalize(failure)
+        if isinstance(failure, AmbiguousWriteError):
+            self.ambiguous = failure
+        return None
+
+    async def _back_off(self, failure: RequestError, *, may_repeat: bool) -> bool:
+        """Sleep before another attempt. Return False at once when there is none."""
+        delay = self.options.retries.delay(
+            failure,
+            is_read=may_repeat,
+            attempt=self.number,
+            elapsed=self.loop.time() - self.began_at - self.queued - self.recovering,
+            draw=random.random(),  # noqa: S311 - spreads load, guards nothing
+        )
+        if delay is None:
+            return False
+        if self.options.max_wait is not None and isinstance(failure, RateLimitedError):
+            # The limiter knows of the 429. If the delay is longer than the call may wait, it raises at once.
+            if delay > self.options.max_wait - self.queued - self.refused:
+                delay = 0.0
+            self.refused += delay
+        self._observed().retried(failure, delay)
+        self.slept += delay
+        await asyncio.sleep(delay)
+        return True
+
+    def __repr__(self) -> str:  # its fields hold people's data
+        return f"{type(self).__name__}({self.call!r})"
+
+    def _observed(self) -> CallRecorder:
+        """Return the recorder, or one that only logs."""
+        if self.recorder is None:
+            self.recorder = CallRecorder(0, self.call, self.context.origin, None)
+        self.recorder.attempt = self.number
+        return self.recorder
+
+    def _finalize(self, failure: RequestError) -> RequestError:
+        """Return the error that ends the call, with its context."""
+        call = self.call
+        if self.ambiguous is not None:
+            failure = still_ambiguous(failure, self.ambiguous, call)
+        self._observed().failed(failure)
+        failure.in_call(
+            call.method,
+            call.path,
+            attempts=self.sends,
+            waited=self.queued + self.slept,
+            quota=self.context.limiter.snapshot(),
+        )
+        # The frames below are aiohttp's and ours. Their locals hold the query and the body.
+        return failure.with_traceback(None)
 
 
-async def _look(find: Find[T]) -> tuple[T | None, bool]:
-    """What there is, and whether that is sure."""
+def _is_http_session(value: object) -> bool:
+    return value is None or isinstance(value, aiohttp.ClientSession)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
     try:
-        return await find(), True
-    except CycleSoftError:  # also that the session was closed meanwhile: the doubt matters more
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    raise SessionError("the API must be called in an asyncio event loop: aiohttp does not support trio")
+
+
+async def _look_up(recover: Recover[T]) -> tuple[T | None, bool]:
+    """Return what `recover` found, and whether that is certain."""
+    try:
+        return await recover(), True
+    except CycleSoftError:  # also that the session was closed meanwhile: the ambiguous outcome matters more
         return None, False

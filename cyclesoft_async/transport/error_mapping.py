@@ -1,13 +1,21 @@
-"""Writes that went wrong, and may have been carried out all the same."""
+"""Error mapping: aiohttp's errors to ours, and failed writes to ambiguous outcomes."""
 
 from __future__ import annotations
 
+import os
+import ssl
 from http import HTTPStatus
+from traceback import walk_tb
+
+import aiohttp
 
 from cyclesoft_async.errors import (
     AmbiguousWriteError,
+    CertificateError,
     ConnectError,
+    NameResolutionError,
     RequestError,
+    RequestTimeout,
     ResponseDecodeError,
     ServerError,
     TransportError,
@@ -15,43 +23,121 @@ from cyclesoft_async.errors import (
 
 from .request import Call
 
+_CONNECTING = aiohttp.BaseConnector.connect.__code__
 
-def as_of_a_write(error: RequestError, call: Call) -> RequestError:
-    """The error as it is when the call is a write: in doubt, if nobody has said what came of it.
 
-    No doubt when nothing was sent, and when the API itself said no. Its own 500 is such a no, although the
-    vendor does not say what is left of the request then; other 5xx are the words of a proxy, which does not
-    know. An answer of success that can't be read stays what it is, and says that the write most likely
-    happened.
+def is_from_connecting(error: BaseException) -> bool:
+    """Whether an error was raised before the request had a connection, so that no byte of it can have left.
+
+    DNS, TLS, a proxy's refusal, a full pool and a cancellation in between come as a dozen classes. What they
+    have in common is the connector's frame in their traceback.
+    """
+    return isinstance(error, aiohttp.ConnectionTimeoutError) or any(
+        frame.f_code is _CONNECTING for frame, _ in walk_tb(error.__traceback__)
+    )
+
+
+def transport_error(
+    error: aiohttp.ClientError | OSError, *, was_sent: bool, timeout: float
+) -> TransportError:
+    """Return our error for one of aiohttp's. It holds neither credentials nor query values.
+
+    Args:
+        error: Error of aiohttp, or of the operating system.
+        was_sent: Whether bytes of the request may have left.
+        timeout: Seconds that the request was allowed to take.
+    """
+    if was_sent:
+        if isinstance(error, TimeoutError):
+            return RequestTimeout(f"the response was not complete within {timeout:g} seconds")
+        return TransportError(_exchange_failure(error))
+    return _connect_error(error, timeout)
+
+
+def _connect_error(error: aiohttp.ClientError | OSError, timeout: float) -> ConnectError:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return NameResolutionError(f"the host name {error.host!r} does not resolve")
+        case aiohttp.ClientConnectorCertificateError():
+            return CertificateError(f"{error.host}:{error.port}: {error.certificate_error}")
+        case aiohttp.ClientHttpProxyError():
+            reason = f"the proxy refused to connect: status {error.status}"
+        case aiohttp.ClientProxyConnectionError():
+            reason = f"cannot connect to the proxy: {_os_reason(error.os_error)}"
+        case aiohttp.ConnectionTimeoutError():
+            reason = "no connection within connect_timeout (connection pool, DNS, TCP and TLS)"
+        case aiohttp.ClientConnectorError():
+            reason = f"cannot connect to {error.host}:{error.port}: {_os_reason(error.os_error)}"
+        case TimeoutError():
+            reason = f"no connection within {timeout:g} seconds"
+        case _:
+            reason = f"cannot connect: {type(error).__name__}"
+    return ConnectError(reason)
+
+
+def _os_reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError) or error.errno is None:
+        return error.strerror or type(error).__name__
+    return os.strerror(error.errno)  # asyncio's own text repeats the address
+
+
+def _exchange_failure(error: aiohttp.ClientError | OSError) -> str:
+    match error:
+        case aiohttp.ClientPayloadError():
+            return "the response body is cut off or malformed"
+        case aiohttp.ServerDisconnectedError():
+            return "the server closed the connection without a response"
+        case aiohttp.ClientResponseError():
+            return _malformed_head(error.message)
+        case _:
+            return f"the connection broke: {type(error).__name__}"
+
+
+def _malformed_head(message: str) -> str:
+    # aiohttp tells them apart by its message alone, which quotes the response.
+    if message.startswith("Got more than"):
+        return "the response has a header that is too long"
+    if message.startswith("Too many headers"):
+        return "the response has too many headers"
+    return "the response is not HTTP"
+
+
+def write_error(error: RequestError, call: Call) -> RequestError:
+    """Return the error of a failed write: ambiguous if the server may have carried it out.
+
+    The outcome is known when nothing was sent, and when the API itself reports an error. Its own 500 is such
+    a report, although the vendor does not document what is left of the request then. Other 5xx come from a
+    proxy, which cannot know. A success that cannot be read stays what it is, and says that the write most
+    likely happened.
     """
     match error:
         case ConnectError():
             return error
         case TransportError():
-            return AmbiguousWriteError(_doubtful(error, call))
+            return AmbiguousWriteError(_ambiguous(error, call))
         case ServerError() if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
             return AmbiguousWriteError(
-                _doubtful(error, call), status=error.status, retry_after=error.retry_after
+                _ambiguous(error, call), status=error.status, retry_after=error.retry_after
             )
         case ResponseDecodeError():
-            words = f"{error.reason}; yet the status says that it was carried out: {call.how_to_check}"
-            return ResponseDecodeError(words, status=error.status)
+            reason = f"{error.reason}; the status says that it was carried out: {call.how_to_check}"
+            return type(error)(reason, status=error.status)
         case _:
             return error
 
 
-def is_worth_a_look(error: RequestError) -> bool:
+def may_have_happened(error: RequestError) -> bool:
     """Whether a write that failed like this may have been carried out, however unlikely that is."""
     return isinstance(error, AmbiguousWriteError | ServerError | ResponseDecodeError)
 
 
-def still_in_doubt(failure: RequestError, doubt: AmbiguousWriteError, call: Call) -> AmbiguousWriteError:
-    """The failure of a later attempt as the call's: whatever became of that one, the earlier doubt stays."""
+def still_ambiguous(failure: RequestError, earlier: AmbiguousWriteError, call: Call) -> AmbiguousWriteError:
+    """Return the error of a call whose earlier attempt stays ambiguous, whatever a later one ended with."""
     if isinstance(failure, AmbiguousWriteError):
         return failure
-    words = f"{failure.reason}; an earlier attempt may have been carried out: {call.how_to_check}"
-    return AmbiguousWriteError(words, status=doubt.status)
+    reason = f"{failure.reason}; an earlier attempt may have been carried out: {call.how_to_check}"
+    return AmbiguousWriteError(reason, status=earlier.status)
 
 
-def _doubtful(error: RequestError, call: Call) -> str:
+def _ambiguous(error: RequestError, call: Call) -> str:
     return f"{error.reason}; the server may or may not have carried it out: {call.how_to_check}"

@@ -1,8 +1,8 @@
-"""What a session tells its `on_event` about a call; never an id, a query or a body.
+"""Events of a call, for a session's `on_event`. They hold no id, query or body.
 
 ::
 
-    QuotaWaited?  CallSent  CallAnswered?  CallRetried  QuotaWaited?  CallSent  …  CallAnswered | CallFailed
+    QuotaWaited?  CallSent  CallAnswered?  CallRetried  QuotaWaited?  CallSent  ...  CallAnswered | CallFailed
 """
 
 from __future__ import annotations
@@ -16,53 +16,52 @@ __all__ = ["CallAnswered", "CallEvent", "CallFailed", "CallRetried", "CallSent",
 
 
 class _Event(Struct, frozen=True, kw_only=True):
-    """Something that happened to a call."""
-
     call: int
-    """The number of the call in its session; all events of a call have the same."""
+    """Number of the call within its session. All events of a call share it."""
     method: str
-    path: str
-    """A template: `/api/v1/customers/{id}/workshop-order/{id}.json`."""
+    path: str | None
+    """Path template, e.g. `/api/v1/customers/{customer_id}/workshop-order/{workshop_order_id}.json`. None for
+    `CycleSoftSession.request`, whose paths may name a person."""
     attempt: int
     """From 1."""
 
 
 class QuotaWaited(_Event, frozen=True, kw_only=True):
-    """The attempt waited for the quota, and may go now; told from 10 milliseconds on."""
+    """The attempt waited 10 milliseconds or more for the quota, and has its permit now."""
 
     seconds: float
 
 
 class CallSent(_Event, frozen=True, kw_only=True):
-    """The request goes out."""
+    """The request is being sent."""
 
 
 class CallAnswered(_Event, frozen=True, kw_only=True):
-    """An answer is here, whole, whatever it says."""
+    """A complete response arrived, of any status."""
 
     status: int
     seconds: float
-    """Since the request went out."""
+    """Since the request was sent."""
 
 
 class CallRetried(_Event, frozen=True, kw_only=True):
-    """The attempt failed, and another one follows, unless a write turns out to have been carried out."""
+    """The attempt failed. Another one follows, unless a write turns out to have been carried out."""
 
     error: str
-    """The name of the error's class."""
+    """Name of the error's class."""
     status: int | None
-    """None when no answer came."""
+    """None without a response."""
     delay: float
-    """Seconds until then, without those that the quota takes."""
+    """Seconds until the next attempt, without its wait for the quota."""
 
 
 class CallFailed(_Event, frozen=True, kw_only=True):
-    """The attempt failed, and the call raises the error."""
+    """The attempt failed, and the call raises its error."""
 
     error: str
-    """The name of the error's class."""
+    """Name of the error's class."""
     status: int | None
-    """None when no answer came."""
+    """None without a response."""
 
 
 CallEvent: TypeAlias = QuotaWaited | CallSent | CallAnswered | CallRetried | CallFailed

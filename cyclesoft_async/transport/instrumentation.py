@@ -1,7 +1,8 @@
-"""Who is told what happens to a call: the log, the session's `on_event`, and an OpenTelemetry span."""
+"""Instrumentation of calls: log records, the session's `on_event`, and OpenTelemetry spans."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from functools import cache
 from types import TracebackType
 from typing import Self, TypeAlias, TypedDict
 
-from cyclesoft_async.errors import AmbiguousWriteError, RequestError, ResponseError
+from cyclesoft_async.errors import AmbiguousWriteError, RequestError, ResponseError, UsageError
 
 from .events import CallAnswered, CallEvent, CallFailed, CallRetried, CallSent, OnEvent, QuotaWaited
 from .origin import Origin
@@ -18,29 +19,46 @@ from .request import Call
 
 _log = logging.getLogger("cyclesoft_async")
 
-_WORTH_TELLING = 0.01  # seconds; less is no waiting but a busy machine
+_SHORTEST_WAIT = 0.01  # seconds; below that it is a busy machine, not the quota
 
 _CallSpan: TypeAlias = Callable[[Call, Origin], AbstractContextManager[OnEvent] | None]
 
 
-class Watch:
-    """Tells what happens to one call, for as long as the `with` block lasts.
+def check_listener(on_event: OnEvent | None) -> None:
+    """Check a listener.
+
+    Raises:
+        UsageError: It is not callable, or a coroutine function, which would never run.
+    """
+    if on_event is None:
+        return
+    if not callable(on_event):
+        raise UsageError(f"on_event must be a function, got {type(on_event).__name__}")
+    is_async = inspect.iscoroutinefunction(on_event)
+    if is_async or inspect.iscoroutinefunction(getattr(on_event, "__call__", None)):  # noqa: B004 - its type
+        raise UsageError("on_event must be a plain function, got a coroutine function: start a task in it")
+
+
+def is_observed(on_event: OnEvent | None) -> bool:
+    """Whether a call that succeeds at its first attempt has an observer."""
+    # Finding the tracer provider is slow; a program that has not imported OpenTelemetry has none.
+    return on_event is not None or "opentelemetry.trace" in sys.modules or _log.isEnabledFor(logging.DEBUG)
+
+
+class CallRecorder:
+    """Reports the events of one call while its `with` block lasts.
 
     Attributes:
-        attempt: The number of the attempt under way, from 1; whoever begins another one counts it.
-        is_heard: Whether anybody wants to know of what happens every time.
+        attempt: Number of the current attempt, from 1.
     """
-
-    __slots__ = ("_call", "_listeners", "_number", "_span", "attempt", "is_heard")
 
     def __init__(self, number: int, call: Call, origin: Origin, on_event: OnEvent | None) -> None:
         self.attempt = 0
         self._number = number
         self._call = call
+        self._host = origin.host
         self._listeners = [] if on_event is None else [_guarded(on_event)]
-        # Looking for a provider is dear; a program that has not imported OpenTelemetry has set up none.
         self._span = _call_span()(call, origin) if "opentelemetry.trace" in sys.modules else None
-        self.is_heard = on_event is not None or self._span is not None or _log.isEnabledFor(logging.DEBUG)
 
     def __enter__(self) -> Self:
         if self._span is not None:
@@ -57,35 +75,33 @@ class Watch:
             self._span.__exit__(exc_type, exc, traceback)
 
     def waited(self, seconds: float) -> None:
-        """The attempt waited so long for the quota."""
-        if seconds >= _WORTH_TELLING:
-            self._tell(QuotaWaited(**self._this(), seconds=seconds))
+        """Report a wait for the quota, if it was one."""
+        if seconds >= _SHORTEST_WAIT:
+            self._report(QuotaWaited(**self._attempt(), seconds=seconds))
 
     def sent(self) -> None:
-        """The request goes out."""
-        if self.is_heard:
-            self._tell(CallSent(**self._this()))
+        """Report that the request is being sent."""
+        self._report(CallSent(**self._attempt()))
 
     def answered(self, status: int, seconds: float) -> None:
-        """The answer is here, whole."""
-        if self.is_heard:
-            self._tell(CallAnswered(**self._this(), status=status, seconds=seconds))
+        """Report a complete response."""
+        self._report(CallAnswered(**self._attempt(), status=status, seconds=seconds))
 
     def retried(self, error: RequestError, delay: float) -> None:
-        """The attempt failed, and another one follows."""
+        """Report a failed attempt that another one follows."""
         name, status = type(error).__name__, _status(error)
-        self._tell(CallRetried(**self._this(), error=name, status=status, delay=delay))
+        self._report(CallRetried(**self._attempt(), error=name, status=status, delay=delay))
 
     def failed(self, error: RequestError) -> None:
-        """The attempt failed, and so did the call."""
-        self._tell(CallFailed(**self._this(), error=type(error).__name__, status=_status(error)))
+        """Report the failure of the call."""
+        self._report(CallFailed(**self._attempt(), error=type(error).__name__, status=_status(error)))
 
-    def _this(self) -> _Attempt:
+    def _attempt(self) -> _Attempt:
         call = self._call
         return {"call": self._number, "method": call.method, "path": call.template, "attempt": self.attempt}
 
-    def _tell(self, event: CallEvent) -> None:
-        _log_event(event)
+    def _report(self, event: CallEvent) -> None:
+        _log_event(event, self._host)
         for listener in self._listeners:
             listener(event)
 
@@ -93,7 +109,7 @@ class Watch:
 class _Attempt(TypedDict):
     call: int
     method: str
-    path: str
+    path: str | None
     attempt: int
 
 
@@ -102,34 +118,34 @@ def _status(error: RequestError) -> int | None:
 
 
 def _guarded(on_event: OnEvent) -> OnEvent:
-    def tell(event: CallEvent) -> None:
+    def report(event: CallEvent) -> None:
         try:
             on_event(event)
-        except Exception:  # noqa: BLE001 - a listener's mistake must not cost the answer of a write
+        except Exception:  # noqa: BLE001 - a listener's mistake must not cost the response of a write
             _log.exception("on_event failed")
 
-    return tell
+    return report
 
 
-def _log_event(event: CallEvent) -> None:
-    attempt = (event.method, event.path, event.attempt)
+def _log_event(event: CallEvent, host: str) -> None:
+    attempt = (event.method, event.path or host, event.attempt)
     match event:
         case QuotaWaited():
             _log.debug("%s %s: attempt %d waited %d ms for quota", *attempt, event.seconds * 1000)
         case CallSent():
-            _log.debug("%s %s: attempt %d sent", *attempt)
+            _log.debug("%s %s: sent attempt %d", *attempt)
         case CallAnswered():
             milliseconds = event.seconds * 1000
             _log.debug("%s %s: attempt %d answered %d in %d ms", *attempt, event.status, milliseconds)
         case CallRetried():
-            outcome = event.status or "no answer"
-            _log.info("%s %s: attempt %d: %s, again in %d ms", *attempt, outcome, event.delay * 1000)
+            outcome = event.status or event.error
+            _log.info("%s %s: attempt %d failed: %s, retry in %d ms", *attempt, outcome, event.delay * 1000)
         case _:
-            _log.info("%s %s: attempt %d: %s, given up", *attempt, event.status or "no answer")
+            _log.info("%s %s: attempt %d failed: %s", *attempt, event.status or event.error)
 
 
 @cache
 def _call_span() -> _CallSpan:
-    from .otel import call_span  # noqa: PLC0415 - only those who use OpenTelemetry pay for it
+    from .otel import call_span  # noqa: PLC0415 - only programs that use OpenTelemetry pay for it
 
     return call_span

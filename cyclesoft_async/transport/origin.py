@@ -1,4 +1,4 @@
-"""Where requests go, and the credentials that go nowhere else."""
+"""Origin: the base URL of an API, and the credentials that go to no other host."""
 
 from __future__ import annotations
 
@@ -13,54 +13,68 @@ from cyclesoft_async.errors import UsageError
 from .auth import Auth
 
 _SENDABLE = re.compile(r"/[!-~]*")
-"""What can stand in a request's first line: a space or a control character would end or split it."""
+"""What fits into the first line of a request: a space or a control character would end or split it."""
 
 
 class Origin:
-    """The API's base URL, and who calls it, which its repr does not show.
+    """Base URL of an API, and its credentials, which `repr` does not show.
 
     Vendor pages: "Authentication", "Base URL" (Introduction).
+
+    Args:
+        base_url: Scheme and host, maybe a port and a path.
+        auth: Credentials.
+
+    Raises:
+        UsageError: `base_url` is not a URL, or holds credentials. The text shows nothing of it.
     """
 
     def __init__(self, base_url: str, auth: Auth) -> None:
-        """Check the base URL.
-
-        Raises:
-            UsageError: It is none.
-        """
-        try:
-            url = URL(base_url)
-            (url.raw_host or "").encode("idna")
-        except ValueError as error:
-            raise UsageError(f"base_url is not a URL: {error}") from None
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise UsageError("base_url must be like https://api.example.com")
-        if url.user is not None or url.password is not None:
-            raise UsageError("base_url must not hold credentials: give them apart")
-        if url.query_string or url.fragment:
-            raise UsageError("base_url must have neither a query nor a fragment")
+        url, problem = _parse(base_url)
+        del base_url  # tracebacks can show it, and it may hold a password
+        if url is None or url.host is None:
+            raise UsageError(problem)
         self.base_url = str(url).rstrip("/")
         self.host = url.host
         self.port = url.port or 0
+        self.scheme = url.scheme
         self.auth = auth
 
     def url(self, path: str, query: str) -> URL:
-        """The address of a path; it can't lead to another host.
+        """Return the URL of a path. No path can lead to another host.
 
         Raises:
-            UsageError: It can't stand in a request.
+            UsageError: The path or the query has characters that must be percent-encoded.
         """
-        return _address(self.base_url, f"{path}?{query}" if query else path)
+        return _url(self.base_url, f"{path}?{query}" if query else path)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials are neither pickled nor copied: open a session where you need one")
+        raise TypeError("credentials cannot be pickled or copied: open a session where you need one")
 
     def __repr__(self) -> str:
         return f"Origin({self.base_url!r})"
 
 
+def _parse(base_url: object) -> tuple[URL | None, str]:
+    """Return the URL, or None and what is wrong with it. It raises nothing: a frame would show the text."""
+    if not isinstance(base_url, str):
+        return None, f"base_url must be a str, got {type(base_url).__name__}"
+    try:
+        url = URL(base_url)
+        (url.raw_host or "").encode("idna")
+    except ValueError:
+        return None, "base_url must be a valid URL like https://api.example.com"
+    if url.user is not None or url.password is not None:
+        return None, "base_url must not hold credentials: pass username and password"
+    if url.scheme not in {"http", "https"} or not url.host:
+        return None, "base_url must be like https://api.example.com"
+    if url.query_string or url.fragment:
+        return None, "base_url must not have a query or a fragment"
+    return url, ""
+
+
 @lru_cache
-def _address(base_url: str, target: str) -> URL:
+def _url(base_url: str, target: str) -> URL:
     if not _SENDABLE.fullmatch(target):
-        raise UsageError("a path starts with a slash, and path and query are percent-encoded")
+        raise UsageError("path must start with a slash, and path and query must be percent-encoded")
     return URL(base_url + target, encoded=True)

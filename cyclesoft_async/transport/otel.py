@@ -1,7 +1,7 @@
-"""One OpenTelemetry span for each call (extra: otel); imported only by programs that use OpenTelemetry.
+"""OpenTelemetry spans, one for each call (extra: otel). Imported only by programs that use OpenTelemetry.
 
-Attributes follow the semantic conventions for spans of HTTP clients, without `url.full`: ids and queries
-stay out.
+Attributes follow the semantic conventions for spans of HTTP clients, without `url.full`, which has ids and
+queries.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _tracer = trace.get_tracer("cyclesoft_async")
 
 
 def call_span(call: Call, origin: Origin) -> AbstractContextManager[OnEvent] | None:
-    """A span that lasts as long as the block; what the block is told becomes the span's events.
+    """Return a span that lasts as long as its block, and whose listener turns events into span events.
 
-    None when the program has set up no provider: then nobody would see the span, and it would only cost.
+    None if the program has set up no provider: the span would have no reader.
     """
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return None
@@ -33,35 +33,34 @@ def call_span(call: Call, origin: Origin) -> AbstractContextManager[OnEvent] | N
 
 @contextmanager
 def _recorded(call: Call, origin: Origin) -> Generator[OnEvent]:
-    path = call.template
-    span = _tracer.start_span(
-        f"{call.method} {path}",
-        kind=SpanKind.CLIENT,
-        attributes={
-            "http.request.method": call.method,
-            "url.template": path,
-            "server.address": origin.host,
-            "server.port": origin.port,
-        },
-    )
-    # An error's words are the server's, and may name people; its class is told as an attribute.
+    attributes: dict[str, str | int] = {
+        "http.request.method": call.method,
+        "server.address": origin.host,
+        "server.port": origin.port,
+    }
+    name = call.method
+    if call.template is not None:
+        name = f"{name} {call.template}"
+        attributes["url.template"] = call.template
+    span = _tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+    # An error's text is the server's, and may name people. Its class is an attribute.
     with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
-        yield lambda event: _tell(span, event)
+        yield lambda event: _record(span, event)
 
 
-def _tell(span: Span, event: CallEvent) -> None:
-    told = {name: value for name, value in structs.asdict(event).items() if value is not None}
+def _record(span: Span, event: CallEvent) -> None:
+    attributes = {name: value for name, value in structs.asdict(event).items() if value is not None}
     for name in ("call", "method", "path"):
-        del told[name]
-    span.add_event(type(event).__name__, told)
+        attributes.pop(name, None)
+    span.add_event(type(event).__name__, attributes)
     match event:
         case CallSent() if event.attempt > 1:
             span.set_attribute("http.request.resend_count", event.attempt - 1)
         case CallAnswered():
             span.set_attribute("http.response.status_code", event.status)
         case CallFailed():
-            refused = event.status is not None and event.status >= HTTPStatus.BAD_REQUEST
-            span.set_attribute("error.type", str(event.status) if refused else event.error)
+            has_error_status = event.status is not None and event.status >= HTTPStatus.BAD_REQUEST
+            span.set_attribute("error.type", str(event.status) if has_error_status else event.error)
             span.set_status(StatusCode.ERROR)
         case _:
             pass

@@ -1,9 +1,10 @@
-"""What is asked of the server, and how patiently."""
+"""Requests: one call's method, path and body, and the options that calls share."""
 
 from __future__ import annotations
 
-from math import inf
+from collections.abc import Mapping
 from typing import get_args
+from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,72 +13,87 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.quota import EndpointLimit, Lane
 
 from .retry import RetryPolicy
-from .template import template_of
 
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
+_READS = frozenset({"GET", "HEAD"})
+
+
+def fill_path(template: str, ids: Mapping[str, int | str]) -> str:
+    """Return a path template with its ids filled in, percent-encoded.
+
+    Args:
+        template: Path with a `{name}` for each id, e.g. `/api/v1/customers/{customer_id}.json`.
+        ids: Value of each name.
+    """
+    return template.format_map({name: quote(str(value), safe="") for name, value in ids.items()})
+
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One request, ready to be sent any number of times."""
+    """One request. It can be sent any number of times."""
 
     method: str
     path: str
-    """Below the base URL, percent-encoded, starting with a slash."""
+    """Path below the base URL as it is sent: percent-encoded, starting with a slash."""
+    template: str | None = None
+    """Path with `{name}` for each id, for logs, events and spans. None if the path may name a person."""
     query: str = ""
-    """Encoded, without the question mark."""
+    """Percent-encoded, without the question mark."""
     body: bytes | None = None
     content_type: str | None = None
     limit: EndpointLimit | None = None
-    """The endpoint's own limit, on top of the account's."""
+    """Rate limit of this endpoint, on top of the account's."""
     how_to_check: str = "look before you repeat the call"
-    """How a caller finds out whether a write in doubt was carried out."""
+    """Advice for an ambiguous outcome: how to find out whether a write was carried out."""
 
     @property
     def is_read(self) -> bool:
-        """Whether sending it twice does no more than sending it once.
+        """Whether sending it twice has the same effect as sending it once.
 
-        PUT is not a read here, although HTTP calls it idempotent: an order line without an id is added again.
+        PUT is not a read although HTTP calls it idempotent: an order line without an id is added again.
         """
-        return self.method in {"GET", "HEAD"}
-
-    @property
-    def template(self) -> str:
-        """The path as it may be logged: `/api/v1/customers/{id}/workshop-order/{id}.json`."""
-        return template_of(self.path)
+        return self.method in _READS
 
     def at(self, target: str) -> Call:
-        """The same call, of another path and query."""
+        """Return the same call with another path and query.
+
+        Args:
+            target: `path?query`, e.g. a cursor.
+        """
         path, _, query = target.partition("?")
         return replace(self, path=path, query=query)
 
-    def __repr__(self) -> str:  # the query and the body can name people
-        return f"Call({self.method} {self.path})"
+    def __repr__(self) -> str:  # path, query and body can name people
+        return f"Call({self.method} {self.template or '...'})"
 
 
 class CallOptions(Struct, frozen=True, kw_only=True):
-    """How a session's calls are made.
+    """Options that the calls of a session share.
 
     Raises:
-        UsageError: Some can't be made like that.
+        UsageError: A value is out of range.
     """
 
     lane: Lane = "interactive"
-    """Interactive calls go before bulk ones when the quota is scarce."""
+    """Priority: interactive calls go before bulk calls when the quota is scarce."""
     max_wait: float | None = None
-    """Seconds that a call may wait for the quota, over all of its attempts, before `QuotaExhausted`; None: as
-    long as it takes."""
+    """Seconds that a call may wait for the quota, over all of its attempts, before `QuotaExhausted`. None
+    waits as long as it takes."""
     timeout: float = 60.0
-    """Seconds from sending a request until its answer is complete; waiting for the quota does not count."""
+    """Seconds from sending a request until its response is complete. Waiting for the quota does not count."""
     retries: RetryPolicy = RetryPolicy()
 
     def __post_init__(self) -> None:
         if self.lane not in get_args(Lane):
-            raise UsageError('lane is "interactive" or "bulk"')
-        try:
-            has_time = self.timeout > 0
-            can_wait = self.max_wait is None or self.max_wait > -inf
-        except TypeError:
-            has_time = can_wait = False
-        if not (has_time and can_wait):
-            raise UsageError("timeout is a number of seconds, more than 0; max_wait is one, or None")
+            raise UsageError(f'lane must be "interactive" or "bulk", got {self.lane!r}')
+        if not (_is_number(self.timeout) and self.timeout > 0):
+            raise UsageError(f"timeout must be > 0 seconds, got {self.timeout!r}")
+        if self.max_wait is not None and not (_is_number(self.max_wait) and self.max_wait >= 0):
+            raise UsageError(f"max_wait must be >= 0 seconds or None, got {self.max_wait!r}")
+        if not isinstance(self.retries, RetryPolicy):
+            raise UsageError(f"retries must be a RetryPolicy, got {type(self.retries).__name__}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,17 +1,19 @@
-"""The server's answer: what it means, typed, or the error that it stands for.
+"""Responses: decode them, or raise the error that they stand for.
 
-Vendor page: "Errors" (Introduction). `{"error": true}` is an error whatever the status says, and any answer
-can turn out to be one, also where a bare object or list is documented.
+Vendor page: "Errors" (Introduction). `{"error": true}` is an error under any status, and any endpoint can
+send one, also where a bare object or list is documented.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
+from yarl import URL
 
 from cyclesoft_async.codec.decode import decode
 from cyclesoft_async.errors import (
@@ -24,22 +26,28 @@ from cyclesoft_async.errors import (
     ResponseDecodeError,
     ServerError,
     StatusError,
+    TransportError,
     UnprocessableError,
 )
 from cyclesoft_async.quota import read_retry_after
 
+from .error_body import ErrorBody, read_error_body
+
 T = TypeVar("T")
 E = TypeVar("E", bound=StatusError)
 
+_BOM = b"\xef\xbb\xbf"
 _SUCCESS = range(200, 300)
+_REDIRECT = range(300, 400)
 
 
-class Answer(Struct, frozen=True, kw_only=True):
-    """What came back, whole."""
+class Response(Struct, frozen=True, kw_only=True):
+    """A complete response."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    """Decompressed."""
 
     @property
     def is_success(self) -> bool:
@@ -47,95 +55,105 @@ class Answer(Struct, frozen=True, kw_only=True):
         return self.status in _SUCCESS
 
     def __repr__(self) -> str:  # bodies hold people's data
-        return f"Answer({self.status}, {len(self.body)} bytes)"
+        return f"Response({self.status}, {len(self.body)} bytes)"
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
-    """The part that any answer can have; nothing of it is reliably there.
-
-    `message`, `message_nl` and `reason` are the vendor's older words for the same.
-    """
-
-    # Of any type: a failure that is told in an unexpected form must not pass for a success.
-    error: object = None
-    error_message: object = None
-    message: object = None
-    message_nl: object = None
-    reason: object = None
-
-    @property
-    def is_error(self) -> bool:
-        """Whether the server says that the call failed."""
-        return bool(self.error) and self.error not in ("0", "false")
-
-    @property
-    def words(self) -> str | None:
-        """The server's message; null and "" both mean none."""
-        said = self.error_message or self.message or self.message_nl or self.reason
-        if not said:
-            return None
-        return said if isinstance(said, str) else msgspec.json.encode(said).decode()
-
-
-def read_answer(answer: Answer, type_: type[T]) -> T:
-    """The answer as `type_`.
+def read_response(response: Response, type_: type[T]) -> T:
+    """Decode a response.
 
     Raises:
-        StatusError: The server says no.
-        ResponseDecodeError: The answer is not JSON, or of another shape.
+        StatusError: The status or the body reports an error.
+        ResponseDecodeError: The body is not JSON, or not a `type_`.
+        TransportError: The body is JSON that is cut off.
     """
-    raise_for_failure(answer, verdict_of(answer.body))
-    return read_body(answer, type_)
+    raise_for_error(response, read_error_body(response.body))
+    return read_body(response, type_)
 
 
-def read_body(answer: Answer, type_: type[T]) -> T:
-    """The body as `type_`, whatever it says of itself.
+def read_body(response: Response, type_: type[T]) -> T:
+    """Decode a body, without a look at the status or at `error`.
 
     Raises:
-        ResponseDecodeError: The body is not JSON, or of another shape.
+        ResponseDecodeError: The body is not JSON, or not a `type_`.
+        TransportError: The body is JSON that is cut off.
     """
     try:
-        return decode(answer.body, type_)
+        return decode(response.body, type_)
     except msgspec.DecodeError as error:
-        failure = unreadable(answer, error)
-    # Raised out here because the context of msgspec's error can hold the body.
+        failure = decode_error(response, error)
+    # Raised outside the block: the context of msgspec's error can hold the body.
     raise failure
 
 
-def read_nothing(answer: Answer) -> None:
-    """The answer of a call that has none, empty or not.
+def read_nothing(response: Response) -> None:
+    """Check the response of a call that returns nothing: an empty body, or an object that names no error.
 
     Raises:
-        StatusError: The server says no.
+        StatusError: The status or the body reports an error.
+        ResponseDecodeError: The body is anything else, e.g. a page of HTML.
+        TransportError: The body is JSON that is cut off.
     """
-    raise_for_failure(answer, verdict_of(answer.body))
-
-
-def verdict_of(body: bytes) -> Verdict:
-    """What the answer says of itself; nothing, when it is not an object."""
-    try:
-        return decode(body, Verdict)
-    except msgspec.DecodeError:
-        return Verdict()
-
-
-def raise_for_failure(answer: Answer, verdict: Verdict) -> None:
-    """Raise the error that an answer stands for, if it stands for one."""
-    if answer.is_success and not verdict.is_error:
+    raise_for_error(response, read_error_body(response.body))
+    if not response.body.strip():
         return
-    class_ = BadRequestError if answer.is_success else error_class(answer.status)
-    raise refusal(answer, class_, verdict.words)
+    start = response.body.removeprefix(_BOM).lstrip()[:1]
+    read_body(response, dict[str, Raw])
+    if start != b"{":  # PHP's empty array would pass for an object
+        raise decode_error(response, None)
 
 
-def refusal(answer: Answer, class_: type[E], words: str | None) -> E:
-    """The error for an answer that says no, with the server's words if it has any."""
-    said = "the server says error: true" if answer.is_success else f"status {answer.status}"
-    return class_(
-        f"{said}: {words}" if words else f"{said}, {_kind(answer)}",
-        status=answer.status,
-        server_message=words,
-        retry_after=read_retry_after(answer.headers, time.time()),
+def raise_for_error(response: Response, error: ErrorBody) -> None:
+    """Raise the error that the status or the body reports, if any.
+
+    Raises:
+        StatusError: One of its subclasses.
+    """
+    if response.is_success:
+        if error.is_error:
+            raise status_error(response, BadRequestError, error.text)
+        return
+    class_ = status_error_class(response.status)
+    hint = (
+        "check username and password (CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD) and the country of base_url"
+        if class_ is AuthenticationError
+        else None
     )
+    raise status_error(response, class_, error.text, hint)
+
+
+def status_error(response: Response, class_: type[E], message: str | None, hint: str | None = None) -> E:
+    """Return the error for a response that reports one.
+
+    Args:
+        response: The response.
+        class_: Class of the error.
+        message: Server's message; None when it gave none.
+        hint: Remedy to append.
+    """
+    what = "the server reports error: true" if response.is_success else f"status {response.status}"
+    if message:
+        reason = f"{what}: {message}"
+    elif target := _redirect_target(response):
+        reason = f"{what}: redirects to {target}; check base_url"
+    else:
+        reason = f"{what}, {_describe(response)}"
+    return class_(
+        f"{reason}; {hint}" if hint else reason,
+        status=response.status,
+        server_message=message,
+        retry_after=read_retry_after(response.headers, time.time()),
+    )
+
+
+def _redirect_target(response: Response) -> str | None:
+    """Return where a redirect points, without its credentials, query and fragment."""
+    location = response.headers.get("Location")
+    if response.status not in _REDIRECT or not location:
+        return None
+    try:
+        return str(URL(location).with_user(None).with_query(None).with_fragment(None))
+    except ValueError:  # a relative URL has no user
+        return re.split("[?#]", location)[0].rpartition("@")[2]
 
 
 _CLASSES: dict[int, type[StatusError]] = {
@@ -148,31 +166,42 @@ _CLASSES: dict[int, type[StatusError]] = {
 }
 
 
-def error_class(status: int) -> type[StatusError]:
-    """The class of the tree for a status that is none of success."""
+def status_error_class(status: int) -> type[StatusError]:
+    """Return the error class for a status other than 2xx."""
     nearest = {4: BadRequestError, 5: ServerError}.get(status // 100, StatusError)
     return _CLASSES.get(status, nearest)
 
 
-def unreadable(answer: Answer, error: Exception) -> ResponseDecodeError:
-    """The error for an answer that is not what was expected; names its shape, never its content."""
-    if not answer.body.strip():
+def decode_error(response: Response, error: Exception | None) -> ResponseDecodeError | TransportError:
+    """Return the error for a body of the wrong kind. It describes the body's shape, never its content."""
+    start = response.body.removeprefix(_BOM).lstrip()[:1]
+    if not start:
         reason = "the body is empty"
     elif isinstance(error, msgspec.ValidationError):
-        reason = f"the answer has another shape than documented: {_shape(str(error))}"
+        reason = f"the response differs from the documented shape: {_shape(str(error))}"
+    elif start in b"{[" and _is_cut_off(response.body):
+        return TransportError("the JSON of the response is cut off")
     else:
-        reason = f"expected JSON, got {_kind(answer)}"
-    return ResponseDecodeError(reason, status=answer.status)
+        reason = f"expected JSON under status {response.status}, got {_describe(response)}"
+    return ResponseDecodeError(reason, status=response.status)
 
 
-def _shape(words: str) -> str:
-    """What msgspec says, without what may quote the value: an enum's complaint, a tag's, the caller's own."""
-    if words.startswith(("Expected ", "Object missing ")):
-        return words
-    _, where, path = words.rpartition(" - at `")
-    return f"Unexpected value{where}{path}" if words.endswith("`") else "Unexpected value"
+def _is_cut_off(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body.removeprefix(_BOM), type=Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return str(error) == "Input data was truncated"
+    return False
 
 
-def _kind(answer: Answer) -> str:
-    kind = answer.headers.get("Content-Type", "no content type").split(";")[0]
-    return f"{len(answer.body)} bytes of {kind}"
+def _shape(message: str) -> str:
+    """Return msgspec's message without what may quote a value: of an enum, a tag, or a caller's own type."""
+    if message.startswith(("Expected ", "Object missing ")):
+        return message
+    _, where, path = message.rpartition(" - at `")
+    return f"Unexpected value{where}{path}" if message.endswith("`") else "Unexpected value"
+
+
+def _describe(response: Response) -> str:
+    kind = response.headers.get("Content-Type", "no content type").split(";")[0]
+    return f"{len(response.body)} bytes of {kind}"

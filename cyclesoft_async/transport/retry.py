@@ -1,4 +1,4 @@
-"""When to send again, and how long to wait before."""
+"""Retry policy: when to send again, and after which delay."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from cyclesoft_async.errors import (
     TransportError,
 )
 
-_PASSING_FAILURES = frozenset({500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
     """Retries with full jitter: a random share of an exponentially growing delay.
 
-    A read is sent again after broken connections, timeouts, truncated bodies, 429, 500, 502, 503 and 504.
-    A write is sent again only when it surely did not reach the server.
+    A read is repeated after broken connections, timeouts, truncated bodies, 429, 500, 502, 503 and 504.
+    A write is repeated only if it certainly did not reach the server.
     """
 
     attempts: int = 4
-    """How many times a request is sent at most."""
+    """Maximum number of times a request is sent."""
     first_delay: float = 0.5
-    """Seconds; the upper bound of the delay before the second attempt, doubled for each further one."""
+    """Upper bound in seconds of the delay before the second attempt. It doubles for each further one."""
     max_delay: float = 20.0
-    """Seconds; the upper bound of any delay, unless the server asks for a longer one."""
+    """Upper bound in seconds of any delay, unless the server asks for a longer one."""
     budget: float = 120.0
-    """Seconds after which a call is not sent again; waiting for the quota does not count, nor does looking
+    """Seconds after which a call is not repeated. Waiting for the quota does not count, nor does looking up
     whether a write was carried out."""
 
     @classmethod
     def none(cls) -> Self:
-        """Send once, whatever happens."""
+        """Return a policy that sends once."""
         return cls(attempts=1)
 
     def delay(
         self, error: RequestError, *, is_read: bool, attempt: int, elapsed: float, draw: float
     ) -> float | None:
-        """Seconds to wait before sending again, or None to give up.
+        """Return the seconds to wait before the next attempt, or None to give up.
 
         Args:
-            error: What became of this attempt.
-            is_read: Whether sending twice does no more than sending once.
-            attempt: Its number, from 1.
+            error: Failure of this attempt.
+            is_read: Whether sending twice has the same effect as sending once.
+            attempt: Number of this attempt, from 1.
             elapsed: Seconds since the first attempt, without those that `budget` does not count.
-            draw: A random number from 0 to 1.
+            draw: Random number from 0 to 1.
         """
         if attempt >= self.attempts or not _may_repeat(error, is_read=is_read):
             return None
@@ -71,6 +71,6 @@ def _may_repeat(error: RequestError, *, is_read: bool) -> bool:
         case TransportError() | RateLimitedError():
             return is_read
         case ServerError():
-            return is_read and error.status in _PASSING_FAILURES
+            return is_read and error.status in _TRANSIENT_STATUSES
         case _:
             return False

@@ -1,75 +1,75 @@
-"""Deadlines for many requests at the price of one timer.
+"""Deadlines of many requests on one timer.
 
 Nearly every request is answered long before its deadline. A timer of its own, set only to be cancelled, was
-one of the dearest things that a small request paid for.
+one of the dearest parts of a small request.
 """
 
 from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import cast
+
+from msgspec import Struct
 
 __all__ = ["Deadline", "Deadlines"]
 
 
 class Deadlines:
-    """The deadlines of what is under way in one event loop."""
+    """Deadlines of the requests in flight in one event loop."""
 
     def __init__(self) -> None:
-        self.ahead: set[Deadline] = set()
-        self._alarm: asyncio.TimerHandle | None = None
+        self.pending: set[Deadline] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, deadline: Deadline) -> None:
-        """Let the deadline pass in time."""
-        self.ahead.add(deadline)
-        if self._alarm is None or deadline.at < self._alarm.when():
-            self._ring_at(deadline.at)
+    def add(self, deadline: Deadline) -> None:
+        """Schedule a deadline."""
+        self.pending.add(deadline)
+        if self._timer is None or deadline.at < self._timer.when():
+            self._schedule(deadline.loop, deadline.at)
 
-    def _ring_at(self, at: float) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(at, self._ring)
+    def _schedule(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._expire, loop)
 
-    def _ring(self) -> None:
-        self._alarm = None
-        now = asyncio.get_running_loop().time()
-        # The alarm may ring as much too early as the loop's clock is coarse; then it is set again.
-        for deadline in [deadline for deadline in self.ahead if deadline.at <= now]:
-            deadline.passes()
-        if self.ahead:
-            self._ring_at(min(deadline.at for deadline in self.ahead))
+    def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now = loop.time()
+        # The timer may fire early by the resolution of the loop's clock; then it is set again.
+        for deadline in [deadline for deadline in self.pending if deadline.at <= now]:
+            deadline.expire()
+        if self.pending:
+            self._schedule(loop, min(deadline.at for deadline in self.pending))
 
 
-class Deadline:
-    """A block that raises TimeoutError when it is still under way at that time of the loop's clock.
+class Deadline(Struct, eq=False):
+    """A block that raises TimeoutError when it is still running at `at`.
 
-    The same as `asyncio.timeout_at`, but for the timer, which it has in common with others.
-
-    Args:
-        at: When.
-        loop: The running event loop; asking for it is a system call in Python 3.11.
-        deadlines: The others.
+    Equivalent to `asyncio.timeout_at`, but for the timer, which it shares. It may be entered again.
     """
 
-    __slots__ = ("_cancelling", "_deadlines", "_has_passed", "_task", "at")
-
-    def __init__(self, at: float, loop: asyncio.AbstractEventLoop, deadlines: Deadlines) -> None:
-        self.at = at
-        # Only a task can wait for an answer, so that there always is one.
-        self._task = cast("asyncio.Task[object]", asyncio.current_task(loop))
-        self._deadlines = deadlines
-        self._has_passed = False
+    deadlines: Deadlines
+    loop: asyncio.AbstractEventLoop
+    """The running event loop. In Python 3.11 asking for it is a system call."""
+    at: float = 0.0
+    """Expiry, on the loop's clock."""
+    task: asyncio.Task[object] | None = None
+    """Task that is interrupted."""
+    cancelling: int = 0
+    expired: bool = False
 
     def __enter__(self) -> None:
-        self._cancelling = self._task.cancelling()
-        self._deadlines.watch(self)
+        self.expired = False
+        self.task = task = asyncio.current_task(self.loop)
+        self.cancelling = 0 if task is None else task.cancelling()
+        self.deadlines.add(self)
 
-    def passes(self) -> None:
+    def expire(self) -> None:
         """Interrupt the block."""
-        self._deadlines.ahead.remove(self)
-        self._has_passed = True
-        self._task.cancel()
+        self.deadlines.pending.discard(self)
+        self.expired = True
+        if self.task is not None:
+            self.task.cancel()
 
     def __exit__(
         self,
@@ -77,8 +77,9 @@ class Deadline:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._has_passed:
-            self._deadlines.ahead.remove(self)
-        # Others may have cancelled the task as well; that goes before.
-        elif self._task.uncancel() <= self._cancelling and exc_type is asyncio.CancelledError:
+        task, self.task = self.task, None
+        if not self.expired:
+            self.deadlines.pending.discard(self)
+        # The task may have been cancelled by its owner as well; that takes precedence.
+        elif task is not None and task.uncancel() <= self.cancelling and exc_type is asyncio.CancelledError:
             raise TimeoutError from exc

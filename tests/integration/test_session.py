@@ -51,7 +51,7 @@ def test_the_public_names(module: ModuleType) -> None:
         for name, value in vars(module).items()
         if not name.startswith("_") and not isinstance(value, ModuleType)
     }
-    assert public == set(exported) - {"errors", "models"}
+    assert public == set(exported) - {"errors", "models", "__version__"}
 
 
 def test_the_hosts_of_the_countries() -> None:

@@ -13,11 +13,12 @@ from cyclesoft_async.bulksync.store.runs import StoredRun, WindowPage
 from cyclesoft_async.bulksync.store.store import StoreWriter
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
-from cyclesoft_async.transport.pages import read_page
-from cyclesoft_async.transport.response import Answer
+from cyclesoft_async.pagination import Envelope, PageReader
+from cyclesoft_async.transport import Call, Response
 
 from .postgres import query
 
+READER = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
 YEAR = Window(date(2025, 1, 1), date(2025, 12, 31))
 
 SQLITE = "sqlite:///"
@@ -40,7 +41,8 @@ def raw_page(*orders: Mapping[str, object] | bytes) -> bytes:
 def page_of(
     run: StoredRun, *orders: Mapping[str, object] | bytes, number: int = 0, done: bool = False
 ) -> WindowPage:
-    page = read_page(Answer(status=200, headers={}, body=raw_page(*orders)), WorkshopOrder)
+    response = Response(status=200, headers={}, body=raw_page(*orders))
+    page = READER.read(Call(method="GET", path="/"), response, whole=False)
     return WindowPage(
         run_id=run.run_id,
         number=number,

@@ -79,7 +79,7 @@ async def test_a_used_up_quota_is_code_75_and_the_same_command_goes_on(tmp_path:
         assert 700 <= json.loads(again.stdout)["orders"] < 800
         left = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--dry-run")
         assert left.returncode == 5
-        assert "the daily quota is used up until" in left.stderr
+        assert "the daily quota is exhausted until" in left.stderr
         days[0] = 1
         left = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--dry-run", "--json")
         expected = json.loads(left.stdout)

@@ -153,9 +153,9 @@ async def test_nothing_that_is_shown_names_people_or_credentials(
             await trade.write()
         except errors.CycleSoftError as error:
             shown += shown_of(error)
-        shown += [repr(trade.bridge), repr(vars(trade.bridge)), repr(vars(trade.bridge._exchange.origin))]
-        with pytest.raises(TypeError, match="neither pickled nor copied"):
-            pickle.dumps(trade.bridge._exchange.origin.auth)
+        shown += [repr(trade.bridge), repr(vars(trade.bridge)), repr(vars(trade.bridge._client.origin))]
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            pickle.dumps(trade.bridge._client.origin.auth)
     shown += map(repr, events)
     shown += [f"{record.getMessage()} {record.args!r} {record.exc_info!r}" for record in caplog.records]
     assert len(shown) > 4

@@ -29,7 +29,7 @@ TODAY = datetime.now(AMSTERDAM).date()
 WEEK = timedelta(days=7)
 
 
-ONE_ORDER = "/api/v1/customers/{id}/workshop-order/{id}.json"
+ONE_ORDER = "/api/v1/customers/{customer_id}/workshop-order/{workshop_order_id}.json"
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ async def test_orders_that_webhooks_name_are_asked_for_once_for_several_events(
 
     def listen(event: CallEvent) -> None:
         if isinstance(event, CallSent) and event.method == "GET":
-            asked.append(event.path)
+            asked.append(event.path or "")
 
     receiver = WebhookReceiver([SECRET], SqliteInbox(tmp_path / "inbox.db"))
     all_handled, handled = anyio.Event(), 0

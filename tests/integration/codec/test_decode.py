@@ -9,20 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cyclesoft_async.codec.decode import decode
-from cyclesoft_async.errors import ResponseError
+from cyclesoft_async.errors import ResponseError, TransportError
 from cyclesoft_async.models import CreatedInvoice, WorkshopOrder
-from cyclesoft_async.transport import Answer, read_answer, read_page
+from cyclesoft_async.pagination import Envelope, Page, PageReader
+from cyclesoft_async.transport import Call, Response, read_response
 from tests.support.http_server import wire
 from tests.support.json_values import rows, values
 
 
-def answered(data: object) -> Answer:
-    return Answer(status=200, headers={}, body=wire({"data": data}))
+def read_page(response: Response) -> Page[WorkshopOrder]:
+    reader = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
+    return reader.read(Call(method="GET", path="/"), response, whole=False)
+
+
+def answered(data: object) -> Response:
+    return Response(status=200, headers={}, body=wire({"data": data}))
 
 
 @given(st.lists(rows | values, max_size=12))
 def test_a_page_loses_no_row(data: list[object]) -> None:
-    page = read_page(answered(data), WorkshopOrder)
+    page = read_page(answered(data))
     assert len(page.items) + len(page.rejected) == len(data)
     assert [json.loads(row.raw) for row in page.rejected] == [data[row.index] for row in page.rejected]
     assert [decode(raw, WorkshopOrder) for raw in page.raw_items] == page.items
@@ -30,8 +36,8 @@ def test_a_page_loses_no_row(data: list[object]) -> None:
 
 @given(st.lists(rows, min_size=1, max_size=5))
 def test_a_page_keyed_by_index_loses_no_row(data: list[object]) -> None:
-    keyed = read_page(answered({str(2 * index): row for index, row in enumerate(data)}), WorkshopOrder)
-    listed = read_page(answered(data), WorkshopOrder)
+    keyed = read_page(answered({str(2 * index): row for index, row in enumerate(data)}))
+    listed = read_page(answered(data))
     assert keyed.items == listed.items
     assert [row.index for row in keyed.rejected] == [row.index for row in listed.rejected]
 
@@ -50,12 +56,10 @@ envelopes = st.fixed_dictionaries(
 def test_any_answer_is_read_or_an_error_of_the_tree(
     status: int, body: bytes, headers: dict[str, str]
 ) -> None:
-    answer = Answer(status=status, headers=headers, body=body)
-    assert repr(answer) == f"Answer({status}, {len(body)} bytes)"
-    for read, type_ in (
-        (read_page, WorkshopOrder),
-        (read_answer, CreatedInvoice),
-        (read_answer, list[WorkshopOrder]),
-    ):
-        with suppress(ResponseError):
-            read(answer, type_)
+    response = Response(status=status, headers=headers, body=body)
+    assert repr(response) == f"Response({status}, {len(body)} bytes)"
+    with suppress(ResponseError, TransportError):
+        read_page(response)
+    for type_ in (CreatedInvoice, list[WorkshopOrder]):
+        with suppress(ResponseError, TransportError):
+            read_response(response, type_)

@@ -41,4 +41,4 @@ async def test_what_may_hide_a_next_page_is_an_error(pagination: object, reason:
     body = wire({"data": [ROW], "pagination": pagination})
     async with answering(body) as server, session(server.url) as cs:
         error = await failure(cs.workshop_orders.list().collect(), ResponseDecodeError)
-    assert error.reason == f"the answer has another shape than documented: {reason}"
+    assert error.reason == f"the response differs from the documented shape: {reason}"

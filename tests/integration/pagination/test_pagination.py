@@ -135,7 +135,7 @@ async def test_a_cursor_that_comes_back_ends_in_an_error(next_urls: list[str], r
         session(server.url) as cs,
     ):
         error = await failure(cs.workshop_orders.list(store_id=1).collect(), PaginationError)
-    assert str(error) == f"GET {ORDERS}: the server gave a cursor for the second time"
+    assert str(error) == f"GET {ORDERS}: the server repeated a cursor"
     assert len(server.requests) == read
 
 
@@ -166,8 +166,8 @@ async def test_a_cursor_that_leads_elsewhere_is_not_followed(next_url: str) -> N
         assert first.cursor
         read, error = await read_until(orders, PaginationError)
         assert ids(read) == [1]
-        assert "not at the path that was called" in str(error)
-        with pytest.raises(UsageError, match="not a cursor"):
+        assert "points at another path" in str(error)
+        with pytest.raises(UsageError, match="cursor must be that of a page"):
             cs.workshop_orders.list(cursor=first.cursor)
     assert (error.method, error.path, error.status) == ("GET", ORDERS, 200)
     assert "secret-person" not in str(error)
@@ -200,7 +200,7 @@ async def test_rejected_rows_are_set_aside() -> None:
     assert [row.raw for row in first.rejected] == [wire(BAD), b'"x"']
     assert first.rejected[0].reason == "Expected `array`, got `str` - at `$.order_items`"
     assert repr(first.rejected[0]) == f"RejectedRow(1, {first.rejected[0].reason!r})"
-    assert repr(first) == "Page(3 items, 2 rejected, more follow)"
+    assert repr(first) == "Page(3 items, 2 rejected, more pages follow)"
 
 
 async def test_plain_iteration_raises_on_a_rejected_row() -> None:
@@ -221,7 +221,7 @@ async def test_plain_iteration_raises_on_a_rejected_row() -> None:
         wire({"data": False}),
         wire({"rows": []}),
         wire({"data": [BAD], "pagination": "x"}),
-        wire({"data": [ONE], "pagination": {"next_url": 5.5}})[:-1],
+        wire({"data": [ONE], "pagination": {"next_url": 5.5}}),
         b'{"data": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
     ],
 )

@@ -94,7 +94,7 @@ async def test_the_quota_is_used_up_at_the_second_attempt() -> None:
     async with raw_server(Raw(), NO_ROOM_AFTER_THE_LOOK) as server, session(server.url) as cs:
         doubt = await failure(creation(cs.with_options(max_wait=0.0)), AmbiguousWriteError)
     assert [request.method for request in server.requests] == ["POST", "GET"]
-    assert "the minutely quota is used up until" in str(doubt)
+    assert "the minutely quota is exhausted until" in str(doubt)
     assert EARLIER in str(doubt)
 
 

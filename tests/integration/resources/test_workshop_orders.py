@@ -119,7 +119,7 @@ async def test_update_sends_what_was_set_and_nothing_else(properties: dict[str, 
     changes = WorkshopOrderUpdate(**properties)
     method, target, body = await sent(lambda cs: cs.workshop_orders.update(24, 97, changes))
     assert method == "PUT"
-    assert target == "/api/v1/customers/24/workshop-order/97.json?send_customer_messages=false"
+    assert target == "/api/v1/customers/24/workshop-order/97.json?send_customer_messages=0"
     assert body == {key: in_json(value) for key, value in properties.items()}
 
 
@@ -202,13 +202,16 @@ async def test_arguments_that_can_not_work_cost_no_request(
     [
         ({"object_query": "gazelle", "customer_id": 1}, "object_query"),
         ({"object_query": "", "repair_object_id": 1}, "object_query"),
-        ({"date_from": date(2025, 2, 1), "date_until": date(2025, 1, 1)}, "date_from lies after"),
-        ({"date_from": START}, "date_from is a day"),
-        ({"date_until": START}, "date_until is a day"),
-        ({"status_ids": []}, "status_ids is empty"),
-        ({"cursor": f"{ORDERS}?token=1", "store_id": 1}, "a cursor holds the filters"),
-        ({"cursor": "/api/v1/customers/1.json?token=1"}, "not a cursor"),
-        ({"cursor": "https://..."}, "not a cursor"),
+        ({"date_from": date(2025, 2, 1), "date_until": date(2025, 1, 1)}, "date_from must not be after"),
+        ({"date_from": START}, "date_from must be a date"),
+        ({"date_until": START}, "date_until must be a date"),
+        ({"status_ids": []}, "status_ids must be a non-empty list"),
+        ({"status_ids": "18"}, "status_ids must be a non-empty list of ids like \\[1, 2\\], got str"),
+        ({"status_ids": 8}, "status_ids must be a non-empty list of ids like \\[1, 2\\], got 8"),
+        ({"status_ids": ["8"]}, "status_ids must be an int"),
+        ({"cursor": f"{ORDERS}?token=1", "store_id": 1}, "cursor cannot be combined with filters"),
+        ({"cursor": "/api/v1/customers/1.json?token=1"}, "cursor must be that of a page"),
+        ({"cursor": "https://..."}, "cursor must be that of a page"),
     ],
 )
 async def test_filters_that_can_not_work_cost_no_request(
@@ -373,7 +376,7 @@ async def test_an_answer_of_the_wrong_shape(call: str, odd: str) -> None:
         }
         error = await failure(calls[call](), ResponseDecodeError)
     assert error.status == 200
-    assert "another shape than documented" in str(error)
+    assert "differs from the documented shape" in str(error)
     assert len(server.requests) == error.attempts == 1
 
 

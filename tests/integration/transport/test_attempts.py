@@ -1,4 +1,4 @@
-"""Attempts that share a session: each keeps its own deadline, and none is sent once the session is closed."""
+"""Attempts that share a session: deadlines of their own, and no request after closing."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.support.http_server import ONCE, Raw, answering, failure, raw_server,
 
 
 async def learned(url: str) -> CycleSoftSession:
-    """A session that knows its quota, so that its calls don't wait for each other."""
+    """Return a session that knows its quota, so that its calls do not wait for each other."""
     cs = session(url, retries=ONCE)
     await cs.request("GET", "/", type=None)
     return cs
@@ -36,7 +36,7 @@ async def test_each_call_keeps_its_own_deadline(timeouts: tuple[float, float]) -
         await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_a_deadline_of_a_call_that_was_answered_passes_unnoticed() -> None:
+async def test_the_deadline_of_a_completed_call_does_not_expire() -> None:
     async with answering(b"{}") as server, session(server.url).with_options(timeout=0.05) as cs:
         for _ in range(3):
             await cs.request("GET", "/", type=None)
@@ -46,29 +46,29 @@ async def test_a_deadline_of_a_call_that_was_answered_passes_unnoticed() -> None
         await cs.request("GET", "/", type=None)
 
 
-async def test_a_deadline_that_is_already_over() -> None:
-    deadline = Deadline(0.0, asyncio.get_running_loop(), Deadlines())
+async def test_a_deadline_in_the_past() -> None:
+    deadline = Deadline(Deadlines(), asyncio.get_running_loop(), at=0.0)
 
-    async def wait_for_ever() -> None:
+    async def wait_forever() -> None:
         with deadline:
             await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
-        await wait_for_ever()
+        await wait_forever()
 
 
-async def test_a_deadline_that_passes_while_somebody_else_cancels_does_not_hide_that() -> None:
+async def test_a_deadline_that_expires_during_a_cancellation_does_not_hide_it() -> None:
     loop, deadlines, begun = asyncio.get_running_loop(), Deadlines(), asyncio.Event()
 
-    async def wait_for_ever() -> None:
-        with Deadline(loop.time(), loop, deadlines):
+    async def wait_forever() -> None:
+        with Deadline(deadlines, loop, at=loop.time()):
             begun.set()
             await asyncio.Event().wait()
 
-    task = asyncio.ensure_future(wait_for_ever())
+    task = asyncio.ensure_future(wait_forever())
     await begun.wait()
     task.cancel()
-    next(iter(deadlines.ahead)).passes()
+    next(iter(deadlines.pending)).expire()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert task.cancelling() == 1
@@ -78,7 +78,7 @@ async def test_closed_while_a_call_waits_for_the_quota() -> None:
     async with raw_server(Raw(then="hang")) as server:
         cs = session(server.url, retries=ONCE)
         first, second = (asyncio.ensure_future(cs.request("GET", "/", type=None)) for _ in range(2))
-        await server.asked.wait()  # and the second one waits until the first has learned the limits
+        await server.asked.wait()  # the second one waits until the first has learned the limits
         await cs.aclose()
         await failure(first, TransportError)
         assert str(await failure(second, SessionError)) == "the session is closed"

@@ -48,6 +48,9 @@ from tests.support.http_server import (
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 BAD_GATEWAY = Reply(b"<html><h1>502 Bad Gateway</h1></html>", status=502, headers=HTML)
+CREDENTIALS_HINT = (
+    "check username and password (CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD) and the country of base_url"
+)
 ORDER_PATH = "/api/v1/customers/24/workshop-order/1.json"
 PERSON = "Jansen-canary-0612345678"
 CALLER = "Pietersen-canary-0687654321"
@@ -107,7 +110,8 @@ async def test_every_status_has_its_error(status: int, expected: type[StatusErro
         assert error.quota.sent == 1
     if body:
         assert error.server_message == words
-        assert str(error) == f"GET {ORDER_PATH}: status {status}: {words}"
+        hint = f"; {CREDENTIALS_HINT}" if status == 401 else ""
+        assert str(error) == f"GET {ORDER_PATH}: status {status}: {words}{hint}"
     assert_survives_pickling(error)
 
 
@@ -121,7 +125,7 @@ def assert_survives_pickling(error: RequestError) -> None:
 async def test_wrong_credentials_are_not_tried_twice() -> None:
     async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
         error = await failure(cs.workshop_orders.list().collect(), AuthenticationError)
-        assert str(error) == f"GET {ORDERS}: status 401: Unauthorized"
+        assert str(error) == f"GET {ORDERS}: status 401: Unauthorized; {CREDENTIALS_HINT}"
         assert (error.server_message, error.attempts, sandbox.requests) == ("Unauthorized", 1, 1)
 
 
@@ -138,7 +142,7 @@ async def test_an_error_under_a_status_of_success(flag: object) -> None:
         for call in calls:
             error = await failure(call, BadRequestError)
             assert (error.status, error.server_message, error.attempts) == (200, "Order is locked", 1)
-            assert str(error).endswith(": the server says error: true: Order is locked")
+            assert str(error).endswith(": the server reports error: true: Order is locked")
     assert len(server.requests) == len(calls)
 
 
@@ -206,6 +210,7 @@ def in_seconds(seconds: int) -> str:
         (in_seconds(-3_600), 0, 0),
         ("Fri, 01 Jan 2100 00:00:00 -0000", 86_400, 86_400),
     ],
+    ids=["zero", "seconds", "blanks", "date", "past date", "far date"],
 )
 async def test_how_long_the_server_asks_to_wait(header: str, low: float, high: float) -> None:
     busy = Reply(refusal("busy"), status=503, headers={"Retry-After": header})
@@ -236,20 +241,22 @@ async def test_an_unreadable_retry_after_counts_as_none(header: str) -> None:
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        (Reply(b"<html>Please log in</html>", headers=HTML), "expected JSON, got 26 bytes of text/html"),
+        (
+            Reply(b"<html>Please log in</html>", headers=HTML),
+            "expected JSON under status 200, got 26 bytes of text/html",
+        ),
         (Reply(b""), "the body is empty"),
         (Reply(b" \r\n"), "the body is empty"),
         (Reply(b"", status=204, headers={}), "the body is empty"),
-        (Reply(b'{"workshop_order_id": 1'), "expected JSON, got 23 bytes of application/json"),
-        (Reply(b"[" * 100_000), "expected JSON, got 100000 bytes of application/json"),
-        (Reply(b'"caf\xe9"'), "expected JSON, got 6 bytes of application/json"),
+        (Reply(b"[" * 100_000), "expected JSON under status 200, got 100000 bytes of application/json"),
+        (Reply(b'"caf\xe9"'), "expected JSON under status 200, got 6 bytes of application/json"),
         (
             Reply(b'{"workshop_order_id": 1, "status_text": "\xe9"}'),
-            "expected JSON, got 44 bytes of application/json",
+            "expected JSON under status 200, got 44 bytes of application/json",
         ),
         (
             Reply(wire({"workshop_order_id": PERSON})),
-            "the answer has another shape than documented:"
+            "the response differs from the documented shape:"
             " Expected `int`, got `str` - at `$.workshop_order_id`",
         ),
     ],
@@ -296,7 +303,7 @@ async def test_an_answer_that_is_none_of_the_callers_own_type(answer: object, re
     async with answering(wire(answer)) as server, session(server.url) as cs:
         type_ = cast("type[Customer | Supplier]", Customer | Supplier)
         error = await failure(cs.request("GET", "/x", type=type_), ResponseDecodeError)
-    assert error.reason == f"the answer has another shape than documented: {reason}"
+    assert error.reason == f"the response differs from the documented shape: {reason}"
     assert PERSON not in everything_shown(error)
 
 
@@ -361,5 +368,5 @@ def test_an_error_outside_of_a_call_is_its_reason() -> None:
 def test_when_the_quota_resets_is_told_in_utc() -> None:
     dutch = datetime.fromisoformat("2025-07-02T00:00:00+02:00")
     error = QuotaExhausted(dutch, "daily")
-    assert str(error) == "the daily quota is used up until 2025-07-01 22:00:00 UTC"
+    assert str(error) == "the daily quota is exhausted until 2025-07-01 22:00:00 UTC"
     assert_survives_pickling(error)

@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from functools import partial
 from traceback import walk_tb
 from typing import Any
 
@@ -18,7 +19,7 @@ from opentelemetry.util import types
 
 import cyclesoft_async
 from cyclesoft_async import CycleSoftSession, RetryPolicy
-from cyclesoft_async.errors import CycleSoftError, NotFoundError, TransportError
+from cyclesoft_async.errors import CycleSoftError, NotFoundError, TransportError, UsageError
 from cyclesoft_async.models import WorkshopOrderCreate, WorkshopOrderUpdate
 from cyclesoft_async.sandbox import Fault, Faults, Sandbox
 from cyclesoft_async.transport import (
@@ -33,7 +34,7 @@ from cyclesoft_async.transport import (
 from tests.support.http_server import Raw, Reply, answering, failure, http, page, raw_server, wire
 
 LIST = "/api/v1/workshop/orders.json"
-ORDER = "/api/v1/customers/{id}/workshop-order/{id}.json"
+ORDER = "/api/v1/customers/{customer_id}/workshop-order/{workshop_order_id}.json"
 PERSON = "Jansen-canary-0612345678"
 ORDER_OF_A_PERSON = WorkshopOrderCreate(reference_text=PERSON, repair_description=PERSON)
 PASSWORD = "canary-zX9-password"
@@ -101,20 +102,44 @@ async def test_waiting_for_the_quota_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "template"),
-    [
-        ("/api/v1/common/enum/sales-order-types.json", "/api/v1/common/enum/{id}.json"),
-        ("/api/v12/customers/7.json", "/api/v12/customers/{id}.json"),
-        ("/app/api/whm/stockinfo/ABC123,8719461035866/", "/app/api/whm/stockinfo/{id}/"),
-        ("/api/v1/customers/find/J.Jansen%40example.nl", "/api/v1/customers/find/{id}"),
-        ("/", "/"),
-    ],
+    "path", ["/api/v1/customers/find/J.Jansen%40example.nl", "/7", "/api/v1/common.json"]
 )
-async def test_paths_are_told_without_ids(path: str, template: str) -> None:
+async def test_request_shows_method_and_host_only(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "cyclesoft_async")
     events: list[CallEvent] = []
     async with answering(b"{}") as server, session(server.url, events.append) as cs:
         await cs.request("GET", path, type=dict[str, object], params={"name": "x"})
-    assert {event.path for event in events} == {template}
+    assert {(event.method, event.path) for event in events} == {("GET", None)}
+    assert "GET 127.0.0.1: sent attempt 1" in caplog.messages
+    assert path not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["function", "method", "object", "partial"])
+def test_a_listener_must_not_be_a_coroutine_function(kind: str) -> None:
+    class Listener:
+        async def listen(self, event: CallEvent) -> None:
+            raise AssertionError(event)
+
+        async def __call__(self, event: CallEvent) -> None:
+            raise AssertionError(event)
+
+    async def listen(event: CallEvent) -> None:
+        raise AssertionError(event)
+
+    listeners: dict[str, Any] = {
+        "function": listen,
+        "method": Listener().listen,
+        "object": Listener(),
+        "partial": partial(listen),
+    }
+    with pytest.raises(UsageError, match="on_event must be a plain function, got a coroutine function"):
+        session("http://127.0.0.1:1", listeners[kind])
+
+
+def test_a_listener_must_be_callable() -> None:
+    listener: Any = "print"
+    with pytest.raises(UsageError, match="on_event must be a function, got str"):
+        session("http://127.0.0.1:1", listener)
 
 
 async def test_a_listener_that_fails_costs_no_answer(caplog: pytest.LogCaptureFixture) -> None:
@@ -151,8 +176,8 @@ async def test_the_log_tells_method_template_status_attempt_and_milliseconds(
         ("DEBUG", "GET", ORDER, 1),
         ("INFO", "GET", ORDER, 1),
     ]
-    assert "GET /api/v1/workshop/orders.json: attempt 1: 503, again in 0 ms" in caplog.messages
-    assert f"GET {ORDER}: attempt 1: 404, given up" in caplog.messages
+    assert "GET /api/v1/workshop/orders.json: attempt 1 failed: 503, retry in 0 ms" in caplog.messages
+    assert f"GET {ORDER}: attempt 1 failed: 404" in caplog.messages
 
 
 class Recorded(trace.Span):

@@ -64,18 +64,29 @@ async def listening(*, certificate: bool) -> AsyncGenerator[str]:
 @pytest.mark.parametrize(
     ("act", "reason"),
     [
-        (Raw(), "the server closed the connection without an answer"),
-        (Raw(b"HTTP/1.1 200 OK\r\nContent-Le"), "the server closed the connection without an answer"),
-        (Raw(http(b"{}", length=9)), "the answer's body broke off or could not be unpacked"),
-        (Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "the answer is not HTTP"),
+        (Raw(), "the server closed the connection without a response"),
+        (Raw(b"HTTP/1.1 200 OK\r\nContent-Le"), "the server closed the connection without a response"),
+        (Raw(http(b"{}", length=9)), "the response body is cut off or malformed"),
+        (Raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "the response is not HTTP"),
         (
             Raw(http(b"this is not gzip", head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip")),
-            "the answer's body broke off or could not be unpacked",
+            "the compressed response body is cut off or malformed",
         ),
-        (Raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "the answer is not HTTP"),
-        (Raw(b"HTTP/1.1 OK\r\n\r\n"), "the answer is not HTTP"),
-        (Raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"), "the answer is not HTTP"),
-        (Raw(b"\x15\x03\x01\x00\x02\x02\x28"), "the answer is not HTTP"),
+        (Raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "the response is not HTTP"),
+        (Raw(b"HTTP/1.1 OK\r\n\r\n"), "the response is not HTTP"),
+        (
+            Raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"),
+            "the response has a header that is too long",
+        ),
+        (
+            Raw(b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 1_000 + b"\r\n"),
+            "the response has too many headers",
+        ),
+        (
+            Raw(http(b"x", head="HTTP/1.1 200 OK\r\nContent-Encoding: br")),
+            "the response has an unsupported Content-Encoding: 'br'",
+        ),
+        (Raw(b"\x15\x03\x01\x00\x02\x02\x28"), "the response is not HTTP"),
     ],
 )
 async def test_no_whole_answer(act: Raw, reason: str) -> None:
@@ -98,7 +109,7 @@ async def test_an_answer_that_takes_too_long(data: bytes) -> None:
         session(server.url, retries=ONCE, timeout=0.05) as cs,
     ):
         error = await failure(cs.workshop_orders.get(24, 1), RequestTimeout)
-    assert str(error) == f"GET {PATH}: no whole answer within 0.05 seconds"
+    assert str(error) == f"GET {PATH}: the response was not complete within 0.05 seconds"
     assert len(server.requests) == 1
 
 
@@ -121,7 +132,9 @@ async def test_a_host_that_refuses(refusing: str) -> None:
     async with session(refusing) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), ConnectError)
         assert cs.quota.minutely.used == 0
-    assert error.reason.startswith(f"no connection to {refusing.removeprefix('http://')}: Connection refused")
+    assert error.reason.startswith(
+        f"cannot connect to {refusing.removeprefix('http://')}: Connection refused"
+    )
     assert error.attempts == 4
 
 
@@ -154,7 +167,7 @@ async def test_a_server_that_never_finishes_connecting() -> None:
         session(url, retries=ONCE, connect_timeout=0.05) as cs,
     ):
         error = await failure(cs.workshop_orders.get(24, 1), ConnectError)
-    reason = "no connection in time: from the pool, by the host name, or to the server"
+    reason = "no connection within connect_timeout (connection pool, DNS, TCP and TLS)"
     assert str(error) == f"GET {PATH}: {reason}"
 
 

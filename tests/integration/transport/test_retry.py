@@ -43,7 +43,9 @@ ORDER = wire({"workshop_order_id": 1})
 FOUND = Raw(http(ORDER))
 TRUNCATED = Raw(http(ORDER[:-5], length=len(ORDER)))
 DROPPED = Raw()
-NOT_GZIP = Raw(http(b"this is not gzip", head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip"))
+NOT_GZIP = Raw(
+    http(b"this is not gzip", head="HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: gzip")
+)
 NOT_HTTP = Raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 
 seconds = st.floats(0, 1e6)

@@ -130,7 +130,7 @@ async def test_a_write_that_waited_for_the_pool_was_never_sent() -> None:
         error = await failure(cs.workshop_orders.create(7, WorkshopOrderCreate()), ConnectError)
         assert (cs.quota.sent, cs.quota.minutely.used, len(server.requests)) == (0, 0, 1)
         other.cancel()
-    assert error.reason == "no connection in time: from the pool, by the host name, or to the server"
+    assert error.reason == "no connection within connect_timeout (connection pool, DNS, TCP and TLS)"
 
 
 class NeverResolving(AbstractResolver):
@@ -243,6 +243,8 @@ def test_somebody_must_be_able_to_go() -> None:
         {"timeout": float("nan")},
         {"timeout": "5"},
         {"max_wait": "5"},
+        {"max_wait": -1},
+        {"retries": 3},
         {"max_wait": float("nan")},
         {"lane": "slow"},
     ],

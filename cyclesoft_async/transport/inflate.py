@@ -1,0 +1,113 @@
+"""Response bodies: read and decompressed up to a size, in slices that let the event loop run.
+
+A few hundred kilobytes of gzip can hold a gigabyte, and aiohttp would inflate them in one go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+
+from aiohttp import ClientResponse, hdrs
+from aiohttp.compression_utils import ZLibBackend, ZLibDecompressObjProtocol
+
+from cyclesoft_async.errors import ResponseTooLarge, TransportError
+
+__all__ = ["is_small", "read_limited"]
+
+_SLICE = 256 * 1024
+_GZIP = frozenset({"gzip", "x-gzip"})
+_LONGEST_ENCODING = 40
+_LONGEST_LENGTH = 19  # digits of a 64-bit number
+
+
+def is_small(headers: Mapping[str, str], limit: int) -> bool:
+    """Whether a body is uncompressed, and within the limit by its Content-Length."""
+    length = headers.get(hdrs.CONTENT_LENGTH)
+    return (
+        length is not None
+        and hdrs.CONTENT_ENCODING not in headers
+        and len(length) <= _LONGEST_LENGTH
+        and int(length) <= limit  # aiohttp has checked that these are digits
+    )
+
+
+async def read_limited(response: ClientResponse, limit: int) -> bytes:
+    """Read and decompress a body.
+
+    Args:
+        response: Response that aiohttp does not decompress.
+        limit: Largest size in bytes, compressed and decompressed.
+
+    Raises:
+        ResponseTooLarge: The body is larger. The connection is closed.
+        TransportError: The body cannot be decompressed.
+    """
+    try:
+        body = await _read_packed(response, limit)
+    except BaseException:
+        response.close()  # its connection cannot be used again
+        raise
+    encoding = response.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    if encoding == "identity" or not body:
+        return body
+    return await _inflate(body, _window_bits(encoding, body), limit, response.status)
+
+
+async def _read_packed(response: ClientResponse, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(response.status, limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(status: int, limit: int) -> ResponseTooLarge:
+    """Return the error for a body above the limit."""
+    return ResponseTooLarge(
+        f"the response must not exceed {limit} bytes; raise max_response_bytes if it is genuine",
+        status=status,
+    )
+
+
+def _window_bits(encoding: str, body: bytes) -> int:
+    if encoding in _GZIP:
+        return 16 + zlib.MAX_WBITS
+    if encoding == "deflate":
+        has_zlib_header = body[0] & 0x0F == zlib.DEFLATED  # some servers send the bare stream
+        return zlib.MAX_WBITS if has_zlib_header else -zlib.MAX_WBITS
+    shown = encoding[:_LONGEST_ENCODING]
+    raise TransportError(f"the response has an unsupported Content-Encoding: {shown!r}")
+
+
+async def _inflate(packed: bytes, window_bits: int, limit: int, status: int) -> bytes:
+    slices: list[bytes] = []
+    size = 0
+    while packed:  # one round for each member of a gzip stream
+        # aiohttp's backend, so that the extra `speed` applies here as well.
+        decompressor = ZLibBackend.decompressobj(wbits=window_bits)
+        while not decompressor.eof:
+            inflated = _next_slice(decompressor, packed)
+            packed = decompressor.unconsumed_tail
+            if inflated is None or not (inflated or packed or decompressor.eof):
+                raise TransportError("the compressed response body is cut off or malformed")
+            size += len(inflated)
+            if size > limit:
+                raise _too_large(status, limit)
+            slices.append(inflated)
+            if len(inflated) == _SLICE:
+                await asyncio.sleep(0)
+        packed = decompressor.unused_data
+    return b"".join(slices)
+
+
+def _next_slice(decompressor: ZLibDecompressObjProtocol, packed: bytes) -> bytes | None:
+    """Return the next slice, or None if the stream is malformed."""
+    try:
+        return decompressor.decompress(packed, _SLICE)
+    except Exception:  # noqa: BLE001 - every zlib backend has an error class of its own
+        return None
