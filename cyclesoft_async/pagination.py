@@ -61,7 +61,7 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
     body: bytes
     """The response body as it was received, decompressed."""
     problems: list[str] = []
-    """Odd values of optional properties, which are None in `items`, e.g. "row 3: Expected `int`, got `array` - at
+    """Odd values of optional properties, which are None in `items`: "row 3: Expected `int`, got `array` - at
     `$.status_id`". The value itself is not shown."""
 
     @property

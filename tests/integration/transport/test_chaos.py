@@ -108,18 +108,17 @@ async def test_the_sync_puts_bad_rows_aside_and_goes_on(tmp_path: Path) -> None:
     assert report.orders <= len(stored) <= 1_000
     assert len(aside) == report.rejected
     for raw, reason in aside:
-        assert b'"workshop_order_id":["nobody","documented","this"]' in raw
+        assert b'"workshop_order_id":["an","undocumented","type"]' in raw
         assert reason == "Expected `int`, got `array` - at `$.workshop_order_id`"
 
 
 async def test_a_rejected_row_tells_its_place_its_bytes_and_where_the_fault_is() -> None:
-    items = [{"quantity": 1}, {"quantity": "many"}]
-    rows = [{"workshop_order_id": 1}, {"workshop_order_id": 2, "order_items": items}, "no order"]
+    rows = [{"workshop_order_id": 1}, {"workshop_order_id": {"is": 2}}, "no order"]
     async with answering(page(*rows)) as server, session(server.url) as cs:
         first = await cs.workshop_orders.list()
     assert [order.workshop_order_id for order in first.items] == [1]
     assert [(row.index, row.raw, row.path) for row in first.rejected] == [
-        (1, wire(rows[1]), "$.order_items[1].quantity"),
+        (1, wire(rows[1]), "$.workshop_order_id"),
         (2, b'"no order"', "$"),
     ]
 
@@ -166,6 +165,8 @@ async def test_the_error_that_a_user_sees_and_no_connection_is_left_behind(call:
     expected = (READ if call in {"list", "get"} else WRITE)[fault]
     if call == "get" and expected is PaginationError:
         expected = None  # there are no pages
+    if call == "create_invoices" and fault is Fault.BAD_ROW:
+        expected = None  # every property of an invoice is optional
     # The connection that the first request leaves is the one that is reset.
     at = {1: fault} if fault is Fault.RESET_KEEP_ALIVE else {2: fault}
     connector = aiohttp.TCPConnector()
