@@ -294,3 +294,11 @@ async def test_an_error_whose_words_json_does_not_allow_is_an_error() -> None:
     async with answering(body) as server, session(server.url) as cs:
         error = await failure(cs.workshop_orders.list().collect(), BadRequestError)
     assert error.server_message == "No quota"
+
+
+async def test_an_odd_value_of_an_optional_property_is_a_problem_of_its_page() -> None:
+    odd = {"workshop_order_id": 7, "status_id": ["secret-person"]}
+    async with answering(page(ONE, odd)) as server, session(server.url) as cs:
+        first = await cs.workshop_orders.list()
+    assert [(order.workshop_order_id, order.status_id) for order in first.items] == [(1, None), (7, None)]
+    assert first.problems == ["row 1: Expected `int`, got `array` - at `$.status_id`"]
