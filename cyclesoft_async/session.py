@@ -12,6 +12,7 @@ import aiohttp
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from ._arguments import check_type
 from .codec.encode import Scalar, form_body, json_body, query_string
 from .errors import UsageError
 from .quota import EndpointLimit, Lane, Limiter
@@ -237,10 +238,12 @@ class CycleSoftSession(BaseSession):
         """
         if json is not None and form is not None:
             raise UsageError("json and form cannot be combined: a request has one body")
-        if not (isinstance(method, str) and method.isascii() and method.isalpha()):
+        check_type("method", method, str)
+        check_type("path", path, str)
+        if not (method.isascii() and method.isalpha()):
             raise UsageError("method must be a word like GET")
-        if not isinstance(path, str) or "?" in path or "#" in path:
-            raise UsageError("path must be a str without a query: use params")
+        if "?" in path or "#" in path:
+            raise UsageError("path must not have a query: use params")
         if limit is not None and limit.minutely < 1:
             raise UsageError(f"limit must be >= 1 a minute, got {limit.minutely}")
         body, content_type = None, None

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async.codec.encode import form_body, json_body, query_string
 from cyclesoft_async.errors import AmbiguousWriteError, CycleSoftError, UsageError
 from cyclesoft_async.models import CreatedInvoice, WorkshopOrder, WorkshopOrderCreate, WorkshopOrderUpdate
@@ -137,7 +138,7 @@ class WorkshopOrders:
                 as well, or the order was not found and no attempts were left.
         """
         path = fill_path(_CREATE_PATH, {"customer_id": _check_id("customer_id", customer_id)})
-        _check_model("order", order, WorkshopOrderCreate)
+        check_type("order", order, WorkshopOrderCreate)
         if order.customer_id not in {UNSET, customer_id}:
             raise UsageError("order.customer_id must be customer_id, got another customer")
         call = Call(
@@ -186,7 +187,7 @@ class WorkshopOrders:
                 The order is read again, and is the error's `order` if that succeeds.
         """
         path = _order_path(customer_id, workshop_order_id)
-        _check_model("changes", changes, WorkshopOrderUpdate)
+        check_type("changes", changes, WorkshopOrderUpdate)
         call = Call(
             method="PUT",
             path=path,
@@ -298,20 +299,19 @@ def _check_id(name: str, value: object) -> int:
 
 def _check_ids(name: str, values: Sequence[int]) -> Sequence[int]:
     """Check a list of ids. The server takes an empty one for every id."""
-    if isinstance(values, str | bytes) or not isinstance(values, Sequence) or not values:
+    if not _is_list(values) or not values:
         raise UsageError(f"{name} must be a non-empty list of ids like [1, 2], got {_shown(values)}")
     return [_check_id(name, value) for value in values]
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def _check_day(name: str, value: date | None) -> date | None:
     if isinstance(value, datetime):
         raise UsageError(f"{name} must be a date, got a datetime: its day depends on its zone")
     return value
-
-
-def _check_model(name: str, value: object, type_: type[Struct]) -> None:
-    if not isinstance(value, type_):
-        raise UsageError(f"{name} must be a {type_.__name__}, got {type(value).__name__}")
 
 
 def _shown(value: object) -> str:

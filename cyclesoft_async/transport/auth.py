@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from aiohttp import hdrs
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async.errors import UsageError
 
 __all__ = ["Auth", "BasicAuth", "BearerToken", "HeaderTokens"]
@@ -107,8 +108,7 @@ class BearerToken(HeaderTokens):
     """
 
     def __init__(self, token: str) -> None:
-        if not isinstance(token, str):
-            raise UsageError(f"token must be a str, got {type(token).__name__}")
+        check_type("token", token, str)
         try:
             super().__init__({hdrs.AUTHORIZATION: f"Bearer {token}"})
         finally:

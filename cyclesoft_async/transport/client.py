@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
 from multidict import CIMultiDict
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async._version import __version__
 from cyclesoft_async.errors import (
     AmbiguousWriteError,
@@ -139,10 +140,8 @@ class ApiClient:
         on_event: OnEvent | None = None,
     ) -> None:
         check_listener(on_event)
-        if not _is_http_session(http_session):
-            raise UsageError(
-                f"http_session must be an aiohttp.ClientSession, got {type(http_session).__name__}"
-            )
+        if http_session is not None:
+            check_type("http_session", http_session, aiohttp.ClientSession)
         if max_response_bytes < 1:
             raise UsageError(f"max_response_bytes must be >= 1, got {max_response_bytes}")
         self._context = SessionContext(
@@ -470,10 +469,6 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         )
         # The frames below are aiohttp's and ours. Their locals hold the query and the body.
         return failure.with_traceback(None)
-
-
-def _is_http_session(value: object) -> bool:
-    return value is None or isinstance(value, aiohttp.ClientSession)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:

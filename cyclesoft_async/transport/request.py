@@ -9,6 +9,7 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.quota import EndpointLimit, Lane
 
@@ -91,8 +92,7 @@ class CallOptions(Struct, frozen=True, kw_only=True):
             raise UsageError(f"timeout must be > 0 seconds, got {self.timeout!r}")
         if self.max_wait is not None and not (_is_number(self.max_wait) and self.max_wait >= 0):
             raise UsageError(f"max_wait must be >= 0 seconds or None, got {self.max_wait!r}")
-        if not isinstance(self.retries, RetryPolicy):
-            raise UsageError(f"retries must be a RetryPolicy, got {type(self.retries).__name__}")
+        check_type("retries", self.retries, RetryPolicy)
 
 
 def _is_number(value: object) -> bool:
