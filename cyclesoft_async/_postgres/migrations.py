@@ -18,7 +18,7 @@ from cyclesoft_async._backoff import exponential_backoff
 
 from .errors import ErrorTypes
 
-__all__ = ["FOREIGN_OWNERS", "LOCK", "LOCK_TIMEOUT", "SCHEMA", "Part", "migrate", "prepare"]
+__all__ = ["FOREIGN_OWNERS", "LOCK", "LOCK_TIMEOUT", "SCHEMA", "Part", "Step", "migrate", "prepare"]
 
 SCHEMA: Final = "cyclesoft"
 LOCK: Final = 7_203_115_884_001_337

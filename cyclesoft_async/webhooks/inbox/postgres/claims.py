@@ -1,170 +1,344 @@
-"""Takes jobs from Procrastinate's queue for this process, and gives signs of life.
+"""Claims lanes with work for this process, by jobs of Procrastinate's queue, and sends heartbeats.
 
-Procrastinate's own worker looks for work when a job arrives, and otherwise every few seconds: so long would a
-delivery wait that only waits for the one before it. So the loop is ours, and looks when a delivery of this
-process has ended too; jobs, locks, workers and notifications are Procrastinate's.
+Procrastinate's own worker looks for work when a job is inserted, and otherwise every few seconds. A delivery that
+arrives while its lane's job is about to end would wait for that. So the loop is ours, and looks when a job of this
+process has ended, too. Jobs, locks, workers and notifications are Procrastinate's.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final, cast
 
-from procrastinate import PsycopgConnector
-from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Notification
-from procrastinate.manager import JobManager
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException, UniqueViolation
+from procrastinate.jobs import Job, Notification, Status
+from psycopg import AsyncConnection, Error
 from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError
-from cyclesoft_async.webhooks.inbox.protocol import Announce, QueuedDelivery
 
+from .operations import BEGIN, FetchedJob, Waiting
 from .pool import Database
+from .writer import QUEUE, GroupWriter
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
-_QUEUE: Final = "cyclesoft_webhooks"
+# Processes of version 0002 put a job for each delivery into this queue; it stands for its lane as any other.
+_OLD_QUEUE: Final = "cyclesoft_webhooks"
 _AHEAD: Final = 8
 _LOOK_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 1.0
-_SIGNS_IN_A_LEASE: Final = 5
-# Procrastinate's own workers, when some share the tables, give up whoever was silent for 30 seconds.
-_SIGN_SECONDS: Final = 5.0
+_HEARTBEATS_IN_A_LEASE: Final = 5
+# Procrastinate's own workers, when some share the tables, give up a worker that was silent for 30 seconds.
+_HEARTBEAT_SECONDS: Final = 5.0
+_AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_TAKE: Final = "SELECT job, seq, lane FROM take(%s, %s)"
-_TAKEN_BEFORE: Final = """
-    SELECT id, (args ->> 'seq')::bigint, lock FROM procrastinate_jobs
-    WHERE worker_id = %s AND status = 'doing' AND queue_name = %s AND id <> ALL(%s)
-"""
+# Connections of the queue: one to fetch jobs, one to end them, one for heartbeats. A plan that does not follow the
+# indexes from the oldest job on takes longer the more jobs wait. What a crash of the server forgets is done again.
+_CONNECTIONS: Final = 3
+_SETTINGS: Final = {
+    "search_path": "cyclesoft",
+    "statement_timeout": "10s",
+    "synchronous_commit": "off",
+    **dict.fromkeys(
+        ("enable_hashjoin", "enable_mergejoin", "enable_sort", "enable_seqscan", "enable_bitmapscan"), "off"
+    ),
+}
+_IS_WORKER: Final = "SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = %s)"
+_LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('cyclesoft_async.webhooks.requeue'))"
 
 
 async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
     """Cancel tasks, and wait for their end."""
     pending = set(tasks)
     while pending:
-        # Again and again: psycopg forgets about it when the connection breaks in that moment.
+        # Repeatedly: psycopg loses a cancellation when the connection breaks at that moment.
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_PAUSE_SECONDS)
 
 
-class Held(NamedTuple):
-    """A job that this process took."""
-
-    worker: int
-    job: int
-
-
-class Taker:
-    """Takes deliveries for as long as it runs: a few more than were claimed, the rest is left to others.
+class Queue:
+    """Procrastinate's App for the inbox.
 
     Args:
-        database: Where they are.
-        announce: Called with what was taken.
-        lease: After so many seconds without a sign of life, others take what this process has.
-
-    Attributes:
-        held: What this process has, by its `seq`.
+        dsn: Address of the database.
     """
 
-    def __init__(self, database: Database, announce: Announce, lease: float) -> None:
+    def __init__(self, dsn: Dsn) -> None:
+        self.pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
+            dsn.conninfo("cyclesoft-inbox", **_SETTINGS),
+            kwargs={"autocommit": True},
+            min_size=0,
+            max_size=_CONNECTIONS,
+            timeout=_PAUSE_SECONDS,
+            reconnect_timeout=_PAUSE_SECONDS,
+            open=False,
+        )
+        self._connector = PsycopgConnector()
+        self.app = App(connector=self._connector)
+
+    async def open(self) -> None:
+        await self.pool.open()
+        await self._connector.open_async(self.pool)
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+
+class Claim:
+    """A lane that this process holds, by its job.
+
+    Attributes:
+        waiting: Deliveries to announce, in their order; the first has been.
+    """
+
+    def __init__(self, job: Job, lane: str, holder: int, waiting: Sequence[Waiting]) -> None:
+        self.job = job
+        self.lane = lane
+        self.holder = holder
+        self.waiting = deque(waiting)
+
+
+class Claimer:
+    """Claims lanes for as long as it runs: a few more than the dispatcher began to handle.
+
+    Args:
+        database: Where the deliveries are.
+        queue: Where the jobs are.
+        writer: Begins jobs.
+        announce: Called with the `seq` and lane of what to handle.
+        lease: Seconds without a heartbeat after which other processes take over what this one holds.
+
+    Attributes:
+        claims: What was announced and not settled, by its `seq`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        writer: GroupWriter,
+        announce: Callable[[int, str], None],
+        lease: float,
+    ) -> None:
         self._database = database
+        self._queue = queue
+        self._manager = queue.app.job_manager
+        self._writer = writer
         self._announce = announce
         self._lease = lease
         self._worker: int | None = None
         self._registered = asyncio.Event()
         self._cut_off = False
         self._sure_until = 0.0
+        self._in_hand: set[int] = set()
         self._unclaimed: set[int] = set()
-        # Set while fewer than `_AHEAD` are unclaimed.
+        self._beginning: set[asyncio.Task[None]] = set()
+        # Set while few are unclaimed.
         self._room = asyncio.Event()
         self._room.set()
-        # Set when there may be something to take that was not there at the last look.
+        # Set when there may be a job to fetch that the last look did not find.
         self._look = asyncio.Event()
+        self._ended: asyncio.Queue[tuple[Job, datetime | None]] = asyncio.Queue()
         self._loops = [
-            asyncio.create_task(loop) for loop in (self._stay_alive(), self._take_on(), self._listen())
+            asyncio.create_task(loop)
+            for loop in (self._stay_alive(), self._fetch_jobs(), self._end_jobs(), self._listen())
         ]
-        self.held: dict[int, Held] = {}
+        self.claims: dict[int, Claim] = {}
 
     async def stop(self) -> None:
-        """Take nothing more, and let others have what is not finished."""
+        """Fetch nothing more, and let other processes have what is not finished."""
         await end(self._loops)
+        if self._beginning:
+            await asyncio.wait(self._beginning)
+        for claim in self.claims.values():
+            self._end(claim, _AT_ONCE)
+        while not self._ended.empty():
+            await self._end_job(*self._ended.get_nowait())
         if self._worker is not None:
-            with suppress(InboxError):  # then others notice by themselves, after the lease
-                await self._database.rows("SELECT give_back(%s)", self._worker)
+            with suppress(ConnectorException, PoolTimeout):  # then others notice after the lease
+                await self._manager.unregister_worker(self._worker)
 
     def claimed(self, seq: int) -> None:
-        """There is room for another delivery."""
+        """Make room for another lane: the dispatcher has begun with this delivery."""
         self._unclaimed.discard(seq)
-        if len(self._unclaimed) < _AHEAD:
+        self._make_room()
+
+    def lost(self, seq: int) -> None:
+        """Forget a lane that another process holds by now."""
+        claim = self._forget(seq)
+        if claim is not None:
+            self._in_hand.discard(claim.job.id or 0)
+
+    def advance(self, seq: int, waiting: Sequence[Waiting]) -> None:
+        """Announce what is next in the lane of a delivery that is settled, or end the lane's job.
+
+        Args:
+            seq: The delivery.
+            waiting: What waits in its lane, if this process had no more in hand.
+        """
+        claim = self._forget(seq)
+        if claim is not None:
+            claim.waiting.popleft()
+            if not claim.waiting:
+                claim.waiting.extend(waiting)
+            self._continue(claim)
+
+    def put_off(self, seq: int, waiting: Sequence[Waiting]) -> None:
+        """End the job of a lane until its first delivery is due.
+
+        Args:
+            seq: The delivery that is to be retried.
+            waiting: What waits in its lane, this delivery included.
+        """
+        claim = self._forget(seq)
+        if claim is not None:
+            self._continue(Claim(claim.job, claim.lane, claim.holder, waiting))
+
+    def give_back(self, seq: int) -> None:
+        """End the job of a lane whose delivery was released, so that any process may handle it."""
+        claim = self._forget(seq)
+        if claim is not None:
+            self._end(claim, _AT_ONCE)
+
+    def _forget(self, seq: int) -> Claim | None:
+        self.claimed(seq)
+        return self.claims.pop(seq, None)
+
+    def _continue(self, claim: Claim) -> None:
+        if not claim.waiting:
+            self._end(claim, None)
+        elif claim.waiting[0].due_at is not None:
+            self._end(claim, claim.waiting[0].due_at)
+        else:
+            seq = claim.waiting[0].seq
+            self.claims[seq] = claim
+            self._unclaimed.add(seq)
+            self._announce(seq, claim.lane)
+
+    def _end(self, claim: Claim, again_at: datetime | None) -> None:
+        self._ended.put_nowait((claim.job, again_at))
+
+    def _make_room(self) -> None:
+        if len(self._unclaimed) + len(self._beginning) < _AHEAD:
             self._room.set()
+        else:
+            self._room.clear()
 
-    def ended(self, seq: int) -> None:
-        """This process does not have the delivery any more; the next of its lane may run."""
-        self.held.pop(seq, None)
-        self._look.set()
-
-    async def _take_on(self) -> None:
+    async def _fetch_jobs(self) -> None:
         await self._registered.wait()
         while True:
             await self._room.wait()
             self._look.clear()
             try:
-                is_all = await self._take_some()
-            except InboxError:
+                if monotonic() >= self._sure_until:
+                    await self._find_lost_jobs()
+                job = await self._manager.fetch_job([QUEUE, _OLD_QUEUE], self._worker or 0)
+            except UniqueViolation:  # another process has fetched a job with the same lock at this moment
+                continue
+            except (ConnectorException, PoolTimeout):
                 self._sure_until = 0.0
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            if is_all:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_SECONDS):
-                        await self._look.wait()
+            if job is not None:
+                self._begin_soon(job)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._look.wait()
 
-    async def _take_some(self) -> bool:
-        """Take as many as there is room for; whether these were all."""
-        if monotonic() >= self._sure_until:
-            # What the server gave to us while the connection broke we never heard of, and nobody else takes
-            # it as long as we live. Asked more than once, as its commit may have waited for a standby.
-            known = [held.job for held in self.held.values()]
-            self._hand_over(await self._database.rows(_TAKEN_BEFORE, self._worker, _QUEUE, known))
-            self._sure_until = monotonic() + self._lease
-        room = max(0, _AHEAD - len(self._unclaimed))
-        taken = await self._database.rows(_TAKE, self._worker, room)
-        self._hand_over(taken)
-        return len(taken) < room
+    async def _find_lost_jobs(self) -> None:
+        """Begin jobs that the server has given to this worker without its knowledge.
 
-    def _hand_over(self, taken: Sequence[TupleRow]) -> None:
-        if self._worker is not None and taken:
-            for job, seq, _ in taken:
-                self.held[seq] = Held(self._worker, job)
-                self._unclaimed.add(seq)
-            if len(self._unclaimed) >= _AHEAD:
-                self._room.clear()
-            self._announce([QueuedDelivery(seq, lane, 0.0) for _, seq, lane in taken])
+        The connection broke before the answer came, or before a job's end was recorded. Repeated after a while,
+        as such a commit may have waited for a standby.
+        """
+        for queue in (QUEUE, _OLD_QUEUE):
+            jobs = await self._manager.list_jobs_async(
+                queue=queue, status=Status.DOING.value, worker_id=self._worker
+            )
+            for job in jobs:
+                if job.id not in self._in_hand:
+                    self._begin_soon(job)
+        self._sure_until = monotonic() + self._lease
+
+    def _begin_soon(self, job: Job) -> None:
+        task = asyncio.create_task(self._begin(job, job.id or 0, job.lock or ""))
+        self._in_hand.add(job.id or 0)
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+        self._make_room()
+
+    async def _begin(self, job: Job, number: int, lane: str) -> None:
+        try:
+            begun = await self._writer.run(BEGIN, FetchedJob(self._worker or 0, number, lane))
+        except InboxError:
+            self._in_hand.discard(number)
+            self._sure_until = 0.0
+            return
+        finally:
+            self._beginning.discard(cast(asyncio.Task[None], asyncio.current_task()))
+            self._make_room()
+        if begun.holder is None:
+            self._in_hand.discard(number)
+        else:
+            self._continue(Claim(job, lane, begun.holder, begun.waiting))
+
+    async def _end_jobs(self) -> None:
+        while True:
+            await self._end_job(*await self._ended.get())
+            self._look.set()
+
+    async def _end_job(self, job: Job, again_at: datetime | None) -> None:
+        try:
+            if again_at is None:
+                await self._manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
+            else:
+                await self._manager.retry_job(job, again_at)
+                wait = (again_at - datetime.now(UTC)).total_seconds()
+                if 0.0 < wait < _LOOK_SECONDS:
+                    asyncio.get_running_loop().call_later(wait, self._look.set)
+        except (ConnectorException, PoolTimeout):
+            self._sure_until = 0.0  # found as a lost one, unless another process has it
+        self._in_hand.discard(job.id or 0)
 
     async def _stay_alive(self) -> None:
         patient_until = monotonic() + self._lease
         while True:
             alive = await self._is_alive()
             if not alive:
-                # After an outage the signs of all are old: they get the time to give one again.
+                # After an outage the heartbeats of all are old. They get the time to send one again.
                 patient_until = monotonic() + self._lease
             elif monotonic() > patient_until:
-                with suppress(InboxError):
-                    await self._rescue()
-            often = min(self._lease / _SIGNS_IN_A_LEASE, _SIGN_SECONDS)
+                with suppress(InboxError, ConnectorException, PoolTimeout):
+                    await self._requeue_stalled()
+            often = min(self._lease / _HEARTBEATS_IN_A_LEASE, _HEARTBEAT_SECONDS)
             await asyncio.sleep(often if alive else _PAUSE_SECONDS)
 
     async def _is_alive(self) -> bool:
         try:
-            [(self._worker,)] = await self._database.rows("SELECT beat(%s)", self._worker)
-        except InboxError as error:
+            await self._database.open()
+            if self._worker is None or not await self._is_registered(self._worker):
+                self._worker = await self._manager.register_worker()
+                self._sure_until = 0.0
+            else:
+                await self._manager.update_heartbeat(self._worker)
+        except (InboxError, Error, ConnectorException) as error:
             if not self._cut_off:
-                logger.warning("%s; deliveries are answered 503 and handlers wait until that is over", error)
+                logger.warning(
+                    "PostgreSQL cannot be reached (%s); deliveries are answered 503 and handlers wait",
+                    error if isinstance(error, InboxError) else type(error).__name__,
+                )
             self._cut_off = True
             return False
         if self._cut_off:
@@ -173,19 +347,38 @@ class Taker:
         self._registered.set()
         return True
 
-    async def _rescue(self) -> None:
-        [(rescued,)] = await self._database.rows("SELECT rescue(%s)", self._lease)
-        if rescued:
-            logger.warning("%d deliveries of a process that gives no sign of life wait again", rescued)
+    async def _is_registered(self, worker: int) -> bool:
+        async with self._queue.pool.connection() as connection:
+            cursor = await connection.execute(_IS_WORKER, (worker,))
+            return await cursor.fetchone() == (True,)
+
+    async def _requeue_stalled(self) -> None:
+        """Let jobs wait again whose worker has stopped sending heartbeats."""
+        async with self._database.connection() as connection, connection.transaction():
+            # One process at a time: another one's list must not name a job that was fetched since.
+            if await (await connection.execute(_LOCK)).fetchone() != (True,):
+                return
+            stalled = [
+                job
+                for queue in (QUEUE, _OLD_QUEUE)
+                for job in await self._manager.get_stalled_jobs(
+                    queue=queue, seconds_since_heartbeat=self._lease
+                )
+            ]
+            for job in stalled:
+                await self._manager.retry_job(job, _AT_ONCE)
+        if stalled:
+            logger.warning("requeued the jobs of %d lanes whose process sends no heartbeats", len(stalled))
             self._look.set()
 
     async def _listen(self) -> None:
-        connector = PsycopgConnector()
-        await connector.open_async(self._database.pool)
+        await self._registered.wait()
         while True:
             with suppress(ConnectorException):
-                await JobManager(connector).listen_for_jobs(on_notification=self._told, queues=[_QUEUE])
+                await self._manager.listen_for_jobs(
+                    on_notification=self._notified, queues=[QUEUE, _OLD_QUEUE]
+                )
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _told(self, *, channel: str, notification: Notification) -> None:  # noqa: ARG002 - as it calls
+    async def _notified(self, *, channel: str, notification: Notification) -> None:  # noqa: ARG002 - as it calls
         self._look.set()

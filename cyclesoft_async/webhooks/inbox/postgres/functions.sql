@@ -1,196 +1,214 @@
--- What processes do with the tables. A change of what a function takes or gives is a function of another name: while
--- an upgrade goes on, processes of the version before use the one they know.
+-- What processes do with the tables: one call for each kind of write in a commit group. Lanes are always locked in
+-- sorted order, and before rows of deliveries that exist.
+--
+-- A change of what a function takes or returns is a function of another name: during an upgrade, processes of the
+-- version before use theirs.
 
-CREATE OR REPLACE FUNCTION enqueue(_seq bigint, _lane text) RETURNS void LANGUAGE sql AS $$
-    SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
-        'cyclesoft_webhooks', 'cyclesoft_async.webhooks.handle', 0, _lane, NULL, jsonb_build_object('seq', _seq),
-        NULL
-    )::procrastinate_job_to_defer_v1]);
-$$;
-
--- Stores a delivery and queues it, in one transaction: 'new', 'duplicate' or 'quarantined'.
-CREATE OR REPLACE FUNCTION put(
-    _account_id bigint, _delivery_id text, _event_name text, _lane text, _event_timestamp double precision,
-    _body bytea, _state text, _error text
-) RETURNS text LANGUAGE plpgsql AS $$
+-- Locks lanes that may not exist yet.
+CREATE OR REPLACE FUNCTION lock_lanes(_lanes text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    _seq bigint;
+    _locked text[];
 BEGIN
-    INSERT INTO deliveries (
-        account_id, delivery_id, body_hash, is_original, event_name, lane, event_timestamp, state, error,
-        finished_at, body
-    ) VALUES (
-        _account_id, _delivery_id, sha256(_body), true, _event_name, _lane, _event_timestamp, _state, _error,
-        CASE WHEN _state <> 'received' THEN now() END, _body
-    ) ON CONFLICT DO NOTHING RETURNING seq INTO _seq;
-    IF FOUND THEN
-        IF _state = 'received' THEN
-            PERFORM enqueue(_seq, _lane);
-        END IF;
-        RETURN 'new';
-    END IF;
-    INSERT INTO deliveries (
-        account_id, delivery_id, body_hash, is_original, event_name, lane, event_timestamp, state, error,
-        finished_at, body
-    ) VALUES (
-        _account_id, _delivery_id, sha256(_body), false, _event_name, _lane, _event_timestamp, 'quarantined',
-        _error, now(), _body
-    ) ON CONFLICT DO NOTHING;
-    RETURN CASE WHEN FOUND THEN 'quarantined' ELSE 'duplicate' END;
-END;
-$$;
-
--- Takes up to so many jobs that may run now, for a worker. They are sought from the oldest on, and the others of a
--- lock by an index: whatever else the planner comes up with takes longer the more jobs wait.
-CREATE OR REPLACE FUNCTION take(_worker bigint, _most integer)
-RETURNS TABLE (job bigint, seq bigint, lane text) LANGUAGE plpgsql
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_sort = off SET enable_seqscan = off
-SET enable_bitmapscan = off AS $$
-DECLARE
-    _job procrastinate_jobs;
-BEGIN
-    FOR _ IN 1.._most LOOP
-        BEGIN
-            _job := procrastinate_fetch_job_v2(ARRAY['cyclesoft_webhooks'], _worker);
-        EXCEPTION WHEN unique_violation THEN
-            EXIT; -- somebody else took another job of the lane in this moment
-        END;
-        EXIT WHEN _job.id IS NULL;
-        RETURN QUERY SELECT _job.id, (_job.args ->> 'seq')::bigint, _job.lock;
+    LOOP
+        _locked := ARRAY(SELECT lane FROM lanes WHERE lane = ANY (_lanes) ORDER BY lane FOR UPDATE);
+        EXIT WHEN _locked @> _lanes;
+        INSERT INTO lanes (lane, changed_at)
+            SELECT new.lane, date_trunc('day', now()) FROM unnest(_lanes) AS new (lane)
+            WHERE new.lane <> ALL (_locked) ORDER BY new.lane ON CONFLICT DO NOTHING;
     END LOOP;
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION holds(_worker bigint, _job bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Marks lanes as queued; returns those that need a job.
+CREATE OR REPLACE FUNCTION mark_lanes(_lanes text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM procrastinate_jobs WHERE id = _job AND worker_id = _worker AND status = 'doing' FOR UPDATE;
-    RETURN FOUND;
+    PERFORM lock_lanes(_lanes);
+    RETURN QUERY UPDATE lanes l SET queued = true, changed_at = date_trunc('day', now())
+        WHERE l.lane = ANY (_lanes) AND NOT l.queued RETURNING l.lane;
 END;
 $$;
 
--- Counts an attempt, and gives what handlers need; nothing when the worker does not hold the job any more. Asked
--- again by the same worker, because the answer was lost, it counts no second one.
-CREATE OR REPLACE FUNCTION attempt(_worker bigint, _job bigint, _seq bigint)
-RETURNS TABLE (
-    account_id bigint, lane text, body bytea, attempts integer, is_known boolean, handled text[],
-    received_at timestamptz, newest double precision
-) LANGUAGE plpgsql AS $$
-BEGIN
-    IF holds(_worker, _job) THEN
-        -- An attempt that a crash of the server forgets is only not counted: not worth waiting for the disk.
-        PERFORM set_config('synchronous_commit', 'off', true);
-        RETURN QUERY
-            UPDATE deliveries d SET
-                state = 'running', claimed_by = _worker,
-                attempts = d.attempts + CASE WHEN d.state = 'running' AND d.claimed_by = _worker THEN 0 ELSE 1 END
-            WHERE d.seq = _seq
-            RETURNING d.account_id, d.lane, d.body, d.attempts, d.replays > 0 OR d.cut_off, d.handled,
-                d.received_at, (SELECT l.newest FROM lanes l WHERE l.lane = d.lane);
-    END IF;
-END;
-$$;
-
--- Makes a job wait again; when its attempt failed, until the next one is due.
-CREATE OR REPLACE FUNCTION requeue(_job bigint, _seq bigint) RETURNS void LANGUAGE sql AS $$
-    UPDATE deliveries SET claimed_by = NULL WHERE seq = _seq;
-    SELECT procrastinate_retry_job_v2(_job, (SELECT due_at FROM deliveries WHERE seq = _seq), NULL, NULL, NULL);
-$$;
-
--- Writes down how an attempt ended, or how far it is, and ends the job with it; false when the worker does not
--- hold the job any more, and nothing is written.
-CREATE OR REPLACE FUNCTION settle(
-    _worker bigint, _job bigint, _seq bigint, _state text, _handled text[], _error text,
-    _due_at double precision, _newest double precision
-) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT holds(_worker, _job) THEN
-        RETURN false;
-    END IF;
-    UPDATE deliveries SET
-        state = _state, handled = _handled, error = _error, due_at = to_timestamp(_due_at),
-        attempts = attempts - CASE WHEN _state = 'received' THEN 1 ELSE 0 END,
-        cut_off = cut_off OR _state = 'received',
-        finished_at = CASE WHEN _state IN ('done', 'dead') THEN now() END
-    WHERE seq = _seq;
-    IF _newest IS NOT NULL THEN
-        INSERT INTO lanes SELECT lane, _newest, now() FROM deliveries WHERE seq = _seq
-        ON CONFLICT (lane) DO UPDATE SET
-            newest = greatest(lanes.newest, excluded.newest), changed_at = excluded.changed_at;
-    END IF;
-    IF _state IN ('done', 'dead') THEN
-        PERFORM procrastinate_finish_job_v1(_job, 'succeeded', true);
-    ELSIF _state = 'received' THEN
-        PERFORM requeue(_job, _seq);
-    END IF;
-    RETURN true;
-END;
-$$;
-
--- A sign of life of a worker; the answer is its id, a new one when it had none or was given up.
-CREATE OR REPLACE FUNCTION beat(_worker bigint) RETURNS bigint LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT FROM procrastinate_workers WHERE id = _worker) THEN
-        PERFORM procrastinate_update_heartbeat_v1(_worker);
-        RETURN _worker;
-    END IF;
-    RETURN (SELECT worker_id FROM procrastinate_register_worker_v1());
-END;
-$$;
-
--- Makes the jobs wait again whose worker gave no sign of life for so long; how many they are.
--- Any number of processes may do so at once.
-CREATE OR REPLACE FUNCTION rescue(_lease double precision) RETURNS bigint LANGUAGE sql AS $$
-    WITH stalled AS MATERIALIZED (
-        SELECT j.id, (j.args ->> 'seq')::bigint AS seq
-        FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
-        WHERE j.status = 'doing' AND j.queue_name = 'cyclesoft_webhooks'
-        AND (w.id IS NULL OR w.last_heartbeat < now() - make_interval(secs => _lease))
-        FOR UPDATE OF j SKIP LOCKED
-    ), requeued AS MATERIALIZED (SELECT requeue(id, seq) FROM stalled)
-    SELECT count(*) FROM requeued;
-$$;
-
--- Makes all jobs of a worker wait again that it has not ended, and signs it off.
-CREATE OR REPLACE FUNCTION give_back(_worker bigint) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM requeue(id, (args ->> 'seq')::bigint) FROM procrastinate_jobs
-        WHERE worker_id = _worker AND status = 'doing' AND queue_name = 'cyclesoft_webhooks';
-    PERFORM procrastinate_unregister_worker_v1(_worker);
-END;
-$$;
-
--- Queues a delivery once more as if it were new; false when it waits already.
-CREATE OR REPLACE FUNCTION replay(_seq bigint, _lane text) RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE deliveries SET
-        state = 'received', lane = _lane, handled = '{}', error = NULL, due_at = NULL, finished_at = NULL,
-        attempts = 0, replays = replays + 1
-    WHERE seq = _seq AND state IN ('done', 'dead');
-    IF FOUND THEN
-        PERFORM enqueue(_seq, _lane);
-    END IF;
-    RETURN FOUND;
-END;
-$$;
-
-CREATE OR REPLACE FUNCTION days_since(_time timestamptz) RETURNS double precision LANGUAGE sql STABLE AS $$
-    SELECT extract(epoch FROM now() - _time) / 86400;
-$$;
-
--- Deletes up to so many deliveries that are older than their retention, which may be infinite; how many they were.
-CREATE OR REPLACE FUNCTION purge(_done_days double precision, _dead_days double precision, _most integer)
-RETURNS integer LANGUAGE plpgsql AS $$
+-- Stores deliveries in the order given, and marks the lanes of those to handle. Returns for each how it was stored,
+-- and its lane in one row of each lane that needs a job.
+CREATE OR REPLACE FUNCTION store(
+    _account_ids bigint[], _delivery_ids text[], _event_names text[], _lanes text[],
+    _event_timestamps double precision[], _bodies bytea[], _states text[], _errors text[]
+) RETURNS TABLE (ordinal bigint, seq bigint, stored text, needs_job boolean) LANGUAGE plpgsql AS $$
 DECLARE
-    _deleted integer;
+    -- Numbers follow the order of arrival; rows are inserted by id, so that two processes cannot deadlock.
+    _seqs bigint[] := ARRAY(SELECT nextval('deliveries_seq_seq') FROM generate_subscripts(_delivery_ids, 1));
+    _new bigint[];
+    _kept bigint[];
+    _unqueued text[];
+BEGIN
+    FOR _pass IN 1..2 LOOP
+        WITH given AS (
+            SELECT * FROM unnest(
+                _seqs, _account_ids, _delivery_ids, _event_names, _lanes, _event_timestamps, _bodies, _states, _errors
+            ) AS g (seq, account_id, delivery_id, event_name, lane, event_timestamp, body, state, error)
+            WHERE _pass = 1 OR g.seq <> ALL (_new)
+        ), inserted AS (
+            INSERT INTO deliveries (
+                seq, account_id, delivery_id, body_hash, is_original, event_name, lane, event_timestamp, state, error,
+                finished_at, body
+            ) OVERRIDING SYSTEM VALUE SELECT
+                g.seq, g.account_id, g.delivery_id, sha256(g.body), _pass = 1, g.event_name, g.lane,
+                g.event_timestamp, CASE _pass WHEN 1 THEN g.state ELSE 'quarantined' END, g.error,
+                CASE WHEN _pass = 2 OR g.state <> 'received' THEN now() END, g.body
+            FROM given g ORDER BY g.account_id, g.delivery_id, g.seq
+            ON CONFLICT DO NOTHING RETURNING deliveries.seq
+        ) SELECT coalesce(array_agg(i.seq), '{}') INTO _kept FROM inserted i;
+        IF _pass = 1 THEN
+            _new := _kept;
+        END IF;
+        EXIT WHEN cardinality(_new) = cardinality(_seqs);
+    END LOOP;
+    SELECT array_agg(m) INTO _unqueued FROM mark_lanes(ARRAY(
+        SELECT DISTINCT g.lane FROM unnest(_seqs, _lanes, _states) AS g (seq, lane, state)
+        WHERE g.state = 'received' AND g.seq = ANY (_new)
+    )) AS m;
+    RETURN QUERY SELECT
+        g.ordinal, g.seq,
+        CASE WHEN g.seq = ANY (_new) THEN 'new' WHEN g.seq = ANY (_kept) THEN 'quarantined' ELSE 'duplicate' END,
+        g.seq = ANY (_new) AND g.state = 'received' AND g.lane = ANY (_unqueued)
+    FROM unnest(_seqs, _lanes, _states) WITH ORDINALITY AS g (seq, lane, state, ordinal);
+END;
+$$;
+
+-- The first deliveries that wait in lanes that the caller has locked, with due_at where that is in the future. Where
+-- none waits the mark is cleared.
+CREATE OR REPLACE FUNCTION waiting(_lanes text[])
+RETURNS TABLE (lane text, seq bigint, due_at timestamptz) LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE lanes l SET queued = false WHERE l.lane = ANY (_lanes)
+        AND NOT EXISTS (SELECT FROM deliveries d WHERE d.lane = l.lane AND d.finished_at IS NULL);
+    RETURN QUERY SELECT l.lane, d.seq, CASE WHEN d.due_at > now() THEN d.due_at END FROM unnest(_lanes) AS l (lane) CROSS JOIN LATERAL (
+        SELECT w.seq, w.due_at FROM deliveries w WHERE w.lane = l.lane AND w.finished_at IS NULL
+        ORDER BY w.seq LIMIT 16
+    ) d;
+END;
+$$;
+
+-- Begins jobs that the worker has fetched: from now on it alone may write about their lanes. A job that was given to
+-- another worker meanwhile is left out. Returns a row for each delivery that waits, or one without.
+CREATE OR REPLACE FUNCTION begin_jobs(_worker bigint, _jobs bigint[], _lanes text[])
+RETURNS TABLE (job bigint, holder bigint, seq bigint, due_at timestamptz) LANGUAGE plpgsql AS $$
+DECLARE
+    _begun bigint[];
+BEGIN
+    PERFORM lock_lanes(_lanes);
+    _begun := ARRAY(
+        SELECT j.id FROM procrastinate_jobs j
+        WHERE j.id = ANY (_jobs) AND j.worker_id = _worker AND j.status = 'doing' ORDER BY j.id FOR UPDATE
+    );
+    UPDATE lanes l SET holder = nextval('holders') FROM unnest(_jobs, _lanes) AS b (job, lane)
+        WHERE b.job = ANY (_begun) AND l.lane = b.lane;
+    RETURN QUERY SELECT b.job, l.holder, w.seq, w.due_at
+        FROM unnest(_jobs, _lanes) AS b (job, lane) JOIN lanes l ON l.lane = b.lane
+        LEFT JOIN waiting(ARRAY(
+            SELECT h.lane FROM unnest(_jobs, _lanes) AS h (job, lane) WHERE h.job = ANY (_begun)
+        )) AS w ON w.lane = b.lane
+        WHERE b.job = ANY (_begun) ORDER BY b.job, w.seq;
+END;
+$$;
+
+-- Counts attempts, and returns what handlers need; nothing for a lane that another process holds by now. Called again
+-- by the same holder, because the answer was lost, it counts no second one.
+CREATE OR REPLACE FUNCTION claim_deliveries(_seqs bigint[], _holders bigint[])
+RETURNS TABLE (
+    seq bigint, account_id bigint, lane text, body bytea, attempts integer, is_known boolean, handled text[],
+    received_at timestamptz, newest double precision, first_attempt_at timestamptz, interrupted integer, error text
+) LANGUAGE sql AS $$
+    UPDATE deliveries d SET
+        attempts = d.attempts + CASE WHEN d.claimed_by = c.holder THEN 0 ELSE 1 END,
+        first_attempt_at = CASE WHEN d.attempts = 0 THEN now() ELSE d.first_attempt_at END,
+        interrupted = CASE WHEN d.claimed_by = c.holder THEN d.interrupted
+            WHEN d.claimed_by IS NULL THEN 0 ELSE d.interrupted + 1 END,
+        claimed_by = c.holder
+    FROM unnest(_seqs, _holders) AS c (seq, holder), lanes l
+    WHERE d.seq = c.seq AND d.finished_at IS NULL AND l.lane = d.lane AND l.holder = c.holder
+    RETURNING d.seq, d.account_id, d.lane, d.body, d.attempts, d.replays > 0 OR d.cut_off, d.handled, d.received_at,
+        l.newest, coalesce(d.first_attempt_at, d.received_at), d.interrupted, d.error;
+$$;
+
+-- Records how attempts ended, or how far they are. Returns those that the holder of their lane wrote, and with them,
+-- where that is asked for, the deliveries that wait next.
+CREATE OR REPLACE FUNCTION settle_deliveries(_outcomes jsonb)
+RETURNS TABLE (settled bigint, seq bigint, due_at timestamptz) LANGUAGE plpgsql AS $$
+DECLARE
+    _given outcome[] := ARRAY(SELECT o FROM jsonb_populate_recordset(NULL::outcome, _outcomes) AS o);
+BEGIN
+    PERFORM lock_lanes(ARRAY(SELECT DISTINCT g.lane FROM unnest(_given) AS g));
+    _given := ARRAY(
+        SELECT g::outcome FROM unnest(_given) AS g JOIN lanes l ON l.lane = g.lane AND l.holder = g.holder
+    );
+    WITH updated AS (
+        UPDATE deliveries d SET
+            state = CASE g.state WHEN 'running' THEN d.state ELSE g.state END,
+            claimed_by = CASE g.state WHEN 'running' THEN d.claimed_by END,
+            handled = g.handled,
+            error = CASE g.state WHEN 'running' THEN d.error ELSE g.error END,
+            due_at = now() + make_interval(secs => g.due_in), -- by this server's clock
+            attempts = d.attempts - CASE WHEN g.state = 'received' AND g.is_first THEN 1 ELSE 0 END,
+            cut_off = d.cut_off OR g.state = 'received',
+            finished_at = CASE WHEN g.state IN ('done', 'dead') THEN now() END
+        FROM (
+            -- Not the first: the answer was lost, and the call is repeated.
+            SELECT o.*, was.claimed_by = o.holder IS TRUE AS is_first
+            FROM unnest(_given) AS o JOIN deliveries was ON was.seq = o.seq
+        ) AS g
+        WHERE d.seq = g.seq AND d.finished_at IS NULL
+        RETURNING d.seq, d.attempts, g.failures, g.is_first
+    )
+    INSERT INTO attempts (seq, attempt, handler, error, seconds)
+        SELECT u.seq, u.attempts, f.handler, f.error, f.seconds FROM updated u
+        CROSS JOIN jsonb_to_recordset(u.failures) AS f (handler text, error text, seconds double precision)
+        WHERE u.is_first;
+    UPDATE lanes l SET newest = greatest(l.newest, g.newest), changed_at = date_trunc('day', now())
+        FROM (SELECT n.lane, max(n.newest) AS newest FROM unnest(_given) AS n GROUP BY n.lane) AS g
+        WHERE l.lane = g.lane AND g.newest IS NOT NULL;
+    RETURN QUERY SELECT g.seq, w.seq, w.due_at FROM unnest(_given) AS g
+        LEFT JOIN waiting(ARRAY(SELECT n.lane FROM unnest(_given) AS n WHERE n.want_next)) AS w
+        ON g.want_next AND w.lane = g.lane ORDER BY g.seq, w.seq;
+END;
+$$;
+
+-- Queues finished deliveries once more as if they were new. Returns how many, and the lanes that need a job.
+CREATE OR REPLACE FUNCTION replay_deliveries(_seqs bigint[], _lanes text[])
+RETURNS TABLE (replayed bigint, unqueued text[]) LANGUAGE plpgsql AS $$
+BEGIN
+    unqueued := ARRAY(SELECT mark_lanes(ARRAY(SELECT DISTINCT unnest(_lanes))));
+    UPDATE deliveries d SET
+        state = 'received', lane = r.lane, handled = '{}', error = NULL, due_at = NULL, finished_at = NULL,
+        attempts = 0, interrupted = 0, replays = d.replays + 1, claimed_by = NULL
+    FROM unnest(_seqs, _lanes) AS r (seq, lane) WHERE d.seq = r.seq AND d.state IN ('done', 'dead');
+    GET DIAGNOSTICS replayed = ROW_COUNT;
+    RETURN NEXT;
+END;
+$$;
+
+-- Deletes up to so many deliveries of each kind, and lanes, that are older than their retention; returns how many
+-- deliveries. No retention: they are kept.
+CREATE OR REPLACE FUNCTION purge_deliveries(_keep_done interval, _keep_dead interval, _most integer)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    _done bigint;
+    _dead bigint;
 BEGIN
     DELETE FROM deliveries WHERE seq IN (
-        SELECT seq FROM deliveries
-        WHERE days_since(finished_at) > CASE state WHEN 'done' THEN _done_days ELSE _dead_days END
-        LIMIT _most FOR UPDATE SKIP LOCKED
+        SELECT d.seq FROM deliveries d WHERE d.finished_at < now() - _keep_done AND d.state = 'done'
+        ORDER BY d.finished_at LIMIT _most FOR UPDATE SKIP LOCKED
     );
-    GET DIAGNOSTICS _deleted = ROW_COUNT;
-    DELETE FROM lanes WHERE days_since(changed_at) > _done_days;
-    PERFORM procrastinate_prune_stalled_workers_v1(86400);
-    RETURN _deleted;
+    GET DIAGNOSTICS _done = ROW_COUNT;
+    DELETE FROM deliveries WHERE seq IN (
+        SELECT d.seq FROM deliveries d WHERE d.finished_at < now() - _keep_dead AND d.state IN ('dead', 'quarantined')
+        ORDER BY d.finished_at LIMIT _most FOR UPDATE SKIP LOCKED
+    );
+    GET DIAGNOSTICS _dead = ROW_COUNT;
+    DELETE FROM lanes WHERE lane IN (
+        SELECT l.lane FROM lanes l WHERE l.changed_at < now() - _keep_done - interval '1 day' AND NOT l.queued
+        ORDER BY l.changed_at LIMIT _most FOR UPDATE SKIP LOCKED
+    );
+    RETURN _done + _dead;
 END;
 $$;

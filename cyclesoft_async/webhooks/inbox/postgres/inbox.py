@@ -3,61 +3,64 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
+import math
+import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import datetime
-from typing import Final
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from msgspec import structs
 
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks.envelope import ordering_key, read
+from cyclesoft_async.webhooks.events import Event
 from cyclesoft_async.webhooks.inbox.protocol import (
     Announce,
     ClaimedDelivery,
     Delivery,
     HandlerFailure,
+    QueuedDelivery,
     State,
     Stored,
 )
 
-from .claims import Taker, end
-from .pool import ConnectionLostError, Database
+from .claims import Claimer, Queue, end
+from .operations import CLAIM, SETTLE, STORE, Attempt, Outcome, Waiting, lane, text
+from .pool import Database
+from .writer import GroupWriter
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
+T = TypeVar("T")
+
 _AT_ONCE: Final = 500
 _HOUSEKEEPING_SECONDS: Final = 3600.0
-_LONGEST_LANE: Final = 300
+_EVENTS_KEPT: Final = 1_000
 
-_PUT: Final = "SELECT put(%s, %s, %s, %s, %s, %b, %s, %s)"
-_ATTEMPT: Final = "SELECT * FROM attempt(%s, %s, %s)"
-_SETTLE: Final = "SELECT settle(%s, %s, %s, %s, %s, %s, %s, %s)"
 _CHECK: Final = """
     INSERT INTO health VALUES (true, now()) ON CONFLICT (only_row) DO UPDATE SET checked_at = now()
     RETURNING true
 """
-_OLDEST_UNTAKEN: Final = """
-    SELECT extract(epoch FROM min(d.received_at))::double precision
-    FROM procrastinate_jobs j JOIN deliveries d ON d.seq = (j.args ->> 'seq')::bigint
-    WHERE j.status = 'todo' AND j.queue_name = 'cyclesoft_webhooks'
-    AND (j.scheduled_at IS NULL OR j.scheduled_at <= now())
-    AND NOT EXISTS (
-        SELECT FROM procrastinate_jobs e
-        WHERE e.lock = j.lock AND e.status IN ('todo', 'doing') AND e.id < j.id
-    )
-"""
-_PURGE: Final = "SELECT purge(%s, %s, %s)"
+_PURGE: Final = "SELECT purge_deliveries(%s, %s, %s)"
 _REPLAYABLE: Final = """
     SELECT seq, lane, body FROM deliveries
     WHERE seq > %s AND (%s::text IS NULL OR delivery_id = %s)
     AND (%s::timestamptz IS NULL OR received_at >= %s)
     AND (state = 'dead' OR (state = 'done' AND NOT %s)) ORDER BY seq LIMIT %s
 """
-_REPLAY: Final = """
-    SELECT count(*) FILTER (WHERE replay(seq, lane))
-    FROM unnest(%s::bigint[], %s::text[]) AS chosen (seq, lane)
+_REPLAY: Final = "SELECT replayed, unqueued FROM replay_deliveries(%s, %s)"
+# A lane's first delivery, if it may run and no process has claimed it.
+_OLDEST: Final = """
+    SELECT extract(epoch FROM min(greatest(d.received_at, d.due_at)))::float8
+    FROM (SELECT DISTINCT lock FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) j
+    CROSS JOIN LATERAL (
+        SELECT received_at, due_at, claimed_by FROM deliveries w
+        WHERE w.lane = j.lock AND w.finished_at IS NULL ORDER BY w.seq LIMIT 1
+    ) d
+    WHERE d.claimed_by IS NULL AND (d.due_at IS NULL OR d.due_at <= now())
 """
 
 
@@ -110,7 +113,10 @@ class PostgresInbox:
         self._pool_size = pool_size
         self._lease = lease_seconds
         self._database: Database | None = None
-        self._taker: Taker | None = None
+        self._queue: Queue | None = None
+        self._writer: GroupWriter | None = None
+        self._claimer: Claimer | None = None
+        self._events: dict[int, Event] = {}
         self._housekeeping: asyncio.Task[None] | None = None
 
     @property
@@ -122,78 +128,70 @@ class PostgresInbox:
         return f"PostgresInbox({self._shown!r})"
 
     async def open(self, announce: Announce) -> None:
-        """Start; see `Inbox.open`.
+        """Open; see `Inbox.open`.
 
         Raises:
             UsageError: The inbox is open already.
-            InboxError: The tables are those of another version, or the role may not create them.
+            InboxError: The tables are of another version or another role, or the role may not create them.
         """
         if self._database is not None:
             raise UsageError(f"{self!r} is open already")
-        self._database = Database(self._dsn, self._pool_size)
+        database = self._database = Database(self._dsn, self._pool_size)
         try:
-            await self._database.open()
+            await database.open()
         except InboxUnavailableError as error:
             logger.warning("%s; deliveries are answered 503 until that is over", error)
         except BaseException:
             self._database = None
             raise
-        self._taker = Taker(self._database, announce, self._lease)
+
+        def announce_one(seq: int, lane_: str) -> None:
+            announce([QueuedDelivery(seq, lane_, 0.0, self._events.pop(seq, None))])
+
+        self._queue = Queue(self._dsn)
+        await self._queue.open()
+        self._writer = GroupWriter(database, self._queue.app)
+        self._claimer = Claimer(database, self._queue, self._writer, announce_one, self._lease)
         self._housekeeping = asyncio.create_task(self._keep_house())
 
     async def close(self) -> None:
         """Finish what is being written, let others have what is not handled, and disconnect."""
-        database, taker, housekeeping = self._database, self._taker, self._housekeeping
-        self._database = self._taker = self._housekeeping = None
+        if self._database is None:
+            return
+        database, queue, writer, claimer = self._database, self._queue, self._open_writer, self._open_claimer
+        housekeeping = self._housekeeping
+        self._database = self._queue = self._writer = self._claimer = self._housekeeping = None
         if housekeeping is not None:
             await end([housekeeping])
-        if taker is not None:
-            await taker.stop()
-        if database is not None:
-            await database.close()
+        await writer.close()
+        await claimer.stop()
+        if queue is not None:
+            await queue.close()
+        await database.close()
 
     async def put(self, delivery: Delivery) -> Stored:
-        """Store a delivery; on return it is committed, and its job too."""
-        row = (
-            delivery.account_id,
-            _text(delivery.id),
-            delivery.event_name and _text(delivery.event_name),
-            _lock(delivery.ordering_key),
-            delivery.event_timestamp,
-            delivery.body,
-            delivery.state,
-            delivery.problem and _text(delivery.problem),
-        )
-        database = self._open_database
-        try:
-            [(stored,)] = await database.rows(_PUT, *row)
-        except ConnectionLostError:  # if it was stored after all, now it is a duplicate, and stored
-            [(stored,)] = await database.rows(_PUT, *row)
-        return Stored(stored)
+        """Store a delivery; on return it is committed, and so is its lane's job."""
+        seq, stored, _ = await self._open_writer.run(STORE, delivery)
+        if stored is Stored.NEW and delivery.event is not None:
+            self._events[seq] = delivery.event
+            if len(self._events) > _EVENTS_KEPT:
+                del self._events[next(iter(self._events))]
+        return stored
 
     async def claim(self, seq: int) -> ClaimedDelivery | None:
-        """Mark a delivery as running and count the attempt; None when another process has it by now."""
-        taker = self._open_taker
-        held = taker.held.get(seq)
-        rows = await self._open_database.rows(_ATTEMPT, *held, seq) if held else []
-        taker.claimed(seq)
-        for account_id, lane_, body, attempts, replayed, handled, received_at, newest in rows:
-            return ClaimedDelivery(
-                seq=seq,
-                account_id=account_id,
-                ordering_key=lane_,
-                body=body,
-                attempt=attempts,
-                replayed=replayed,
-                handled=tuple(handled),
-                received_at=received_at.timestamp(),
-                newest=newest,
-            )
-        taker.ended(seq)
-        return None
+        """Mark a delivery as running and count the attempt; None when this process does not hold it."""
+        claimer, writer = self._open_claimer, self._open_writer
+        claim = claimer.claims.get(seq)
+        if claim is None:
+            return None
+        claimed = await writer.run(CLAIM, Attempt(seq, claim.holder))
+        claimer.claimed(seq)
+        if claimed is None:
+            claimer.lost(seq)
+        return claimed
 
     async def progress(self, seq: int, handled: Sequence[str]) -> None:
-        """Remember which handlers succeeded so far."""
+        """Record which handlers have succeeded so far."""
         await self._settle(seq, "running", handled=handled)
 
     async def complete(
@@ -202,7 +200,7 @@ class PostgresInbox:
         ordering_key: str,  # noqa: ARG002 - the row knows it
         event_timestamp: float,
         *,
-        at_once: bool = True,  # noqa: ARG002 - grouping follows
+        at_once: bool = True,  # noqa: ARG002 - writes that arrive together share a commit anyway
     ) -> None:
         """Mark a delivery as done."""
         await self._settle(seq, "done", newest=event_timestamp)
@@ -213,37 +211,33 @@ class PostgresInbox:
         due_at: float,
         handled: Sequence[str],
         error: str,
-        failures: Sequence[HandlerFailure] = (),  # noqa: ARG002 - its table follows
+        failures: Sequence[HandlerFailure] = (),
     ) -> None:
-        """Mark a delivery as retrying; this process keeps it, and with it its place in the lane."""
-        await self._settle(seq, "retrying", handled=handled, error=error, due_at=due_at)
+        """Mark a delivery as retrying, and put its lane's job off: then any process may handle it."""
+        due_in = max(0.0, due_at - time.time())
+        await self._settle(seq, "retrying", handled=handled, error=error, due_in=due_in, failures=failures)
 
-    async def dead_letter(
-        self,
-        seq: int,
-        error: str,
-        failures: Sequence[HandlerFailure] = (),  # noqa: ARG002 - its table follows
-    ) -> None:
+    async def dead_letter(self, seq: int, error: str, failures: Sequence[HandlerFailure] = ()) -> None:
         """Mark a delivery as dead."""
-        await self._settle(seq, "dead", error=error)
+        await self._settle(seq, "dead", error=error, failures=failures)
 
     async def release(self, seq: int, handled: Sequence[str]) -> None:
-        """Give a claimed delivery back, to any process."""
+        """Release a claimed delivery to any process."""
         await self._settle(seq, "received", handled=handled)
+
+    async def oldest_unannounced(self) -> float | None:
+        """Return since when the delivery waits that no process has taken for longest; see `Inbox`."""
+        [(since,)] = await self._open_database.rows(_OLDEST)
+        return None if since is None else float(since)
 
     async def check(self) -> None:
         """Write something, to see whether that is possible."""
         await self._open_database.rows(_CHECK)
 
-    async def oldest_unannounced(self) -> float | None:
-        """Return when the oldest delivery was received that may run now and no process has taken."""
-        [(received_at,)] = await self._open_database.rows(_OLDEST_UNTAKEN)
-        return None if received_at is None else float(received_at)
-
     async def replay(
         self, delivery_id: str | None = None, *, since: datetime | None = None, only_dead: bool = False
     ) -> int:
-        """Hand deliveries out once more, done and dead ones: to all of their handlers, as if they were new.
+        """Queue finished deliveries once more, for all of their handlers, as if they were new.
 
         Works while receivers run, and also when this inbox is not open.
 
@@ -253,21 +247,24 @@ class PostgresInbox:
             only_dead: Only dead ones.
 
         Returns:
-            How many they are.
+            The number of deliveries.
 
         Raises:
             UsageError: `since` is naive.
         """
         if since is not None and since.utcoffset() is None:
-            raise UsageError("since is an aware datetime")
-        id_ = delivery_id and _text(delivery_id)
+            raise UsageError("since must be an aware datetime")
+        id_ = delivery_id and text(delivery_id)
         selection = (id_, id_, since, since, only_dead, _AT_ONCE)
         total = after = 0
-        async with self._connected() as database:
+        async with self._connected() as (database, writer):
             while found := await database.rows(_REPLAYABLE, after, *selection):
                 seqs = [seq for seq, _, _ in found]
                 lanes = [_lane_now(body, before) for _, before, body in found]
-                [(replayed,)] = await database.rows(_REPLAY, seqs, lanes)
+                async with database.connection() as connection, connection.transaction():
+                    cursor = await connection.execute(_REPLAY, (seqs, lanes))
+                    [(replayed, unqueued)] = await cursor.fetchall()
+                    await writer.defer(connection, unqueued)
                 total += replayed
                 after = seqs[-1]
         return total
@@ -278,13 +275,14 @@ class PostgresInbox:
         Works while receivers run, and also when this inbox is not open.
 
         Returns:
-            How many deliveries that were.
+            The number of deliveries.
         """
+        keep = [None if math.isinf(days) else timedelta(days=days) for days in self._keep_days]
         total = 0
-        async with self._connected() as database:
+        async with self._connected() as (database, _):
             purged = _AT_ONCE
-            while purged == _AT_ONCE:
-                [(purged,)] = await database.rows(_PURGE, *self._keep_days, _AT_ONCE)
+            while purged >= _AT_ONCE:
+                [(purged,)] = await database.rows(_PURGE, *keep, _AT_ONCE)
                 total += purged
         return total
 
@@ -295,67 +293,77 @@ class PostgresInbox:
         *,
         handled: Sequence[str] = (),
         error: str | None = None,
-        due_at: float | None = None,
+        due_in: float | None = None,
         newest: float | None = None,
+        failures: Sequence[HandlerFailure] = (),
     ) -> None:
-        taker = self._open_taker
-        held = taker.held.get(seq)
-        problem = error and _text(error)
-        kept = False
-        if held is not None:
-            [(kept,)] = await self._open_database.rows(
-                _SETTLE, *held, seq, state, list(handled), problem, due_at, newest
+        claimer, writer = self._open_claimer, self._open_writer
+        claim = claimer.claims.get(seq)
+        waiting: Sequence[Waiting] | None = None
+        if claim is not None:
+            outcome = Outcome(
+                seq=seq,
+                lane=claim.lane,
+                holder=claim.holder,
+                state=state,
+                handled=handled,
+                error=error and text(error),
+                due_in=due_in,
+                newest=newest,
+                failures=[structs.replace(one, error=text(one.error)) for one in failures],
+                want_next=state == "retrying" or (state in {"done", "dead"} and len(claim.waiting) == 1),
             )
-        if not kept:
+            waiting = await writer.run(SETTLE, outcome)
+        if waiting is None:
             logger.warning("delivery %d was settled before, or another process has it: not %s", seq, state)
-        if not kept or state in {"done", "dead", "received"}:
-            taker.ended(seq)
+            claimer.lost(seq)
+        elif state == "received":
+            claimer.give_back(seq)
+        elif state == "retrying":
+            claimer.put_off(seq, waiting)
+        elif state != "running":
+            claimer.advance(seq, waiting)
 
     async def _keep_house(self) -> None:
         while True:
-            with suppress(InboxError):  # whoever writes hears of it; the next hour tries again
+            try:
                 await self.purge()
+            except InboxError as error:
+                logger.warning("old deliveries were not purged: %s; the next hour tries again", error)
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncGenerator[Database]:
+    async def _connected(self) -> AsyncGenerator[tuple[Database, GroupWriter]]:
         if self._database is not None:
-            yield self._database
+            yield self._database, self._open_writer
             return
         database = Database(self._dsn, 1)
         try:
-            yield database
+            yield database, GroupWriter(database, Queue(self._dsn).app)
         finally:
             await database.close()
 
     @property
     def _open_database(self) -> Database:
-        if self._database is None:
-            raise InboxUnavailableError("the inbox is not open")
-        return self._database
+        return _opened(self._database)
 
     @property
-    def _open_taker(self) -> Taker:
-        if self._taker is None:
-            raise InboxUnavailableError("the inbox is not open")
-        return self._taker
+    def _open_writer(self) -> GroupWriter:
+        return _opened(self._writer)
+
+    @property
+    def _open_claimer(self) -> Claimer:
+        return _opened(self._claimer)
 
 
-def _text(value: str) -> str:
-    """A text as PostgreSQL takes it: without halves of characters, and without the character 0."""
-    return value.encode(errors="replace").decode().replace("\0", "\\0")
-
-
-def _lock(lane_: str) -> str:
-    """A lane as a lock, which an index has to hold."""
-    if len(lane_) <= _LONGEST_LANE:
-        return _text(lane_)
-    digest = hashlib.sha256(lane_.encode(errors="replace")).hexdigest()
-    return f"{_text(lane_[:_LONGEST_LANE])}… {digest}"
+def _opened(part: T | None) -> T:
+    if part is None:
+        raise InboxUnavailableError("the inbox is not open")
+    return part
 
 
 def _lane_now(body: bytes, before: str) -> str:
     try:
-        return _lock(ordering_key(read(body)))
+        return lane(ordering_key(read(body)))
     except ValueError:
         return before

@@ -6,26 +6,49 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
 from cyclesoft_async._postgres.connection import connect
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import ErrorTypes, translated
 from cyclesoft_async._postgres.job_queue import jobs_part
-from cyclesoft_async._postgres.migrations import Part
+from cyclesoft_async._postgres.migrations import Part, Step
 from cyclesoft_async._postgres.migrations import migrate as migrate_parts
 from cyclesoft_async._postgres.migrations import prepare as prepare_parts
 from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
 ERRORS: Final = ErrorTypes(refused=InboxError, unavailable=InboxUnavailableError)
 
+_FOLDER: Final = Path(__file__).parent
 _TO_0002: Final = b"""
     ALTER TABLE deliveries ADD COLUMN claimed_by bigint, ADD COLUMN cut_off boolean NOT NULL DEFAULT false;
 """
+# An index that was interrupted while it was built is there, but invalid.
+_INDEXES: Final = (
+    b"DROP INDEX IF EXISTS deliveries_waiting",
+    b"CREATE INDEX CONCURRENTLY deliveries_waiting ON deliveries (lane, seq) WHERE finished_at IS NULL",
+    b"DROP INDEX IF EXISTS lanes_changed",
+    b"CREATE INDEX CONCURRENTLY lanes_changed ON lanes (changed_at)",
+)
+
+
+async def _build_indexes(connection: AsyncConnection[TupleRow]) -> None:
+    """Build what version 0003 reads by, while processes of version 0002 write."""
+    for statement in _INDEXES:
+        await connection.execute(statement)
 
 
 def _parts() -> Sequence[Part]:
-    tables = Path(__file__).with_name("tables.sql").read_bytes()
-    functions = Path(__file__).with_name("functions.sql").read_bytes()
-    return (jobs_part(), Part("inbox", "0002", tables + functions, [("0002", _TO_0002 + functions)]))
+    tables, functions, upgrade = (
+        (_FOLDER / name).read_bytes() for name in ("tables.sql", "functions.sql", "upgrade_0003.sql")
+    )
+    steps: list[tuple[str, Step]] = [
+        ("0002", _TO_0002),
+        ("0002-indexes", _build_indexes),
+        ("0003", upgrade + functions),
+    ]
+    return (jobs_part(), Part("inbox", "0003", tables + functions, steps))
 
 
 async def ensure_tables(dsn: Dsn) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final, LiteralString
 
 from psycopg import AsyncConnection
@@ -89,21 +91,22 @@ class Database:
         await self._idle.wait()
         await self.pool.close()
 
-    async def rows(self, query: LiteralString, *parameters: object) -> list[TupleRow]:
-        """What a statement gives; it is on disk then.
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[AsyncConnection[TupleRow]]:
+        """Lend a connection. What fails rolls back the transaction that is open on it.
 
         Raises:
-            ConnectionLostError: Maybe it is.
-            InboxUnavailableError: The database can't be reached or written.
-            InboxError: It refuses.
+            ConnectionLostError: The transaction may be committed or not.
+            InboxUnavailableError: The database cannot be reached or written now.
+            InboxError: It refused a statement.
         """
         self._running += 1
         self._idle.clear()
         try:
             await self.open()
             with translated(ERRORS):
-                async with self.pool.connection() as connection:
-                    return await _run(connection, query, parameters)
+                async with self.pool.connection() as connection, _watched(connection):
+                    yield connection
         except ConnectionLostError:
             await self.pool.check()  # the others are likely to be dead, too
             raise
@@ -112,16 +115,25 @@ class Database:
             if not self._running:
                 self._idle.set()
 
+    async def rows(self, query: LiteralString, *parameters: object) -> list[TupleRow]:
+        """Return the rows of a statement, which is a transaction of its own; it is on disk then.
 
-async def _run(
-    connection: AsyncConnection[TupleRow], query: LiteralString, parameters: tuple[object, ...]
-) -> list[TupleRow]:
-    try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
+        Raises:
+            InboxError: See `connection`.
+        """
+        async with self.connection() as connection:
             cursor = await connection.execute(query, parameters, binary=True)
             return await cursor.fetchall()
+
+
+@asynccontextmanager
+async def _watched(connection: AsyncConnection[TupleRow]) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            yield
     except TimeoutError:
-        raise InboxUnavailableError("PostgreSQL does not answer") from None
+        await connection.close()
+        raise InboxUnavailableError("PostgreSQL did not answer in time") from None
     except ReadOnlySqlTransaction:
         await connection.close()  # another server takes the writes now; a new connection finds it
         raise
