@@ -76,8 +76,6 @@ class ClaimedDelivery(Struct, frozen=True, kw_only=True, gc=False):
     """How the attempt before this one failed."""
     interrupted: int = 0
     """How many attempts in a row, directly before this one, ended with their process."""
-    error: str | None = None
-    """The error of the attempt before this one."""
 
 
 class HandlerFailure(Struct, frozen=True, kw_only=True, gc=False):

@@ -1,8 +1,8 @@
 """Claims lanes with work for this process, by jobs of Procrastinate's queue, and sends heartbeats.
 
-Procrastinate's own worker looks for work when a job is inserted, and otherwise every few seconds. A delivery that
-arrives while its lane's job is about to end would wait for that. So the loop is ours, and looks when a job of this
-process has ended, too. Jobs, locks, workers and notifications are Procrastinate's.
+Procrastinate's own worker looks for work when a job is inserted, and otherwise every few seconds. A delivery
+that arrives while its lane's job is about to end would wait for that. So the loop is ours, and looks when a
+job of this process has ended, too. Jobs, locks, workers and notifications are Procrastinate's.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _HEARTBEATS_IN_A_LEASE: Final = 5
 _HEARTBEAT_SECONDS: Final = 5.0
 _AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Connections of the queue: one to fetch jobs, one to end them, one for heartbeats. A plan that does not follow the
-# indexes from the oldest job on takes longer the more jobs wait. What a crash of the server forgets is done again.
+# Connections of the queue: one to fetch jobs, one to end them, one for heartbeats. A plan that does not follow
+# the indexes from the oldest job on takes longer the more jobs wait. What a crash forgets is done again.
 _CONNECTIONS: Final = 3
 _SETTINGS: Final = {
     "search_path": "cyclesoft",
@@ -88,10 +88,12 @@ class Queue:
         self.app = App(connector=self._connector)
 
     async def open(self) -> None:
+        """Connect in the background."""
         await self.pool.open()
         await self._connector.open_async(self.pool)
 
     async def close(self) -> None:
+        """Disconnect."""
         await self.pool.close()
 
 
@@ -260,8 +262,8 @@ class Claimer:
     async def _find_lost_jobs(self) -> None:
         """Begin jobs that the server has given to this worker without its knowledge.
 
-        The connection broke before the answer came, or before a job's end was recorded. Repeated after a while,
-        as such a commit may have waited for a standby.
+        The connection broke before the answer came, or before a job's end was recorded. Repeated after a
+        while, as such a commit may have waited for a standby.
         """
         for queue in (QUEUE, _OLD_QUEUE):
             jobs = await self._manager.list_jobs_async(
@@ -335,10 +337,8 @@ class Claimer:
                 await self._manager.update_heartbeat(self._worker)
         except (InboxError, Error, ConnectorException) as error:
             if not self._cut_off:
-                logger.warning(
-                    "PostgreSQL cannot be reached (%s); deliveries are answered 503 and handlers wait",
-                    error if isinstance(error, InboxError) else type(error).__name__,
-                )
+                reason = error if isinstance(error, InboxError) else type(error).__name__
+                logger.warning("%s; deliveries are answered 503 and handlers wait until that is over", reason)
             self._cut_off = True
             return False
         if self._cut_off:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, LiteralString, TypeVar
 
 from msgspec import structs
 
@@ -26,7 +26,10 @@ from cyclesoft_async.webhooks.inbox.protocol import (
     State,
     Stored,
 )
+from cyclesoft_async.webhooks.inbox.selection import Selection
+from cyclesoft_async.webhooks.inbox.stats import InboxStats
 
+from .browse import MATCHES, OLDEST_DUE, PURGEABLE, REPLAYABLE, number, parameters, stats
 from .claims import Claimer, Queue, end
 from .operations import CLAIM, SETTLE, STORE, Attempt, Outcome, Waiting, lane, text
 from .pool import Database
@@ -38,30 +41,27 @@ T = TypeVar("T")
 
 _AT_ONCE: Final = 500
 _HOUSEKEEPING_SECONDS: Final = 3600.0
+_LONGEST_DAYS: Final = 100_000.0
 _EVENTS_KEPT: Final = 1_000
+# A lane whose retry is due so soon is not worth the way through the queue.
+_KEPT_SECONDS: Final = 2.0
 
 _CHECK: Final = """
     INSERT INTO health VALUES (true, now()) ON CONFLICT (only_row) DO UPDATE SET checked_at = now()
     RETURNING true
 """
 _PURGE: Final = "SELECT purge_deliveries(%s, %s, %s)"
-_REPLAYABLE: Final = """
-    SELECT seq, lane, body FROM deliveries
-    WHERE seq > %s AND (%s::text IS NULL OR delivery_id = %s)
-    AND (%s::timestamptz IS NULL OR received_at >= %s)
-    AND (state = 'dead' OR (state = 'done' AND NOT %s)) ORDER BY seq LIMIT %s
-"""
+_PURGE_SELECTED: Final[LiteralString] = f"""
+    DELETE FROM deliveries WHERE seq IN (
+        SELECT seq FROM deliveries WHERE seq > %(after)s AND {PURGEABLE} AND {MATCHES}
+        ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ) RETURNING seq
+"""  # noqa: S608 - of constants
+_REPLAYABLE: Final[LiteralString] = f"""
+    SELECT seq, lane, body FROM deliveries WHERE seq > %(after)s AND {REPLAYABLE} AND {MATCHES}
+    ORDER BY seq LIMIT %(limit)s
+"""  # noqa: S608 - of constants
 _REPLAY: Final = "SELECT replayed, unqueued FROM replay_deliveries(%s, %s)"
-# A lane's first delivery, if it may run and no process has claimed it.
-_OLDEST: Final = """
-    SELECT extract(epoch FROM min(greatest(d.received_at, d.due_at)))::float8
-    FROM (SELECT DISTINCT lock FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) j
-    CROSS JOIN LATERAL (
-        SELECT received_at, due_at, claimed_by FROM deliveries w
-        WHERE w.lane = j.lock AND w.finished_at IS NULL ORDER BY w.seq LIMIT 1
-    ) d
-    WHERE d.claimed_by IS NULL AND (d.due_at IS NULL OR d.due_at <= now())
-"""
 
 
 class PostgresInbox:
@@ -109,7 +109,7 @@ class PostgresInbox:
         finally:
             del url  # see Dsn
         self._shown = self._dsn.shown
-        self._keep_days = (keep_done_days, keep_dead_days)
+        self._keep = (_retention(keep_done_days), _retention(keep_dead_days))
         self._pool_size = pool_size
         self._lease = lease_seconds
         self._database: Database | None = None
@@ -117,6 +117,7 @@ class PostgresInbox:
         self._writer: GroupWriter | None = None
         self._claimer: Claimer | None = None
         self._events: dict[int, Event] = {}
+        self._stored = Counter[Stored]()
         self._housekeeping: asyncio.Task[None] | None = None
 
     @property
@@ -136,6 +137,7 @@ class PostgresInbox:
         """
         if self._database is not None:
             raise UsageError(f"{self!r} is open already")
+        self._stored.clear()
         database = self._database = Database(self._dsn, self._pool_size)
         try:
             await database.open()
@@ -171,12 +173,13 @@ class PostgresInbox:
 
     async def put(self, delivery: Delivery) -> Stored:
         """Store a delivery; on return it is committed, and so is its lane's job."""
-        seq, stored, _ = await self._open_writer.run(STORE, delivery)
-        if stored is Stored.NEW and delivery.event is not None:
-            self._events[seq] = delivery.event
+        result = await self._open_writer.run(STORE, delivery)
+        self._stored[result.stored] += 1
+        if result.stored is Stored.NEW and delivery.event is not None:
+            self._events[result.seq] = delivery.event
             if len(self._events) > _EVENTS_KEPT:
                 del self._events[next(iter(self._events))]
-        return stored
+        return result.stored
 
     async def claim(self, seq: int) -> ClaimedDelivery | None:
         """Mark a delivery as running and count the attempt; None when this process does not hold it."""
@@ -213,7 +216,7 @@ class PostgresInbox:
         error: str,
         failures: Sequence[HandlerFailure] = (),
     ) -> None:
-        """Mark a delivery as retrying, and put its lane's job off: then any process may handle it."""
+        """Mark a delivery as retrying, for any process; for this one, if it is due at once."""
         due_in = max(0.0, due_at - time.time())
         await self._settle(seq, "retrying", handled=handled, error=error, due_in=due_in, failures=failures)
 
@@ -227,24 +230,32 @@ class PostgresInbox:
 
     async def oldest_unannounced(self) -> float | None:
         """Return since when the delivery waits that no process has taken for longest; see `Inbox`."""
-        [(since,)] = await self._open_database.rows(_OLDEST)
-        return None if since is None else float(since)
+        [(since,)] = await self._open_database.rows(OLDEST_DUE)
+        return None if since is None else float(since.timestamp())
 
     async def check(self) -> None:
         """Write something, to see whether that is possible."""
         await self._open_database.rows(_CHECK)
 
     async def replay(
-        self, delivery_id: str | None = None, *, since: datetime | None = None, only_dead: bool = False
+        self,
+        delivery_id: str | None = None,
+        *,
+        since: datetime | None = None,
+        only_dead: bool = False,
+        where: Selection | None = None,
+        dry_run: bool = False,
     ) -> int:
         """Queue finished deliveries once more, for all of their handlers, as if they were new.
 
         Works while receivers run, and also when this inbox is not open.
 
         Args:
-            delivery_id: Only those with this id; all by default.
-            since: Only those that arrived at this time or later; must be aware.
+            delivery_id: Only the deliveries with this id. The default is all.
+            since: Only those that were received at this time or later. Must be aware.
             only_dead: Only dead ones.
+            where: Conditions that hold in addition.
+            dry_run: Whether only to count them.
 
         Returns:
             The number of deliveries.
@@ -252,13 +263,19 @@ class PostgresInbox:
         Raises:
             UsageError: `since` is naive.
         """
-        if since is not None and since.utcoffset() is None:
-            raise UsageError("since must be an aware datetime")
-        id_ = delivery_id and text(delivery_id)
-        selection = (id_, id_, since, since, only_dead, _AT_ONCE)
+        selection = where or Selection()
+        if delivery_id is not None:
+            selection = structs.replace(selection, delivery_id=text(delivery_id))
+        if since is not None:
+            selection = structs.replace(selection, since=since)
+        if only_dead:
+            selection = structs.replace(selection, states=("dead",))
+        bound = parameters(selection)
+        if dry_run:
+            return await asyncio.to_thread(number, self._dsn, REPLAYABLE, bound)
         total = after = 0
         async with self._connected() as (database, writer):
-            while found := await database.rows(_REPLAYABLE, after, *selection):
+            while found := await database.rows(_REPLAYABLE, {**bound, "after": after, "limit": _AT_ONCE}):
                 seqs = [seq for seq, _, _ in found]
                 lanes = [_lane_now(body, before) for _, before, body in found]
                 async with database.connection() as connection, connection.transaction():
@@ -269,22 +286,43 @@ class PostgresInbox:
                 after = seqs[-1]
         return total
 
-    async def purge(self) -> int:
+    async def purge(self, where: Selection | None = None, *, dry_run: bool = False) -> int:
         """Delete at once what is older than its retention, which otherwise happens every hour.
 
         Works while receivers run, and also when this inbox is not open.
 
+        Args:
+            where: Conditions that hold in addition.
+            dry_run: Whether only to count them.
+
         Returns:
             The number of deliveries.
         """
-        keep = [None if math.isinf(days) else timedelta(days=days) for days in self._keep_days]
-        total = 0
+        keep_done, keep_dead = self._keep
+        bound = {**parameters(where or Selection()), "keep_done": keep_done, "keep_dead": keep_dead}
+        if dry_run:
+            return await asyncio.to_thread(number, self._dsn, PURGEABLE, bound)
+        total = after = 0
         async with self._connected() as (database, _):
             purged = _AT_ONCE
-            while purged >= _AT_ONCE:
-                [(purged,)] = await database.rows(_PURGE, *keep, _AT_ONCE)
+            while where is None and purged >= _AT_ONCE:
+                [(purged,)] = await database.rows(_PURGE, (keep_done, keep_dead, _AT_ONCE))
                 total += purged
+            while where is not None and (
+                found := await database.rows(_PURGE_SELECTED, {**bound, "after": after, "limit": _AT_ONCE})
+            ):
+                total += len(found)
+                after = max(seq for (seq,) in found)
         return total
+
+    async def stats(self) -> InboxStats:
+        """Return figures about the deliveries. Those since the start are of this process."""
+        return structs.replace(
+            await asyncio.to_thread(stats, self._dsn),
+            stored=self._stored[Stored.NEW],
+            duplicates=self._stored[Stored.DUPLICATE],
+            quarantined=self._stored[Stored.QUARANTINED],
+        )
 
     async def _settle(
         self,
@@ -300,6 +338,7 @@ class PostgresInbox:
         claimer, writer = self._open_claimer, self._open_writer
         claim = claimer.claims.get(seq)
         waiting: Sequence[Waiting] | None = None
+        is_kept = state == "running" or (due_in is not None and due_in <= _KEPT_SECONDS)
         if claim is not None:
             outcome = Outcome(
                 seq=seq,
@@ -311,7 +350,7 @@ class PostgresInbox:
                 due_in=due_in,
                 newest=newest,
                 failures=[structs.replace(one, error=text(one.error)) for one in failures],
-                want_next=state == "retrying" or (state in {"done", "dead"} and len(claim.waiting) == 1),
+                want_next=not is_kept and (state == "retrying" or len(claim.waiting) == 1),
             )
             waiting = await writer.run(SETTLE, outcome)
         if waiting is None:
@@ -319,9 +358,9 @@ class PostgresInbox:
             claimer.lost(seq)
         elif state == "received":
             claimer.give_back(seq)
-        elif state == "retrying":
+        elif state == "retrying" and not is_kept:
             claimer.put_off(seq, waiting)
-        elif state != "running":
+        elif not is_kept:
             claimer.advance(seq, waiting)
 
     async def _keep_house(self) -> None:
@@ -360,6 +399,11 @@ def _opened(part: T | None) -> T:
     if part is None:
         raise InboxUnavailableError("the inbox is not open")
     return part
+
+
+def _retention(days: float) -> timedelta | None:
+    """Return how long to keep deliveries; None for ever, as PostgreSQL's calendar ends."""
+    return timedelta(days=days) if days < _LONGEST_DAYS else None
 
 
 def _lane_now(body: bytes, before: str) -> str:

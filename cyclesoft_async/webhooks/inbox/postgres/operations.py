@@ -128,9 +128,13 @@ def _begun(jobs: Sequence[FetchedJob], rows: Sequence[TupleRow]) -> Sequence[Beg
     return [BegunJob(holders.get(one.job), found.get(one.job, ())) for one in jobs]
 
 
+def _begin_parameters(jobs: Sequence[FetchedJob]) -> Sequence[object]:
+    return (jobs[0].worker, [one.job for one in jobs], [one.lane for one in jobs])
+
+
 BEGIN: Final = Operation[FetchedJob, BegunJob](
     statement="SELECT job, holder, seq, due_at FROM begin_jobs(%s, %s, %s)",
-    parameters=lambda jobs: (jobs[0].worker, [one.job for one in jobs], [one.lane for one in jobs]),
+    parameters=_begin_parameters,
     results=_begun,
     is_durable=False,
 )
@@ -160,13 +164,17 @@ def _claimed(attempts: Sequence[Attempt], rows: Sequence[TupleRow]) -> Sequence[
     return [claimed.get(one.seq) for one in attempts]
 
 
+def _claim_parameters(attempts: Sequence[Attempt]) -> Sequence[object]:
+    return ([one.seq for one in attempts], [one.holder for one in attempts])
+
+
 CLAIM: Final = Operation[Attempt, ClaimedDelivery | None](
     statement="""
         SELECT seq, account_id, lane, body, attempts, is_known, handled, received_at, newest,
             first_attempt_at, interrupted, error
         FROM claim_deliveries(%s, %s)
     """,
-    parameters=lambda attempts: ([one.seq for one in attempts], [one.holder for one in attempts]),
+    parameters=_claim_parameters,
     results=_claimed,
     is_durable=False,
 )
@@ -181,9 +189,13 @@ def _settled(outcomes: Sequence[Outcome], rows: Sequence[TupleRow]) -> Sequence[
     return [found.get(one.seq) for one in outcomes]
 
 
+def _settle_parameters(outcomes: Sequence[Outcome]) -> Sequence[object]:
+    return (msgspec.json.encode(outcomes).decode(),)
+
+
 SETTLE: Final = Operation[Outcome, Sequence[Waiting] | None](
     statement="SELECT settled, seq, due_at FROM settle_deliveries(%s::jsonb)",
-    parameters=lambda outcomes: (msgspec.json.encode(outcomes).decode(),),
+    parameters=_settle_parameters,
     results=_settled,
     is_durable=True,
 )

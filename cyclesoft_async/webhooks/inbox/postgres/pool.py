@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, LiteralString
 
@@ -115,7 +115,9 @@ class Database:
             if not self._running:
                 self._idle.set()
 
-    async def rows(self, query: LiteralString, *parameters: object) -> list[TupleRow]:
+    async def rows(
+        self, query: LiteralString, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[TupleRow]:
         """Return the rows of a statement, which is a transaction of its own; it is on disk then.
 
         Raises:
