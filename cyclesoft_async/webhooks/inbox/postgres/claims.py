@@ -42,8 +42,8 @@ _HEARTBEATS_IN_A_LEASE: Final = 5
 _HEARTBEAT_SECONDS: Final = 5.0
 _AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Connections of the queue: one to fetch jobs, one to end them, one for heartbeats. A plan that does not follow
-# the indexes from the oldest job on takes longer the more jobs wait. What a crash forgets is done again.
+# Connections of the queue: one to fetch jobs, one to end them, one for heartbeats. A plan that does not go
+# by index from the oldest job on takes longer the more jobs wait. What a crash forgets is done again.
 _CONNECTIONS: Final = 3
 _SETTINGS: Final = {
     "search_path": "cyclesoft",
