@@ -41,7 +41,7 @@ def give_without_its_knowledge(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = cyclesoft")
         connection.execute(
-            "SELECT store('{1}', '{lost}', '{a}', '{1/a/9}', '{1}', ARRAY['x'::bytea], '{received}', '{NULL}')"
+            "SELECT store('{1}', '{x}', '{a}', '{1/a/9}', '{1}', ARRAY['x'::bytea], '{received}', '{NULL}')"
         )
         connection.execute("""
             INSERT INTO procrastinate_jobs (queue_name, task_name, lock, status, worker_id)
