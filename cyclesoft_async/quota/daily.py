@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf
-
-from msgspec import Struct
 
 from .headers import QuotaReport
 from .window import WINDOW, Token
@@ -17,7 +16,8 @@ _LONGEST_DAY = 26 * 3_600.0
 _PROBE_REFUSAL_EVERY = 3_600.0
 
 
-class DailyQuota(Struct, eq=False):
+@dataclass(eq=False, slots=True)
+class DailyQuota:
     """A limit of requests a day, other integrations' included.
 
     The server says when the day ends. Until it has, the count restarts after a day, and

@@ -22,9 +22,6 @@ class _FixedState(QuotaState):
         token = self._minute.take(now)
         return None if token is None else (token,)
 
-    def has_room(self, now: float) -> bool:
-        return self._minute.room(now) > 0
-
     def has_bulk_room(self, now: float) -> bool:  # noqa: ARG002 - has no day
         return True
 
@@ -40,11 +37,13 @@ class _FixedState(QuotaState):
         *,
         surely: bool = False,
     ) -> Opening:
-        at = self._minute.opens_at(now, nth, surely=surely)
-        return Opening(at, MINUTELY, self._minute.basis(now))
+        return Opening(self._minute.opens_at(now, nth, surely=surely), MINUTELY)
 
     def waits_for_answer(self, scope: str, now: float, nth: int) -> bool:  # noqa: ARG002 - has one limit
         return self._minute.waits_for_answer(now, nth)
+
+    def basis(self, scope: str, now: float) -> str:  # noqa: ARG002 - has one limit
+        return self._minute.basis(now)
 
     def bulk_obstacle(self) -> None:
         return None

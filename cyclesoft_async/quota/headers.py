@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 
 from msgspec import Struct
 from multidict import istr
@@ -25,7 +24,7 @@ _DAILY_REMAINING = istr("X-RateLimit-Daily-Remaining")
 _DAILY_RESET = istr("X-RateLimit-Daily-Reset")
 
 
-class QuotaReport(Struct, frozen=True):
+class QuotaReport(Struct, frozen=True, gc=False):
     """What one answer reports; None where a header is missing or makes no sense.
 
     Vendor page: "API limits" (Introduction).
@@ -107,10 +106,8 @@ def _unix_seconds(date: str) -> float | None:
         return None
 
 
-# Limits and what is left of a minute are the same few hundred numbers again and again.
-@lru_cache(maxsize=512)
 def _number(value: str | None) -> int | None:
     # int() alone would take signs, underscores, and as many digits as a header can hold.
-    if value and value.isdecimal() and value.isascii() and len(value) <= _MOST_DIGITS:
+    if value and len(value) <= _MOST_DIGITS and value.isascii() and value.isdecimal():
         return int(value)
     return None

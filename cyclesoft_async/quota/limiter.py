@@ -15,7 +15,7 @@ from cyclesoft_async.snapshots import QuotaSnapshot, WindowQuota
 from .headers import ReportReader
 from .permit import Permit
 from .queue import PermitQueue, Waiter
-from .state import AccountState, EndpointLimit, Lane, Opening, QuotaState, Tokens
+from .state import DAILY, AccountState, EndpointLimit, Lane, Opening, QuotaState, Tokens
 from .window import WINDOW
 
 __all__ = ["Limiter", "RateLimiter"]
@@ -171,14 +171,14 @@ class RateLimiter(Generic[S]):
         """Remove the waiter whose turn it is and take its tokens; None if no waiter may go."""
         queue, state = self._queue, self._state
         while (waiter := queue.next(state, now)) is not None:
-            queue.leave(waiter)
-            if waiter.future.done():
+            if waiter.future.done():  # cancelled, but its task has yet to notice
+                queue.leave(waiter)
                 continue
             tokens = state.take(waiter.endpoint, now)
-            if tokens is not None:
-                return waiter, tokens
-            queue.rejoin(waiter)
-            break
+            if tokens is None:
+                break
+            queue.take_turn(waiter)
+            return waiter, tokens
         return None
 
     def _schedule_wake_up(self, now: float) -> None:
@@ -241,14 +241,17 @@ class RateLimiter(Generic[S]):
             waiter.future.result().unsent()
 
     def _earliest(self, waiter: Waiter, now: float, nth: int = 1, *, surely: bool = False) -> Opening:
+        opening = self._state.earliest(waiter.lane, waiter.endpoint, now, nth, surely=surely)
+        if opening.scope != DAILY:
+            return opening
         self._resync(now)
         return self._state.earliest(waiter.lane, waiter.endpoint, now, nth, surely=surely)
 
     def _exhausted(self, waiter: Waiter, now: float, nth: int) -> QuotaExhausted:
-        at, scope, basis = self._earliest(waiter, now, nth)
+        at, scope = self._earliest(waiter, now, nth)
         if at <= now + _SOON or self._state.waits_for_answer(scope, now, nth):
-            at, scope, basis = max(at, now + _MOMENT), "concurrency", ""
-        return QuotaExhausted(self._moment(at, now), scope, basis)
+            return QuotaExhausted(self._moment(max(at, now + _MOMENT), now), "concurrency")
+        return QuotaExhausted(self._moment(at, now), scope, self._state.basis(scope, now))
 
     def _moment(self, at: float, now: float) -> datetime:
         return datetime.fromtimestamp(self._wall() + at - now, UTC)

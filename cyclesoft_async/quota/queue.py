@@ -74,21 +74,25 @@ class PermitQueue:
         return [waiter for lines in self._lines.values() for line in lines.values() for waiter in line]
 
     def next(self, state: QuotaState, now: float) -> Waiter | None:
-        """Return the waiter whose turn it is; None if none may go.
+        """Return the waiter whose turn it is if the account has room; None if all wait for something else.
 
         While both lanes wait, every eighth turn is a bulk one.
         """
-        if not state.has_room(now):
-            return None
         interactive = self._first("interactive", state, now)
-        bulk = self._first("bulk", state, now) if self._lines["bulk"] else None
+        if not self._lines["bulk"]:
+            return interactive
+        bulk = self._first("bulk", state, now)
         if bulk is None or not state.has_bulk_room(now):
             return interactive
-        if interactive is None or self._passed_over >= _BULK_EVERY - 1:
+        return bulk if interactive is None or self._passed_over >= _BULK_EVERY - 1 else interactive
+
+    def take_turn(self, waiter: Waiter) -> None:
+        """Remove the waiter whose turn it was."""
+        self.leave(waiter)
+        if waiter.lane == "bulk":
             self._passed_over = 0
-            return bulk
-        self._passed_over += 1
-        return interactive
+        elif any(self._lines["bulk"].values()):
+            self._passed_over += 1
 
     def _first(self, lane: Lane, state: QuotaState, now: float) -> Waiter | None:
         first: Waiter | None = None

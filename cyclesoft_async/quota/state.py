@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from math import inf
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
-from msgspec import Struct, field
 
 from .daily import DailyQuota
 from .headers import QuotaReport
@@ -33,7 +33,7 @@ Lane = Literal["interactive", "bulk"]
 Tokens = tuple[Token, ...]
 """What one request takes: a token of the account's minute, and one of the endpoint's own limit if any."""
 
-MINUTELY = "minutely"
+MINUTELY, DAILY = "minutely", "daily"
 _MINUTELY_LIMIT = 360
 _DAILY_LIMIT = 15_000
 
@@ -46,11 +46,10 @@ class EndpointLimit(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """When a request may be sent at the earliest, the limit it waits for, and what that verdict rests on."""
+    """When a request may be sent at the earliest, and the limit that it waits for."""
 
     at: float
     scope: str
-    basis: str
 
 
 class QuotaState(Protocol):
@@ -58,10 +57,6 @@ class QuotaState(Protocol):
 
     def take(self, endpoint: EndpointLimit | None, now: float) -> Tokens | None:
         """Take the tokens for one interactive request, all or none."""
-        ...
-
-    def has_room(self, now: float) -> bool:
-        """Return whether the account has room for one more interactive request."""
         ...
 
     def has_bulk_room(self, now: float) -> bool:
@@ -80,6 +75,10 @@ class QuotaState(Protocol):
 
     def waits_for_answer(self, scope: str, now: float, nth: int) -> bool:
         """Return whether only the answer to a probe keeps the nth such request from being sent."""
+        ...
+
+    def basis(self, scope: str, now: float) -> str:
+        """Return what the verdict rests on that this limit has no room."""
         ...
 
     def bulk_obstacle(self) -> str | None:
@@ -107,7 +106,8 @@ def _new_minute() -> RateWindow:
     return RateWindow(MINUTELY, _MINUTELY_LIMIT, probing_since=0)
 
 
-class AccountState(Struct, eq=False):
+@dataclass(eq=False, slots=True)
+class AccountState:
     """What may be sent when, as far as known.
 
     Vendor page: "API limits" (Introduction).
@@ -115,7 +115,7 @@ class AccountState(Struct, eq=False):
 
     minute: RateWindow = field(default_factory=_new_minute)
     day: DailyQuota = field(default_factory=lambda: DailyQuota(_DAILY_LIMIT))
-    endpoints: dict[str, RateWindow] = {}
+    endpoints: dict[str, RateWindow] = field(default_factory=dict)
     rumoured_limit: int | None = None
     """What the last answer named as the account's limit, if that was too little to be believed at once."""
     bulk_reserve: int | None = None
@@ -157,10 +157,6 @@ class AccountState(Struct, eq=False):
         """Return all windows."""
         return [self.minute, *self.endpoints.values()]
 
-    def has_room(self, now: float) -> bool:
-        """Return whether the account has room for one more interactive request."""
-        return self.minute.room(now) > 0 and self.day.room(now) > 0
-
     def has_bulk_room(self, now: float) -> bool:
         """Return whether the day has more left than bulk work must leave unused."""
         return self.day.room(now, self._reserve("bulk")) > 0
@@ -181,12 +177,16 @@ class AccountState(Struct, eq=False):
                 at, window = own_at, own
         daily = self.day.opens_at(now, self._reserve(lane), nth)
         if daily > at:
-            return Opening(daily, "daily", self.day.basis())
-        return Opening(at, window.name, window.basis(now))
+            return Opening(daily, DAILY)
+        return Opening(at, window.name)
 
     def waits_for_answer(self, scope: str, now: float, nth: int) -> bool:
         """Return whether only the answer to a probe keeps the nth such request from being sent."""
         return any(window.name == scope and window.waits_for_answer(now, nth) for window in self.windows())
+
+    def basis(self, scope: str, now: float) -> str:
+        """Return what the verdict rests on that this limit has no room."""
+        return self.day.basis() if scope == DAILY else self.window(scope).basis(now)
 
     def bulk_obstacle(self) -> str | None:
         """Return why bulk work can never be sent, or None if it can."""
@@ -217,14 +217,16 @@ class AccountState(Struct, eq=False):
 
     def answered(self, tokens: Tokens, report: QuotaReport, now: float, wall: float) -> None:
         """Learn from an answer."""
-        minute, token, limit = self.minute, tokens[0], report.minutely_limit
-        is_usual = limit == minute.limit and minute.confirmed and len(tokens) == 1
-        if limit is None or not is_usual or report.is_refusal:
+        minute, limit = self.minute, report.minutely_limit
+        names_news = limit is not None and (limit != minute.limit or not minute.confirmed)
+        if names_news or report.is_refusal or len(tokens) > 1:
             self._learn_news(tokens, report, now, wall)
             return
-        self.rumoured_limit = None
+        [token] = tokens
+        if limit is not None:
+            self.rumoured_limit = None
         if report.minutely_remaining is not None:
-            minute.observe(token, limit - report.minutely_remaining, now)
+            minute.observe(token, minute.limit - report.minutely_remaining, now)
         self.day.learn(report, token, minute.sent, now, wall)
         minute.answered(token, now)
 

@@ -19,9 +19,10 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
+from dataclasses import dataclass, field
 from math import inf
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 __all__ = ["WINDOW", "RateWindow", "Token"]
 
@@ -32,7 +33,7 @@ _LONGEST_PAUSE = 600.0
 """Seconds until a probe finds out whether a Retry-After of a day was meant."""
 
 
-class Token(Struct, eq=False, array_like=True):
+class Token(Struct, eq=False, array_like=True, gc=False):
     """One unit of a limit, taken for one request, with what was known when the request was sent."""
 
     name: str
@@ -49,7 +50,8 @@ class Token(Struct, eq=False, array_like=True):
     """When the request counts as lost if its process has crashed."""
 
 
-class RateWindow(Struct, eq=False):
+@dataclass(eq=False, slots=True)  # Python stores attributes of a Struct more slowly
+class RateWindow:
     """A limit of requests in a moving window.
 
     A probing window grants one request at a time, or one every twelfth of the window while answers are slow.
@@ -63,7 +65,7 @@ class RateWindow(Struct, eq=False):
     seconds: float = WINDOW
     sent: int = 0
     last_sent: float = -inf
-    in_flight: dict[int, Token] = {}
+    in_flight: dict[int, Token] = field(default_factory=dict)
     returns: deque[float] = field(default_factory=deque)
     """When the tokens of answered requests return, earliest first."""
     counted: deque[float] = field(default_factory=deque)

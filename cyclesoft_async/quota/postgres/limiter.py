@@ -254,7 +254,7 @@ class SharedLimiter(Limiter):
     def _earliest(self, waiter: Waiter, now: float, nth: int = 1, *, surely: bool = False) -> Opening:
         # What other processes return is not known at once, so only a fresh state is sure.
         if surely and (self._holder.has_outcomes or now - self._clock_ahead > self._turn_at + _FRESH):
-            return Opening(now, MINUTELY, "")
+            return Opening(now, MINUTELY)
         return super()._earliest(waiter, now, nth, surely=surely)
 
     def _time_out(self, waiter: Waiter) -> None:
