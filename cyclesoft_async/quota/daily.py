@@ -84,13 +84,13 @@ class DailyQuota:
         remaining, limit = report.daily_remaining, report.daily_limit
         # The server may not have counted the requests that were in flight then or sent since.
         uncounted = token.concurrent - 1 + sent - token.ordinal
-        is_known = limit == self.limit and report.daily_reset == self.reset and self.confirmed
-        if (
-            is_known
-            and remaining is not None
-            and 0 <= self.used - self.limit + remaining <= uncounted < remaining
-        ):
-            return  # nothing new
+        is_usual = limit == self.limit and report.daily_reset == self.reset and self.confirmed
+        if is_usual and remaining is not None and remaining > uncounted and token.sent_at >= self.began_at:
+            used = self.limit - remaining
+            if not used <= self.used <= used + uncounted:
+                self.used = max(used, min(self.used, used + uncounted))
+            self.rumoured_limit = None
+            return
         if not self._is_today(report, token.sent_at, now, wall):
             return
         is_lower = is_rumour = False

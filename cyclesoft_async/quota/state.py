@@ -217,12 +217,11 @@ class AccountState:
 
     def answered(self, tokens: Tokens, report: QuotaReport, now: float, wall: float) -> None:
         """Learn from an answer."""
-        minute, limit = self.minute, report.minutely_limit
+        minute, token, limit = self.minute, tokens[0], report.minutely_limit
         names_news = limit is not None and (limit != minute.limit or not minute.confirmed)
         if names_news or report.is_refusal or len(tokens) > 1:
             self._learn_news(tokens, report, now, wall)
             return
-        [token] = tokens
         if limit is not None:
             self.rumoured_limit = None
         if report.minutely_remaining is not None:

@@ -38,8 +38,8 @@ PATIENCE = 30.0
 # Between the grant and the sending; a process that is stopped just there for longer may overdraw.
 _LEEWAY = 30.0
 _LONGEST_LEASE = 86_400.0
-# Another process may return tokens at any moment, so sleep no longer than this while calls wait.
-_NAP = 1.0
+# Another process may return tokens at any moment: sleep for a 60th of the wait, within these bounds.
+_NAP, _LONGEST_NAP = 1.0, 60.0
 _SHORT_NAP = 0.005
 _PROBE_NAP = 0.05
 _FIRST_PAUSE = 0.05
@@ -204,7 +204,7 @@ class SharedLimiter(Limiter):
             return
         now = self._now()
         seconds = max(self._next_opening(now) - now, _SHORT_NAP)
-        seconds = min(seconds, max(_NAP, seconds / 60))
+        seconds = min(seconds, max(_NAP, seconds / 60), _LONGEST_NAP)
         if any(window.waits_for_answer(now) for window in self._state.windows()):
             seconds = min(seconds, _PROBE_NAP)
         self._news.clear()

@@ -247,6 +247,31 @@ async def test_on_postgres_a_429_pauses_all_processes(postgres: str) -> None:
         assert one.snapshot().refused == 1
 
 
+@pytest.mark.parametrize("retry_after", ["0", "-5", "Fri, 27 Nov 2020 20:00:00 GMT"])
+async def test_on_postgres_retry_after_never_shortens_the_backoff(postgres: str, retry_after: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        await first(one, headers(50, 49))
+        for backoff in (1, 2):
+            [permit] = await go(one, 1)
+            refused_at = asyncio.get_running_loop().time()
+            permit.answered(429, headers(50, 40, retry_after=retry_after))
+            with anyio.fail_after(SOON):
+                (await two.acquire()).unsent()
+            assert asyncio.get_running_loop().time() - refused_at >= backoff
+
+
+async def test_on_postgres_a_200_that_shows_room_opens_a_used_up_day_for_all_processes(postgres: str) -> None:
+    async with limiters(postgres, 2) as [one, two]:
+        reset = int(time.time() - EPOCH) + 3_600
+        await first(one, headers(50, 49, daily_limit=100, daily_remaining=1, reset=reset))
+        [permit] = await go(one, 1)
+        with pytest.raises(QuotaExhausted, match="daily"):
+            await two.acquire(max_wait=0)
+        permit.answered(200, headers(50, 48, daily_limit=100, daily_remaining=60, reset=reset - 3_605))
+        for limiter in (one, two):
+            assert len(await go(limiter, 10)) == 10
+
+
 async def test_on_postgres_a_used_up_day_stops_all_processes(postgres: str) -> None:
     async with limiters(postgres, 2) as [one, two]:
         reset = int(time.time() - EPOCH) + 3_600
