@@ -23,6 +23,9 @@ from .base import Reply, VendorApiError, VendorSandbox, json_response
 _VAT: Final = Decimal("1.21")
 _CENT: Final = Decimal("0.01")
 _EURO: Final = 1
+_NAMESPACES: Final = (
+    'xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+)
 
 
 class ShopCtrlSandbox(VendorSandbox):
@@ -111,5 +114,18 @@ class ShopCtrlSandbox(VendorSandbox):
 
 
 def _xml(invoice: dict[str, object] | None) -> bytes:
-    fields = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in (invoice or {}).items())
-    return f"<InvoiceBase>{fields}</InvoiceBase>".encode()
+    """Return the invoice as .NET's XmlSerializer writes it, and as the vendor's page shows it."""
+    if invoice is None:
+        return f'<InvoiceBase {_NAMESPACES} xsi:nil="true" />'.encode()
+    fields = "".join(f"<{name}>{_xml_text(value)}</{name}>" for name, value in invoice.items())
+    return f"<InvoiceBase {_NAMESPACES}>{fields}</InvoiceBase>".encode()
+
+
+def _xml_text(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case float():
+            return str(int(value)) if value.is_integer() else str(value)
+        case _:
+            return escape(str(value))

@@ -222,12 +222,20 @@ async def test_the_fleetio_sandbox_refuses_what_the_page_refuses(
     assert set(answer.get("errors", ())) == (fields or set())
 
 
-async def test_who_accepts_no_json_gets_xml_of_shopctrl() -> None:
+async def test_shopctrl_responds_in_xml_to_a_client_that_accepts_no_json() -> None:
     headers = {"Authorization": "Basic dXNlcjpwYXNz"}
-    async with ShopCtrlSandbox({3: Decimal(1)}) as sandbox, aiohttp.ClientSession(headers=headers) as http:
+    namespaces = (
+        'xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    )
+    async with ShopCtrlSandbox({3: Decimal(5)}) as sandbox, aiohttp.ClientSession(headers=headers) as http:
         async with http.post(f"{sandbox.url}/v1/Orders/3/Invoices") as response:
             assert response.content_type == "application/xml"
-            assert b"<OrderId>3</OrderId>" in await response.read()
+            xml = await response.text()
+        assert xml.startswith(f"<InvoiceBase {namespaces}><Id>1</Id><InvoiceCode>F1</InvoiceCode><OrderId>3<")
+        assert "<InvoiceTotalIncVat>5</InvoiceTotalIncVat><InvoiceTotalExVat>4.13<" in xml
+        assert "<Deleted>false</Deleted>" in xml
+        async with http.post(f"{sandbox.url}/v1/Orders/3/Invoices") as response:
+            assert await response.text() == f'<InvoiceBase {namespaces} xsi:nil="true" />'
         async with http.get(f"{sandbox.url}/elsewhere") as response:
             assert (response.status, await response.json()) == (404, {"Message": "HTTP 404"})
 
