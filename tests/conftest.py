@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""Fixtures of all tests."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ __all__ = ["anyio_backend", "postgres", "postgres_server", "url"]
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Everything runs on asyncio: aiohttp knows no other loop."""
+    """The event loop of all tests: aiohttp supports asyncio only."""
     return "asyncio"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Of a store's database, which is not there yet or empty: each kind in its turn."""
+    """URL of a database for a store, missing or empty: SQLite, then PostgreSQL."""
     if request.param == "sqlite":
         return f"{SQLITE}{tmp_path / 'orders.db'}"
     found: str = request.getfixturevalue("postgres")

@@ -60,7 +60,7 @@ def _share(database: str, windows: int, speed: float) -> float:
     return (windows - 1) * 60 / (speed * (times[-1] - times[0]))
 
 
-async def test_what_a_killed_process_held_is_not_granted_again_on_postgres(postgres: str) -> None:
+async def test_tokens_of_a_killed_process_are_not_granted_again_on_postgres(postgres: str) -> None:
     with _program("hold", postgres, 7) as program:
         assert _hear(program) == "ready"
         program.kill()

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: nothing is lost, and hardly anything is asked for twice."""
+"""`kill -9` at any moment: no order is lost, and few pages are fetched twice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROUNDS = [(3, 3_000), pytest.param(50, 20_000, marks=pytest.mark.soak)]
 
 
 async def one_life(sandbox: Sandbox, database: str, seconds: float) -> bool:
-    """A sync that is killed so many seconds after it began; whether it was killed."""
+    """Run a sync, kill it some seconds after its start, and return whether it was killed."""
     script = str(SUPPORT / "kill_sync.py")
     process = await asyncio.create_subprocess_exec(
         sys.executable, script, sandbox.url, database, stdout=asyncio.subprocess.PIPE
@@ -38,12 +38,12 @@ async def one_life(sandbox: Sandbox, database: str, seconds: float) -> bool:
 
 
 async def survive(sandbox: Sandbox, database: str, kills: int) -> tuple[StoredRun, int]:
-    """A run that is killed so often, unless it finishes before; how often it really was."""
+    """Kill a run up to a number of times until it finishes, and return the number of kills."""
     dice = random.Random()  # noqa: S311
     killed = 0
     while True:
         killed += await one_life(sandbox, database, dice.uniform(0.0, 0.4) if killed < kills else 600)
-        # Asked of the store: it may have finished, and been killed before it could say so.
+        # Read from the store: it may have finished, and been killed before it reported that.
         async with Store(database).open() as writer:
             run = await writer.last_run(**YEAR)
         if run is not None and run.finished_at is not None:

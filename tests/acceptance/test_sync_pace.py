@@ -1,4 +1,4 @@
-"""How fast a sync is under the account's quota, how it waits for the next day, and what memory it takes."""
+"""Pace of a sync: its duration under the quota, its wait for the next day, its memory."""
 
 import os
 import subprocess
@@ -27,10 +27,10 @@ def in_fast_time(factor: int, module: str, *arguments: str) -> subprocess.Comple
 
 @pytest.mark.parametrize(
     ("factor", "orders", "slack"),
-    # In fast time the work itself takes as many times longer; the soak has time to be exact.
+    # With a faster clock the work itself takes longer; the soak measures in real time.
     [(20, 3_000, 1.1), pytest.param(3, 4_300, 1.02, marks=pytest.mark.soak)],
 )
-def test_it_takes_no_longer_than_the_quota_makes_it(
+def test_a_sync_takes_little_longer_than_the_quota_demands(
     tmp_path: Path, factor: int, orders: int, slack: float
 ) -> None:
     done = in_fast_time(factor, "tests.support.paced_sync", f"sqlite:///{tmp_path}/orders.db", str(orders))
@@ -44,7 +44,7 @@ def test_it_takes_no_longer_than_the_quota_makes_it(
     assert minutes * 60 <= pace.seconds <= minutes * 60 * slack
 
 
-def test_the_command_can_wait_for_the_next_day(tmp_path: Path) -> None:
+def test_the_command_waits_for_the_next_day(tmp_path: Path) -> None:
     done = in_fast_time(150, "tests.support.waiting_sync", "--to", f"sqlite:///{tmp_path}/orders.db")
     assert done.returncode == 0
     assert "the daily quota is used up; " in done.stderr
@@ -56,13 +56,13 @@ def test_the_command_can_wait_for_the_next_day(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("few", "many"), [(1_000, 10_000), pytest.param(10_000, 200_000, marks=pytest.mark.soak)]
 )
-async def test_memory_stays_flat_however_many_orders_there_are(tmp_path: Path, few: int, many: int) -> None:
+async def test_memory_does_not_grow_with_the_number_of_orders(tmp_path: Path, few: int, many: int) -> None:
     small, large = [await peak(tmp_path, orders) for orders in (few, many)]
     assert large - small < 15_000
 
 
 async def peak(folder: Path, orders: int) -> int:
-    """The most memory that a process that syncs so many orders takes, in kilobytes."""
+    """Return the peak memory of a process that syncs a number of orders, in kilobytes."""
     script = SUPPORT / "kill_sync.py"
     async with limitless(orders) as sandbox:
         command = [sys.executable, str(script), sandbox.url, f"sqlite:///{folder}/{orders}.db"]

@@ -1,4 +1,4 @@
-"""Several processes read one range into PostgreSQL."""
+"""Several workers sync one range into PostgreSQL."""
 
 import os
 import signal
@@ -75,7 +75,7 @@ async def test_two_workers_and_one_process_give_the_same_tables_in_postgres(post
 
 
 @pytest.mark.parametrize("orders", [4_000, pytest.param(50_000, marks=pytest.mark.soak)])
-async def test_what_killed_workers_leave_behind_others_finish_in_postgres(
+async def test_workers_finish_the_windows_of_killed_workers_in_postgres(
     postgres_server: Server, orders: int
 ) -> None:
     alone, shared = postgres_server.database(), postgres_server.database()
@@ -121,7 +121,7 @@ async def test_a_stopped_worker_gives_its_windows_back_at_once_in_postgres(postg
     assert run.orders == 3_000
 
 
-async def test_the_day_s_quota_puts_windows_off_until_the_reset_in_postgres(postgres: str) -> None:
+async def test_a_used_up_day_postpones_windows_until_the_reset_in_postgres(postgres: str) -> None:
     async with Sandbox(orders=3_000, daily_limit=10) as sandbox, session(sandbox) as cs:
         with suppress(TimeoutError), anyio.fail_after(3):
             async with working(cs, postgres):
@@ -134,7 +134,7 @@ async def test_the_day_s_quota_puts_windows_off_until_the_reset_in_postgres(post
     assert planned == [(True,)]
 
 
-async def test_what_fails_for_good_is_told_and_tried_again_when_asked_in_postgres(postgres: str) -> None:
+async def test_a_permanent_failure_is_reported_and_retried_on_request_in_postgres(postgres: str) -> None:
     async with Sandbox(orders=300) as sandbox:
         async with session(sandbox, "wrong") as cs, working(cs, postgres):
             with pytest.raises(errors.CycleSoftError, match="failed; the workers' logs say why"):
@@ -144,8 +144,8 @@ async def test_what_fails_for_good_is_told_and_tried_again_when_asked_in_postgre
     assert (run.orders, len(run.windows)) == (300, 3)
 
 
-async def test_workers_outlive_a_restart_of_postgres(postgres: str, postgres_server: Server) -> None:
-    # In a process of its own: Procrastinate leaves to the event loop what it can't write down meanwhile.
+async def test_workers_survive_a_restart_of_postgres(postgres: str, postgres_server: Server) -> None:
+    # In its own process: Procrastinate leaves unsaved outcomes to the event loop meanwhile.
     async with Sandbox(orders=4_000, minutely_limit=10_000, latency=0.02) as sandbox:
         with process(postgres, sandbox):
             async with anyio.create_task_group() as tasks:
@@ -163,7 +163,7 @@ async def ask_until_answered(url: str) -> None:
             return
 
 
-async def test_workers_leave_what_is_left_of_a_run_that_was_begun_over_in_postgres(postgres: str) -> None:
+async def test_workers_abandon_a_run_that_was_started_over_in_postgres(postgres: str) -> None:
     seen: list[int] = []
     runs: list[StoredRun] = []
 
@@ -192,7 +192,7 @@ async def test_workers_leave_what_is_left_of_a_run_that_was_begun_over_in_postgr
     assert (runs[0].run_id, runs[0].orders) == (2, 1_000)
 
 
-async def test_who_waits_for_a_run_that_one_of_more_days_outran_is_told_in_postgres(postgres: str) -> None:
+async def test_waiting_for_a_run_superseded_by_a_larger_one_is_reported_in_postgres(postgres: str) -> None:
     january = Days(date_from=date(2025, 1, 1), date_until=date(2025, 1, 31))
     seen: list[StoredRun] = []
     async with Sandbox(orders=500) as sandbox, session(sandbox) as cs, anyio.create_task_group() as tasks:

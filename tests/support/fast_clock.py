@@ -1,4 +1,4 @@
-"""Runs a module in a process whose clocks go so many times faster: minutes of quota pass in seconds.
+"""Runs a module in a process with faster clocks, so that minutes of quota pass in seconds.
 
     python -m tests.support.fast_clock 20 tests.support.paced_sync ARGUMENTS
 
@@ -32,7 +32,7 @@ class Clock:
 
     @classmethod
     def set_wall(cls, now: float) -> None:
-        """Let the wall clock show this, in unix seconds."""
+        """Set the wall clock, in unix seconds."""
         cls.wall += now - cls.time()
 
 
@@ -42,7 +42,7 @@ class FastSelector(selectors.DefaultSelector):
 
 
 if __name__ == "__main__":
-    from tests.support.fast_clock import Clock, FastSelector  # and not this module's second self
+    from tests.support.fast_clock import Clock, FastSelector  # not the copy of this module in `__main__`
 
     Clock.factor = float(sys.argv[1])
     with (

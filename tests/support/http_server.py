@@ -1,4 +1,4 @@
-"""Servers that give prepared answers, the sessions that ask them, and the vendor's own examples."""
+"""Servers with prepared responses, sessions that call them, and the vendor's examples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def session(
     connect_timeout: float = 10.0,
     http_session: aiohttp.ClientSession | None = None,
 ) -> CycleSoftSession:
-    """A session that does not sleep between attempts."""
+    """Return a session that does not sleep between attempts."""
     return CycleSoftSession(
         USERNAME,
         PASSWORD,
@@ -60,17 +60,17 @@ def example(name: str) -> bytes:
 
 
 def wire(value: object) -> bytes:
-    """The value as JSON."""
+    """Return the value as JSON."""
     return json.dumps(value).encode()
 
 
 def page(*rows: object, next_url: str | None = None) -> bytes:
-    """An answer of the list endpoint."""
+    """Return a response of the list endpoint."""
     return wire({"error": False, "error_message": None, "data": rows, "pagination": {"next_url": next_url}})
 
 
 class Reply(NamedTuple):
-    """A prepared answer."""
+    """A prepared response."""
 
     body: bytes = b"{}"
     status: int = 200
@@ -78,7 +78,7 @@ class Reply(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A request as the server saw it."""
+    """A request as the server received it."""
 
     method: str
     target: str
@@ -87,7 +87,7 @@ class Request(NamedTuple):
 
 
 class Answering:
-    """A running server: its base URL, and the requests that it got."""
+    """A running server: its base URL, and its requests."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -95,7 +95,7 @@ class Answering:
         self.asked = asyncio.Event()
 
     def saw(self, request: Request) -> int:
-        """Note a request; give how many there were."""
+        """Record a request, and return the number of requests."""
         self.requests.append(request)
         self.asked.set()
         return len(self.requests)
@@ -103,7 +103,7 @@ class Answering:
 
 @asynccontextmanager
 async def answering(*replies: Reply | bytes) -> AsyncGenerator[Answering]:
-    """A server that gives these answers one after another, and the last one for ever."""
+    """Run a server that gives these responses in order, and repeats the last one."""
     server = Answering()
 
     async def handle(request: web.Request) -> web.Response:
@@ -119,21 +119,21 @@ async def answering(*replies: Reply | bytes) -> AsyncGenerator[Answering]:
 
 
 class Raw(NamedTuple):
-    """What a server does with a request: writes bytes, and then?"""
+    """Reaction of a server to a request: bytes to write, and what follows."""
 
     data: bytes = b""
     then: Literal["close", "keep", "hang", "reset"] = "close"
 
 
 def http(body: bytes, *, length: int | None = None, head: str = "HTTP/1.1 200 OK") -> bytes:
-    """A whole answer; `length` makes the header lie."""
+    """Return a complete response. `length` overrides its Content-Length."""
     claimed = len(body) if length is None else length
     return f"{head}\r\nContent-Type: application/json\r\nContent-Length: {claimed}\r\n\r\n".encode() + body
 
 
 @asynccontextmanager
 async def raw_server(*script: Raw) -> AsyncGenerator[Answering]:
-    """A server below HTTP: follows the script request by request, and its last line for ever."""
+    """Run a server below HTTP: follows the script request by request, and repeats its last line."""
     server = Answering()
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -149,7 +149,7 @@ async def raw_server(*script: Raw) -> AsyncGenerator[Answering]:
             if act.then == "hang":
                 await reader.read()
             if act.then == "reset":
-                lingering = struct.pack("ii", 1, 0)  # closing is then a reset
+                lingering = struct.pack("ii", 1, 0)  # close with a reset
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
             if act.then != "keep":
                 return
@@ -158,7 +158,7 @@ async def raw_server(*script: Raw) -> AsyncGenerator[Answering]:
         try:
             await converse(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client hung up
+            pass  # the client disconnected
         finally:
             writer.close()
 
@@ -169,7 +169,7 @@ async def raw_server(*script: Raw) -> AsyncGenerator[Answering]:
 
 
 async def failure(call: Awaitable[object], expected: type[E]) -> E:
-    """The error that the call ends in; it is exactly of that class."""
+    """Return the error that the call raises, which must have exactly this class."""
     with pytest.raises(expected) as caught:
         await call
     assert type(caught.value) is expected
@@ -177,22 +177,22 @@ async def failure(call: Awaitable[object], expected: type[E]) -> E:
 
 
 async def somebody_waits(cs: CycleSoftSession) -> None:
-    """Let other tasks run until a call waits for the quota."""
+    """Yield to other tasks until a call waits for the quota."""
     for _ in range(1_000):
         if cs.quota.waiting:
             return
         await asyncio.sleep(0)
-    pytest.fail("nobody waits")
+    pytest.fail("no call waits")
 
 
 def pickled(error: E) -> E:
-    """The error after a way through pickle."""
+    """Return the error after pickling and unpickling."""
     copied: object = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert isinstance(copied, type(error))
     return copied
 
 
 def everything_shown(error: BaseException) -> str:
-    """All that a log could show of an error: words, attributes, causes, and every frame with its locals."""
+    """Return all that a log could show of an error: message, attributes, causes, frames with locals."""
     told = TracebackException.from_exception(error, capture_locals=True, compact=False)
     return "".join([*told.format(), repr(error), repr(vars(error)), repr(error.args)])

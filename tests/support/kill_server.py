@@ -1,4 +1,4 @@
-"""A receiver to be killed: every event that a handler has seen is a line of a file."""
+"""Receiver to be killed. Its handler appends a line to a file for every event."""
 
 from __future__ import annotations
 

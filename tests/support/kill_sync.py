@@ -1,4 +1,4 @@
-"""A sync to be killed: says when it begins, and what it did when it gets so far."""
+"""Sync to be killed. Prints a line when it starts, and its report if it finishes."""
 
 import asyncio
 import sys

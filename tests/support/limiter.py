@@ -1,4 +1,4 @@
-"""A limiter in virtual time, with a first answer behind it, and calls that queue up for it."""
+"""A limiter in virtual time after its first response, and calls that wait for it."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -48,7 +48,7 @@ def headers(
 async def a_limiter(
     reported: dict[str, str] | None = None, *, max_concurrent: int = 32, bulk_reserve: int | None = None
 ) -> Limiter:
-    """A limiter that has had its first answer."""
+    """Return a limiter after its first response."""
     limiter = Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve, wall=wall)
     (await limiter.acquire()).answered(200, reported or {})
     return limiter
@@ -65,7 +65,7 @@ async def use_when_there_is_room(limiter: Limiter, count: int) -> None:
 
 
 class Queue:
-    """Calls that wait for a permit, and the order in which they got it."""
+    """Calls that wait for a permit, and the order in which they acquire it."""
 
     def __init__(self, limiter: Limiter) -> None:
         self.limiter = limiter

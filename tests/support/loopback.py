@@ -1,4 +1,4 @@
-"""A server on a real loopback socket that answers what a test tells it to."""
+"""Server on a loopback socket with a handler of the test."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def served(handler: Handler) -> AsyncGenerator[str]:
-    """The base URL of a server that gives every request to `handler`."""
+    """Yield the base URL of a server that passes every request to `handler`."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

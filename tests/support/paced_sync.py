@@ -1,4 +1,4 @@
-"""A sync against a sandbox with the account's real limit a minute; tells how long it took."""
+"""Sync against a sandbox with the real minutely limit. Prints its duration."""
 
 import asyncio
 import sys

@@ -54,7 +54,7 @@ async def line_read() -> None:
 
 
 async def serve(limit: int, speed: float) -> None:
-    """A sandbox that says where it is, waits for a line, and says what it has seen."""
+    """Run a sandbox that prints its URL, waits for a line, and prints its counts."""
     async with Sandbox(
         orders=1, minutely_limit=limit, latency=(0.05, 0.3), clock=fast_wall(speed)
     ) as sandbox:

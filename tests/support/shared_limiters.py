@@ -1,4 +1,4 @@
-"""Limiters that share their quota in PostgreSQL, and calls that ask them."""
+"""Limiters that share their quota in PostgreSQL, and calls that wait for them."""
 
 import asyncio
 from collections.abc import AsyncGenerator

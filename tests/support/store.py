@@ -1,4 +1,4 @@
-"""What the tests of the store share."""
+"""Helpers of the store's tests."""
 
 import json
 import sqlite3
@@ -25,7 +25,7 @@ SQLITE = "sqlite:///"
 
 
 def rows(url: str, statement: str) -> list[tuple[object, ...]]:
-    """The rows that a statement gives."""
+    """Return the rows of a statement."""
     if not url.startswith("sqlite"):
         return query(url, statement)
     with closing(sqlite3.connect(url.removeprefix(SQLITE))) as connection, connection:
@@ -33,7 +33,7 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 def raw_page(*orders: Mapping[str, object] | bytes) -> bytes:
-    """The JSON of a page; an order that is bytes stands in it as it is."""
+    """Return the JSON of a page. An order given as bytes is inserted verbatim."""
     data = [order if isinstance(order, bytes) else json.dumps(order).encode() for order in orders]
     return b'{"error": false, "data": [' + b",".join(data) + b"]}"
 
@@ -59,14 +59,14 @@ async def begin(writer: StoreWriter, windows: Sequence[Window] = (YEAR,)) -> Sto
 
 
 async def as_it_is(writer: StoreWriter, run: StoredRun) -> StoredRun:
-    """The run as it stands in the store by now."""
+    """Return the stored state of the run."""
     found = await writer.current_run(run.run_id)
     assert found is not None
     return found
 
 
 async def stored(url: str, *pages: tuple[Mapping[str, object] | bytes, ...]) -> StoredRun:
-    """A run that wrote the pages, each in a transaction of its own."""
+    """Return a run that wrote the pages, each in its own transaction."""
     async with Store(url).open() as writer:
         run = await begin(writer)
         for page in pages:

@@ -1,4 +1,4 @@
-"""What the tests of the sync share."""
+"""Helpers of the sync's tests."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def rows(file: Path, query: str, *parameters: object) -> list[tuple[object, ...]
 
 
 def contents(file: Path) -> Mapping[str, list[tuple[object, ...]]]:
-    """All orders and lines, byte for byte."""
+    """Return all orders and lines, byte for byte."""
     keys = {"workshop_orders": "workshop_order_id", "workshop_order_items": "workshop_order_id, position"}
     return {table: rows(file, f"select * from {table} order by {key}") for table, key in keys.items()}  # noqa: S608
 
@@ -65,7 +65,7 @@ DATED: Orders = [
 
 
 def listing(orders: Orders, *, page_size: int) -> Handler:
-    """A list in the order given, whose cursors are numbers of rows."""
+    """A list in the given order, whose cursors are numbers of rows."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         query = dict(request.query)

@@ -1,4 +1,4 @@
-"""`cyclesoft sync --wait` shortly before a Dutch midnight, with a day's quota that is not enough."""
+"""`cyclesoft sync --wait` shortly before a Dutch midnight, with an insufficient daily quota."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ MIDNIGHT = datetime(2026, 3, 11, tzinfo=AMSTERDAM)
 
 
 def serve_in_a_thread() -> str:
-    """A sandbox for as long as the process lives."""
+    """Run a sandbox until the process ends."""
     urls: Queue[str] = Queue()
 
     async def serve() -> None:
@@ -30,7 +30,7 @@ def serve_in_a_thread() -> str:
 
 
 if __name__ == "__main__":
-    # Bulk calls wait for a midnight that is less than a quarter of an hour away by themselves.
+    # Bulk calls wait by themselves for a midnight less than 15 minutes away.
     Clock.set_wall((MIDNIGHT - timedelta(minutes=18)).timestamp())
     os.environ |= {
         "CYCLESOFT_USERNAME": "user",

@@ -1,4 +1,4 @@
-"""A receiver on a real loopback socket, and what to send to it."""
+"""A receiver on a loopback socket, and deliveries for it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Server:
     async def post(
         self, sent: bytes | SignedDelivery, headers: Mapping[str, str] | None = None, path: str = "/"
     ) -> int:
-        """The status of the answer; headers given here replace those of the delivery."""
+        """Post the delivery, and return the status. `headers` override those of the delivery."""
         signed = sent if isinstance(sent, SignedDelivery) else SignedDelivery(sent, {})
         body, headers = signed.body, {**signed.headers, **(headers or {})}
         async with self._http.post(self.url + path, data=BytesIO(body), headers=headers) as response:
@@ -46,7 +46,7 @@ class Server:
             return response.status
 
     async def raw(self, request: bytes) -> bytes:
-        """Whatever comes back for these bytes until the server closes."""
+        """Send raw bytes, and return all bytes until the server closes the connection."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             writer.write(request)
@@ -83,7 +83,7 @@ def order(
     status: int = 7,
     occurred_at: float | None = None,
 ) -> SignedDelivery:
-    """A delivery that workshop order `number` was updated."""
+    """Return a delivery that workshop order `number` was updated."""
     return delivery(
         events.WorkshopOrderUpdated,
         {"workshop_order_id": number, "status_id": status},
@@ -99,7 +99,7 @@ def sample(name: str) -> bytes:
 
 
 async def take(queue: asyncio.Queue[T]) -> T:
-    """The next of the queue, or a failed test."""
+    """Return the next item of the queue, or fail the test."""
     async with asyncio.timeout(60):
         return await queue.get()
 
@@ -112,7 +112,7 @@ async def until(fact: Callable[[], bool]) -> None:
 
 
 async def eventually(path: Path | str, wanted: Callable[[Entry], bool]) -> Entry:
-    """The first entry of the inbox that is as wanted; looks again after every turn of the loop."""
+    """Wait for an entry of the inbox that satisfies the condition, and return it."""
     async with asyncio.timeout(60):
         while True:
             for entry in await asyncio.to_thread(entries, path):
@@ -122,7 +122,7 @@ async def eventually(path: Path | str, wanted: Callable[[Entry], bool]) -> Entry
 
 @contextmanager
 def unwritable(folder: Path) -> Generator[None]:
-    """Take the right to write to a folder and its files away; from root too, by being somebody else."""
+    """Remove write access to a folder and its files, also from root, by switching to another user."""
     files = [folder, *folder.iterdir()]
     modes = [path.stat().st_mode for path in files]
     was_root = os.geteuid() == 0

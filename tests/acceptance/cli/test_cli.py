@@ -1,4 +1,4 @@
-"""The `cyclesoft` command as a user runs it: a process of its own, talking to a real server."""
+"""The `cyclesoft` command in its own process, against a real server."""
 
 import json
 import os
@@ -77,10 +77,10 @@ def test_the_demo_of_the_readme(tmp_path: Path) -> None:
     assert re.search(r"(\d+) of \1 pages, 20,000 orders", done.stdout)
     assert "orders: 20,000\n" in done.stdout
     assert "429 responses: 0\n" in done.stdout
-    assert "\x1b" not in done.stdout, "no colours and bars where nobody looks"
+    assert "\x1b" not in done.stdout, "colours and bars are for terminals"
 
 
-def test_on_a_terminal_there_are_bars_and_a_table(tmp_path: Path) -> None:
+def test_a_terminal_shows_bars_and_a_table(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [
@@ -114,7 +114,7 @@ def read_all(terminal: int) -> str:
     while True:
         try:
             piece = os.read(terminal, 65_536)
-        except OSError:  # Linux tells the end of a terminal this way
+        except OSError:  # Linux reports the end of a terminal this way
             break
         if not piece:
             break
@@ -170,7 +170,7 @@ def test_quota(server: str) -> None:
         (["sandbox", "--port", "1000000"], 2, "not in the range"),
     ],
 )
-def test_errors_are_one_line_and_a_documented_code(
+def test_errors_are_one_line_and_a_documented_exit_code(
     server: str, tmp_path: Path, arguments: list[str], code: int, message: str
 ) -> None:
     done = run(*arguments, cwd=tmp_path, env=credentials(server))
@@ -179,7 +179,7 @@ def test_errors_are_one_line_and_a_documented_code(
     assert "Traceback" not in done.stderr
 
 
-def test_wrong_credentials_are_told_and_never_shown(server: str, tmp_path: Path) -> None:
+def test_wrong_credentials_are_reported_and_never_shown(server: str, tmp_path: Path) -> None:
     done = run(
         "sync",
         "--from",
@@ -194,13 +194,13 @@ def test_wrong_credentials_are_told_and_never_shown(server: str, tmp_path: Path)
     assert CANARY not in done.stdout + done.stderr
 
 
-def test_nobody_to_ask_for_credentials() -> None:
+def test_missing_credentials_without_a_terminal() -> None:
     done = run("quota")
     assert done.returncode == 2
     assert done.stderr == "cyclesoft: set CYCLESOFT_USERNAME and CYCLESOFT_PASSWORD in the environment\n"
 
 
-def test_credentials_are_asked_for_on_a_terminal_and_the_password_is_not_echoed(server: str) -> None:
+def test_a_terminal_prompts_for_credentials_without_echoing_the_password(server: str) -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [CYCLESOFT, "quota"],
@@ -223,7 +223,7 @@ def test_credentials_are_asked_for_on_a_terminal_and_the_password_is_not_echoed(
     assert CANARY not in answer
 
 
-def test_ctrl_c_at_the_question_for_a_password(server: str) -> None:
+def test_ctrl_c_at_the_password_prompt(server: str) -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [CYCLESOFT, "quota"],
@@ -240,7 +240,7 @@ def test_ctrl_c_at_the_question_for_a_password(server: str) -> None:
         assert read_all(ours).strip() == "cyclesoft: stopped; rows stored before remain"
 
 
-def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+def test_an_unreachable_server(tmp_path: Path) -> None:
     with serving() as (url, process):
         process.kill()
         process.wait()
@@ -258,7 +258,7 @@ def test_ctrl_c_stops_cleanly() -> None:
     assert (out, err) == ("", "cyclesoft: stopped; rows stored before remain\n")
 
 
-def test_ctrl_c_in_the_middle_of_a_sync(tmp_path: Path) -> None:
+def test_ctrl_c_during_a_sync(tmp_path: Path) -> None:
     command = [str(CYCLESOFT), "sync", "--sandbox", "--to", f"sqlite:///{tmp_path / 'orders.db'}"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment()
@@ -271,7 +271,7 @@ def test_ctrl_c_in_the_middle_of_a_sync(tmp_path: Path) -> None:
     assert 0 < count(tmp_path / "orders.db") < 20_000
 
 
-def test_a_port_that_is_taken(server: str) -> None:
+def test_a_taken_port(server: str) -> None:
     port = server.rpartition(":")[2]
     done = run("sandbox", "--port", port)
     assert done.returncode == 1

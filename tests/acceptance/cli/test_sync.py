@@ -1,4 +1,4 @@
-"""`cyclesoft sync` as a user runs it: what it costs, where it stops, how it goes on."""
+"""`cyclesoft sync`: cost, stops, resumption."""
 
 import json
 import os
@@ -37,7 +37,7 @@ async def run(sandbox: Sandbox, folder: Path, *options: str) -> CompletedProcess
     return CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-async def test_a_dry_run_tells_what_it_would_cost_and_stores_nothing(tmp_path: Path) -> None:
+async def test_a_dry_run_estimates_the_cost_and_stores_nothing(tmp_path: Path) -> None:
     async with limitless(5_000) as sandbox:
         done = await sync(sandbox, tmp_path, "--dry-run")
         assert (done.returncode, done.stderr) == (0, "")
@@ -57,7 +57,7 @@ async def test_a_dry_run_of_a_sync_that_takes_days(tmp_path: Path) -> None:
     assert "takes: 4 days, limited by the daily quota\n" in done.stdout
 
 
-async def test_a_used_up_quota_is_code_75_and_the_same_command_goes_on(tmp_path: Path) -> None:
+async def test_a_used_up_quota_exits_75_and_the_same_command_resumes(tmp_path: Path) -> None:
     days = [0]
     sandbox = Sandbox(
         orders=1_000,
@@ -91,7 +91,7 @@ async def test_a_used_up_quota_is_code_75_and_the_same_command_goes_on(tmp_path:
     assert rows(tmp_path / "a.db", "select count(*) from workshop_orders") == [(1_000,)]
 
 
-async def test_what_is_left_is_not_told_before_it_is_known(tmp_path: Path) -> None:
+async def test_remaining_requests_are_not_reported_before_the_first_page(tmp_path: Path) -> None:
     async with Sandbox(orders=300, daily_limit=1) as sandbox:
         async with session(sandbox.url) as cs:
             await cs.workshop_orders.list()
@@ -109,7 +109,7 @@ async def test_fresh_starts_over(tmp_path: Path) -> None:
             assert json.loads(done.stdout)["orders"] == 300
 
 
-async def test_rows_that_could_not_be_read_are_read_again(tmp_path: Path) -> None:
+async def test_retry_rejected_decodes_rejected_rows_again(tmp_path: Path) -> None:
     faults = Faults(at={1: Fault.BAD_ROW})
     async with Sandbox(orders=50, faults=faults, minutely_limit=LIMITLESS) as sandbox:
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
@@ -123,7 +123,7 @@ async def test_rows_that_could_not_be_read_are_read_again(tmp_path: Path) -> Non
         assert json.loads(retried.stdout) == {"stored": 1, "rejected": 0}
 
 
-@pytest.mark.parametrize("where", ["127.0.0.1:1", "nobody.invalid"])
+@pytest.mark.parametrize("where", ["127.0.0.1:1", "unknown.invalid"])
 async def test_a_database_password_is_never_shown(tmp_path: Path, where: str) -> None:
     async with limitless(1) as sandbox:
         done = await sync(sandbox, tmp_path, "--to", f"postgresql://me:s3cret-canary@{where}/orders")
@@ -132,7 +132,7 @@ async def test_a_database_password_is_never_shown(tmp_path: Path, where: str) ->
     assert "s3cret-canary" not in done.stdout + done.stderr
 
 
-async def test_a_worker_without_its_database_ends_with_one_clear_line() -> None:
+async def test_a_worker_without_its_database_exits_with_one_line() -> None:
     done = await anyio.run_process(
         [CYCLESOFT, "worker", "--database", "postgresql://me:s3cret-canary@127.0.0.1:1/orders"],
         check=False,

@@ -1,4 +1,4 @@
-"""Without --until the last day is today; after a midnight, that of the run that the command goes on with."""
+"""Without --until the last day is today, or that of a resumed run, also after midnight."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ RUNS = "select date_until, finished_at is not null from cyclesoft_runs order by 
 
 
 class Report(Struct):
-    """What the tests look at."""
+    """Fields of the report that the tests check."""
 
     orders: int
     resumed: bool = False
@@ -31,7 +31,7 @@ class Report(Struct):
 
 
 class Account:
-    """An account whose quota is enough for a part of its orders; at midnight there is more."""
+    """An account whose daily quota suffices for a part of its orders."""
 
     def __init__(self) -> None:
         self.days = 0
@@ -68,11 +68,11 @@ def today() -> date:
 
 
 YESTERDAY = today() - timedelta(days=1)
-GOES_ON = f"cyclesoft: resuming the stopped run, up to {YESTERDAY}\n"
+RESUMING = f"cyclesoft: resuming the stopped run, up to {YESTERDAY}\n"
 
 
 async def stopped_yesterday(account: Account, url: str) -> None:
-    """What the same command left behind before midnight, when the quota was used up."""
+    """Leave a run stopped by the quota before midnight."""
     stopped = await account.sync("--to", url, "--until", str(YESTERDAY))
     assert stopped.returncode == 75
     account.days += 1
@@ -82,41 +82,39 @@ def read(done: CompletedProcess[str]) -> Report:
     return msgspec.json.decode(done.stdout, type=Report)
 
 
-async def test_after_midnight_the_same_command_goes_on_and_the_next_one_goes_up_to_today(
+async def test_after_midnight_the_same_command_resumes_and_the_next_run_reaches_today(
     account: Account, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'orders.db'}"
     await stopped_yesterday(account, url)
     again = await account.sync("--to", url, "--dry-run", "--json")
-    assert (again.stderr, read(again).resumes) == (GOES_ON, True)
+    assert (again.stderr, read(again).resumes) == (RESUMING, True)
     again = await account.sync("--to", url, "--json")
-    assert (again.returncode, again.stderr) == (0, GOES_ON)
+    assert (again.returncode, again.stderr) == (0, RESUMING)
     assert read(again) == Report(orders=1_000, resumed=True)
     following = await account.sync("--to", url, "--json")
-    assert (following.returncode, GOES_ON in following.stderr) == (75, False)
+    assert (following.returncode, RESUMING in following.stderr) == (75, False)
     assert rows(url, RUNS) == [(str(YESTERDAY), 1), (str(today()), 0)]
 
 
-async def test_a_run_that_was_stopped_long_ago_is_gone_on_with_only_when_told(
-    account: Account, tmp_path: Path
-) -> None:
+async def test_a_run_stopped_long_ago_is_resumed_only_with_resume(account: Account, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'orders.db'}"
     await stopped_yesterday(account, url)
     rows(url, "update cyclesoft_runs set active_at = strftime('%Y-%m-%d %H:%M:%f', 'now', '-2 days')")
     anew = await account.sync("--to", url, "--dry-run", "--json")
     assert (anew.stderr, read(anew).resumes) == ("", False)
     again = await account.sync("--to", url, "--resume", "--json")
-    assert (again.returncode, again.stderr) == (0, GOES_ON)
+    assert (again.returncode, again.stderr) == (0, RESUMING)
     assert read(again) == Report(orders=1_000, resumed=True)
 
 
-async def test_without_a_database_a_dry_run_goes_up_to_today(account: Account) -> None:
+async def test_a_dry_run_without_a_database_reaches_today(account: Account) -> None:
     expected = await account.sync("--dry-run", "--json")
     assert (expected.returncode, expected.stderr) == (0, "")
     assert not read(expected).resumes
 
 
-async def test_fresh_goes_up_to_today(account: Account, tmp_path: Path) -> None:
+async def test_fresh_reaches_today(account: Account, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'orders.db'}"
     await stopped_yesterday(account, url)
     anew = await account.sync("--to", url, "--fresh")
@@ -128,9 +126,7 @@ async def test_fresh_goes_up_to_today(account: Account, tmp_path: Path) -> None:
     assert rows(url, RUNS)[-1] == (str(today()), 1)
 
 
-async def test_nothing_is_left_of_a_run_that_was_begun_over_and_finished(
-    account: Account, tmp_path: Path
-) -> None:
+async def test_a_finished_fresh_run_replaces_the_stopped_one(account: Account, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'orders.db'}"
     await stopped_yesterday(account, url)
     await stopped_yesterday_again(account, url)
@@ -139,14 +135,14 @@ async def test_nothing_is_left_of_a_run_that_was_begun_over_and_finished(
 
 
 async def stopped_yesterday_again(account: Account, url: str) -> None:
-    """The days are begun over, and this time it is enough."""
+    """Start over with a sufficient quota."""
     for manner in ("--fresh", "--resume"):
         await account.sync("--to", url, "--until", str(YESTERDAY), manner)
         account.days += 1
     assert rows(url, RUNS)[-1] == (str(YESTERDAY), 1)
 
 
-async def test_workers_go_on_with_it_too(account: Account, postgres: str) -> None:
+async def test_workers_resume_it_too(account: Account, postgres: str) -> None:
     await stopped_yesterday(account, postgres)
     environment = os.environ | {
         "CYCLESOFT_USERNAME": "user",
@@ -161,6 +157,6 @@ async def test_workers_go_on_with_it_too(account: Account, postgres: str) -> Non
                 done = await account.sync("--to", postgres, "--workers", "--json")
         finally:
             worker.kill()
-    assert (done.returncode, done.stderr) == (0, GOES_ON)
+    assert (done.returncode, done.stderr) == (0, RESUMING)
     assert read(done).orders == 1_000
     assert query(postgres, RUNS) == [(YESTERDAY, True)]

@@ -1,4 +1,4 @@
-"""Options of `cyclesoft sync` that make no sense together are refused; none is ever ignored."""
+"""Conflicting options of `cyclesoft sync` are rejected, and none is ever ignored."""
 
 import os
 import zlib
@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     monkeypatch.setenv("CYCLESOFT_BASE_URL", "http://127.0.0.1:1")
     monkeypatch.delenv("CYCLESOFT_WEBHOOK_SECRETS", raising=False)
     yield tmp_path
-    aiohttp.set_zlib_backend(cast("ZLibBackendProtocol", zlib))  # the command takes isal if it is there
+    aiohttp.set_zlib_backend(cast("ZLibBackendProtocol", zlib))  # the command uses isal if it is installed
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
         ([*TO, *YEAR, "--follow", "--secret-file", __file__], "--secret-file requires --inbox"),
     ],
 )
-def test_what_makes_no_sense_together(options: list[str], said: str) -> None:
+def test_conflicting_options_are_rejected(options: list[str], said: str) -> None:
     done = sync(*options)
     assert (done.exit_code, done.output) == (2, f"cyclesoft: {said}\n")
     assert os.listdir() == []
@@ -91,7 +91,9 @@ def test_what_makes_no_sense_together(options: list[str], said: str) -> None:
         ),
     ],
 )
-def test_what_is_missing_or_misspelt_is_told_before_a_file_is_made(options: list[str], said: str) -> None:
+def test_missing_and_invalid_values_are_reported_before_a_file_is_created(
+    options: list[str], said: str
+) -> None:
     done = sync(*options)
     assert done.exit_code == 2
     assert said in done.output
@@ -99,12 +101,12 @@ def test_what_is_missing_or_misspelt_is_told_before_a_file_is_made(options: list
     assert os.listdir() == []
 
 
-def test_the_first_day_that_there_is() -> None:
+def test_the_first_possible_day() -> None:
     done = sync("--sandbox", "--from", "0001-01-01", "--until", "2025-01-03", *TO, "--json")
     assert (done.exit_code, done.exception) == (0, None)
 
 
-def test_a_dry_run_leaves_nothing() -> None:
+def test_a_dry_run_creates_no_file() -> None:
     done = sync("--sandbox", "--from", "2025-01-02", "--until", "2025-01-03", *TO, "--dry-run")
     assert done.exit_code == 0
     assert "orders: about " in done.output

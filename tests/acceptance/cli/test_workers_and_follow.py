@@ -113,7 +113,7 @@ async def test_a_worker_needs_postgres(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-async def test_follow_takes_webhooks_until_it_is_stopped(tmp_path: Path) -> None:
+async def test_follow_handles_webhooks_until_it_is_stopped(tmp_path: Path) -> None:
     url, inbox = f"sqlite:///{tmp_path / 'orders.db'}", str(tmp_path / "inbox.db")
     async with Sandbox(orders=20) as sandbox:
         nothing_yet = ["--from", "2024-01-01", "--until", "2024-01-02"]
@@ -129,7 +129,7 @@ async def test_follow_takes_webhooks_until_it_is_stopped(tmp_path: Path) -> None
     assert stored(url) == [(order.workshop_order_id,)]
 
 
-async def test_deliveries_are_taken_while_the_days_are_read_and_handled_after_it(tmp_path: Path) -> None:
+async def test_deliveries_are_stored_during_the_sync_and_handled_after_it(tmp_path: Path) -> None:
     url, delivered, asked = f"sqlite:///{tmp_path / 'orders.db'}", anyio.Event(), list[str]()
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -151,7 +151,7 @@ async def test_deliveries_are_taken_while_the_days_are_read_and_handled_after_it
 
 
 @pytest.mark.parametrize("inbox", [[], ["--inbox", "inbox.db"]])
-async def test_follow_goes_without_a_port(
+async def test_follow_works_without_a_port(
     inbox: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -164,7 +164,7 @@ async def test_follow_goes_without_a_port(
                 assert await follower.wait() == 130
 
 
-async def test_a_port_that_is_taken_costs_no_request(tmp_path: Path) -> None:
+async def test_a_taken_port_costs_no_request(tmp_path: Path) -> None:
     following = ["sync", *YEAR, "--to", f"sqlite:///{tmp_path / 'orders.db'}", "--follow"]
     async with Sandbox(orders=20) as sandbox:
         port = sandbox.url.rpartition(":")[2]
@@ -203,5 +203,5 @@ async def something_in(url: str) -> None:
 def stored(url: str) -> list[tuple[object, ...]]:
     try:
         return rows(url, "SELECT workshop_order_id FROM workshop_orders")
-    except sqlite3.OperationalError:  # there is no table yet
+    except sqlite3.OperationalError:  # the table does not exist yet
         return []

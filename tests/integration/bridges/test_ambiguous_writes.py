@@ -1,4 +1,4 @@
-"""The bridges in doubt, and what they show of it: neither people nor credentials."""
+"""Ambiguous writes of the bridges, which never show people or credentials."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:(PPW|Fleetio) deprecates:Depreca
 
 
 class Trade(NamedTuple):
-    """A bridge, a write of it that names a person, and how many its sandbox has made."""
+    """A bridge, a write that names a person, and the number of objects its sandbox created."""
 
     bridge: Bridge
     write: Callable[[], Awaitable[object]]
@@ -89,12 +89,12 @@ VENDORS = ("ppw", "shopctrl", "fleetio")
         (Fault.BAD_GATEWAY, True),
     ],
 )
-async def test_a_write_in_doubt_is_not_sent_again(vendor: str, fault: Fault, carried_out: bool) -> None:
+async def test_an_ambiguous_write_is_not_retried(vendor: str, fault: Fault, carried_out: bool) -> None:
     async with trading(vendor, faults=Faults(at={1: fault})) as trade:
         error = await failure(trade.write(), errors.AmbiguousWriteError)
         assert (trade.made(), error.attempts) == (int(carried_out), 1)
         assert "the server may or may not have carried it out: " in str(error)
-        # As the bridges' documents promise: sending it again makes no second one.
+        # As the bridges' documentation promises: a repetition creates no duplicate.
         try:
             await trade.write()
         except (InvoiceExistsError, InvalidFieldsError):
@@ -103,7 +103,7 @@ async def test_a_write_in_doubt_is_not_sent_again(vendor: str, fault: Fault, car
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-async def test_a_write_that_reached_nobody_is_sent_again(vendor: str) -> None:
+async def test_a_write_that_did_not_reach_the_server_is_retried(vendor: str) -> None:
     events: list[CallEvent] = []
     bridge, write = dealing(vendor, "http://127.0.0.1:1", "token", events.append)
     async with bridge:
@@ -114,7 +114,7 @@ async def test_a_write_that_reached_nobody_is_sent_again(vendor: str) -> None:
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-async def test_other_faults_are_what_they_are(vendor: str) -> None:
+async def test_other_faults_have_their_own_errors(vendor: str) -> None:
     faults = Faults(at={1: Fault.SERVER_ERROR, 2: Fault.TOO_MANY_REQUESTS, 3: Fault.EMPTY_PAGE})
     async with trading(vendor, faults=faults) as trade:
         with pytest.raises(errors.ServerError) as caught:
@@ -129,7 +129,7 @@ async def test_other_faults_are_what_they_are(vendor: str) -> None:
 
 
 def shown_of(error: BaseException) -> Iterator[str]:
-    """All that a log could show of it: the words, and our frames with their locals, and what is behind it."""
+    """Return all that a log could show of an error: message, our frames with locals, causes."""
     yield from (str(error), repr(error), repr(error.args), repr(vars(error)))
     for frame, _ in walk_tb(error.__traceback__):
         if frame.f_globals["__name__"].startswith(cyclesoft_async.__name__):
@@ -141,7 +141,7 @@ def shown_of(error: BaseException) -> Iterator[str]:
 
 @pytest.mark.parametrize("vendor", VENDORS)
 @pytest.mark.parametrize("fault", [None, *Fault])
-async def test_nothing_that_is_shown_names_people_or_credentials(
+async def test_no_output_names_people_or_credentials(
     vendor: str, fault: Fault | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""What the documents state of a request is checked before it is sent; and the sandboxes check it too."""
+"""Requests are validated against the vendors' pages before they are sent, and by the sandboxes."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_an_invoice_outside_its_bounds_is_not_sent(field: str, value: obje
     assert server.requests == []
 
 
-async def test_what_has_no_form_in_json_is_not_sent() -> None:
+async def test_values_that_json_cannot_express_are_not_sent() -> None:
     async with answering() as server, Fleetio("key", "account", base_url=server.url) as bridge:
         with pytest.raises(UsageError, match="WorkOrderCreate can't be sent"):
             await bridge.create_work_order(work_order({"custom_fields": {"a": object()}}))
@@ -126,12 +126,12 @@ async def test_an_adjustment_is_for_contractors_only() -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"invoice_item_id": 1, "invoice_item_other": "Band"}])
-def test_an_item_is_either_known_or_custom(fields: dict[str, Any]) -> None:
+def test_an_item_has_either_an_id_or_a_text(fields: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="either an invoice_item_id or an invoice_item_other"):
         ClientItem(qty=1, price=1, **fields)
 
 
-async def test_the_outermost_values_are_sent() -> None:
+async def test_boundary_values_are_sent() -> None:
     fields = {"vehicle_name": "x" * 255, "vendor_id": 1, "tax_1": Decimal("1E-9"), "discount": 0.1}
     async with FleetioSandbox() as sandbox, Fleetio("key", "account", base_url=sandbox.url) as bridge:
         made = await bridge.create_work_order(work_order(fields))
@@ -162,7 +162,7 @@ def without(name: str) -> dict[str, object]:
         (GOOD_ITEM | {"flat_fee": 1}, "flat_fee_invalid"),
     ],
 )
-async def test_the_ppw_sandbox_refuses_the_items_that_the_page_refuses(item: object, error_type: str) -> None:
+async def test_the_ppw_sandbox_rejects_invalid_items(item: object, error_type: str) -> None:
     await refused_by_ppw({"report_id": 1, "client_items": [item]}, error_type)
 
 
@@ -180,7 +180,7 @@ async def test_the_ppw_sandbox_refuses_the_items_that_the_page_refuses(item: obj
         ({"report_id": 1, "contractor_items": [GOOD_ITEM | {"price_sub_adj": "1"}]}, "invalid_fields"),
     ],
 )
-async def test_the_ppw_sandbox_refuses_what_the_page_refuses(body: object, error_type: str) -> None:
+async def test_the_ppw_sandbox_rejects_invalid_bodies(body: object, error_type: str) -> None:
     await refused_by_ppw(body, error_type)
 
 
@@ -208,7 +208,7 @@ ORDER = {"issued_at": "2025-06-02T12:00:00Z", "work_order_status_id": 1, "vehicl
         (ORDER | {"more": 1}, 201, None),
     ],
 )
-async def test_the_fleetio_sandbox_refuses_what_the_page_refuses(
+async def test_the_fleetio_sandbox_rejects_invalid_bodies(
     body: object, status: int, fields: set[str] | None
 ) -> None:
     headers = {"Authorization": "Token key", "Account-Token": "account"}
@@ -240,7 +240,7 @@ async def test_shopctrl_responds_in_xml_to_a_client_that_accepts_no_json() -> No
             assert (response.status, await response.json()) == (404, {"Message": "HTTP 404"})
 
 
-async def test_a_sandbox_has_a_url_while_it_runs_and_a_port_for_itself() -> None:
+async def test_a_sandbox_has_its_own_port_while_it_runs() -> None:
     async with PpwSandbox() as sandbox:
         port = int(sandbox.url.removesuffix("/svc").rpartition(":")[2])
         with pytest.raises(OSError, match="address already in use"):

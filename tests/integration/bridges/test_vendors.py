@@ -1,4 +1,4 @@
-"""The bridges over real sockets: the documents' examples, and every error that they document."""
+"""Bridges over real sockets: the examples and every documented error of the vendors' pages."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def a_work_order(number: int = 1) -> fleetio_bridge.WorkOrderCreate:
     return fleetio_bridge.WorkOrderCreate(issued_at=NOON, work_order_status_id=1, vehicle_id=2, number=number)
 
 
-async def test_ppw_takes_the_pages_example_as_it_stands() -> None:
+async def test_ppw_accepts_the_example_of_its_page() -> None:
     invoice = msgspec.json.decode(example("ppw-invoice-create-request"), type=ppw_bridge.InvoiceCreate)
     sandbox = PpwSandbox(work_orders={3850}, invoice_items={42921}, uoms={1})
     async with sandbox, ppw(sandbox.url) as bridge:
@@ -67,7 +67,7 @@ async def test_ppw_takes_the_pages_example_as_it_stands() -> None:
     assert sandbox.invoices == {3850: json.loads(example("ppw-invoice-create-request"))}
 
 
-async def test_ppw_is_asked_as_the_page_says() -> None:
+async def test_the_request_to_ppw_is_that_of_its_page() -> None:
     invoice = msgspec.json.decode(example("ppw-invoice-create-request"), type=ppw_bridge.InvoiceCreate)
     reply = example("ppw-invoice-create-response")
     async with answering(reply) as server, ppw(f"{server.url}/svc/") as bridge:
@@ -79,7 +79,7 @@ async def test_ppw_is_asked_as_the_page_says() -> None:
     assert json.loads(request.body) == json.loads(example("ppw-invoice-create-request"))
 
 
-async def test_an_id_as_text_is_a_number_too() -> None:
+async def test_an_id_as_text_is_a_number() -> None:
     async with answering(b'{"invoice_id": "427"}') as server, ppw(server.url) as bridge:
         assert (await bridge.create_invoice(an_invoice())).invoice_id == 427
 
@@ -127,7 +127,7 @@ async def test_each_error_type_of_ppw_has_its_class(
         (b"[]", 500, errors.ServerError, None),
     ],
 )
-async def test_what_ppw_does_not_document_is_of_the_tree(
+async def test_undocumented_errors_of_ppw_have_the_class_of_their_status(
     body: bytes, status: int, class_: type[errors.StatusError], words: str | None
 ) -> None:
     async with answering(Reply(body, status)) as server, ppw(server.url) as bridge:
@@ -135,7 +135,7 @@ async def test_what_ppw_does_not_document_is_of_the_tree(
     assert error.server_message == words
 
 
-async def test_shopctrl_takes_the_pages_example_as_it_stands() -> None:
+async def test_shopctrl_returns_the_example_of_its_page() -> None:
     reply = example("shopctrl-order-invoices-response")
     async with answering(reply) as server, shopctrl(server.url) as bridge:
         invoice = await bridge.create_invoice(3)
@@ -175,25 +175,25 @@ async def test_nothing_to_invoice_is_none() -> None:
 
 
 @pytest.mark.parametrize("orders", [{3: Decimal(1)}, {3: Decimal(0)}])
-async def test_an_answer_in_xml_is_told_apart(orders: dict[int, Decimal]) -> None:
+async def test_a_response_in_xml_is_recognised(orders: dict[int, Decimal]) -> None:
     async with ShopCtrlSandbox(orders, only_xml=True) as sandbox, shopctrl(sandbox.url) as bridge:
         error = await failure(bridge.create_invoice(3), errors.ResponseDecodeError)
     assert "the answer is XML, although JSON was asked for; the status says" in str(error)
 
 
-async def test_xml_that_claims_to_be_json_is_told_apart() -> None:
+async def test_xml_labelled_json_is_recognised() -> None:
     async with answering(b" <InvoiceBase/>") as server, shopctrl(server.url) as bridge:
         error = await failure(bridge.create_invoice(3), errors.ResponseDecodeError)
     assert "the answer is XML" in str(error)
 
 
-async def test_another_shape_than_the_page_says_is_told() -> None:
+async def test_an_undocumented_shape_is_a_decode_error() -> None:
     async with answering(b'{"Id": 1}') as server, shopctrl(server.url) as bridge:
         error = await failure(bridge.create_invoice(3), errors.ResponseDecodeError)
     assert "missing required field `OrderId`" in str(error)
 
 
-async def test_shopctrl_says_no_by_its_status() -> None:
+async def test_errors_of_shopctrl_have_the_class_of_their_status() -> None:
     async with ShopCtrlSandbox({3: Decimal(1)}) as sandbox, shopctrl(sandbox.url) as bridge:
         await failure(bridge.create_invoice(4), errors.NotFoundError)
         sandbox.refuse(403)
@@ -210,7 +210,7 @@ async def test_an_order_id_is_a_whole_number(order_id: Any) -> None:
             await bridge.create_invoice(order_id)
 
 
-async def test_fleetio_takes_the_pages_example_as_it_stands() -> None:
+async def test_fleetio_accepts_the_example_of_its_page() -> None:
     body = example("fleetio-create-work-order-response-201")
     async with answering(Reply(body, 201)) as server, fleetio(server.url) as bridge:
         order = await bridge.create_work_order(a_work_order())
@@ -225,7 +225,7 @@ async def test_fleetio_takes_the_pages_example_as_it_stands() -> None:
     assert json.loads(request.body)["issued_at"] == "2025-06-02T12:00:00+02:00"
 
 
-async def test_fleetio_makes_a_work_order_of_every_field() -> None:
+async def test_fleetio_accepts_every_field() -> None:
     meter = fleetio_bridge.MeterEntry(value=Decimal("1203.5"), void=False)
     wanted = fleetio_bridge.WorkOrderCreate(
         issued_at=NOON,
@@ -295,7 +295,7 @@ async def test_each_problem_of_fleetio_has_its_class(
     assert error.problem.status == status
 
 
-async def test_the_fields_that_fleetio_does_not_take() -> None:
+async def test_rejected_fields_of_fleetio() -> None:
     bodies = [
         example("fleetio-create-work-order-response-422"),
         example("fleetio-create-work-order-response-422-schema"),
@@ -319,7 +319,7 @@ async def test_the_fields_that_fleetio_does_not_take() -> None:
     assert len(sandbox.work_orders) == 1
 
 
-async def test_too_many_requests_say_for_how_long() -> None:
+async def test_a_429_of_fleetio_has_its_retry_after() -> None:
     faults = Faults(at={1: Fault.TOO_MANY_REQUESTS})
     async with FleetioSandbox(faults=faults) as sandbox, fleetio(sandbox.url) as bridge:
         error = await failure(bridge.create_work_order(a_work_order()), errors.RateLimitedError)
@@ -327,7 +327,7 @@ async def test_too_many_requests_say_for_how_long() -> None:
     assert error.server_message == "Too many requests detected from your account token."
 
 
-async def test_a_stranger_is_not_let_in() -> None:
+async def test_wrong_credentials_are_rejected() -> None:
     async with FleetioSandbox() as sandbox:
         for key, account in (("wrong", "account"), ("key", "wrong")):
             async with Fleetio(key, account, base_url=sandbox.url) as bridge:
@@ -337,7 +337,7 @@ async def test_a_stranger_is_not_let_in() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "canary\r\nX: y", "canary caf\xe9", " canary", "canary\x00"])
-def test_what_is_no_token(token: str) -> None:
+def test_invalid_tokens_are_rejected(token: str) -> None:
     makers: list[Callable[[], object]] = [
         lambda: BearerToken(token),
         lambda: HeaderTokens({"Account-Token": token}),
@@ -353,7 +353,7 @@ def test_what_is_no_token(token: str) -> None:
         HeaderTokens({"a b": "token"})
 
 
-def test_what_a_bridge_shows() -> None:
+def test_the_repr_of_a_bridge_and_its_arguments() -> None:
     assert repr(Fleetio("key", "account")) == "Fleetio('https://secure.fleetio.com')"
     assert repr(HeaderTokens({"Account-Token": "x"})) == "HeaderTokens(Account-Token)"
     assert (
@@ -366,7 +366,7 @@ def test_what_a_bridge_shows() -> None:
 
 
 @pytest.mark.filterwarnings("default:(PPW|Fleetio) deprecates:DeprecationWarning")
-async def test_what_is_deprecated_says_by_what() -> None:
+async def test_a_deprecation_names_its_successor() -> None:
     async with PpwSandbox() as sandbox, ppw(sandbox.url) as bridge:
         with pytest.warns(DeprecationWarning, match=r"use /invoice/update") as warned:
             await bridge.create_invoice(an_invoice())
