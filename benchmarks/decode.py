@@ -26,7 +26,7 @@ CALL = Call(method="GET", path="/api/v1/workshop/orders.json")
 
 def ours(body: bytes) -> list[WorkshopOrder]:
     """Decode a response as a call does: error check, rows, cursor."""
-    return READER.read(CALL, Response(status=200, headers={}, body=body), whole=False).items
+    return READER.read(Response(status=200, headers={}, body=body), call=CALL, whole=False).items
 
 
 def contenders() -> dict[str, Decode]:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
-from .codec.decode import decode, decode_as_documented, decode_with_problems
+from .codec.decode import decode, decode_with_problems
 from .errors import PaginationError, ResponseDecodeError
 from .transport import Call, ErrorBody, Response, decode_error, raise_for_error, read_error_body
 
@@ -170,9 +170,10 @@ def next_url(call: Call, tail: Tail) -> str | None:  # noqa: ARG001 - a `Pager`
     Real responses name other hosts, which must not get the credentials. A URL without a path, as "https://..."
     in the vendor's example, stays whole; it cannot be followed.
     """
-    if tail.pagination is None or not tail.pagination.next_url:
+    pagination = tail.pagination
+    if pagination is None or not pagination.next_url:
         return None
-    url = tail.pagination.next_url
+    url = pagination.next_url
     origin = _SCHEME_AND_HOST.match(url)
     return quote(url[origin.end() if origin else 0 :], safe=_LEGAL_IN_URLS)
 
@@ -194,38 +195,36 @@ class PageReader(Generic[T]):
     """
 
     def __init__(self, envelope: type[Envelope[T]], row_type: type[T], pager: Pager = next_url) -> None:
-        self._decoder = msgspec.json.Decoder(envelope)
+        self._decode = msgspec.json.Decoder(envelope).decode
         self._row_type = row_type
         self._pager = pager
 
-    def reading(self, call: Call, *, whole: bool) -> Callable[[Response], Page[T]]:
-        """Return the function that reads the response to a call.
+    def read(self, response: Response, *, call: Call, whole: bool) -> Page[T]:
+        """Decode a page.
 
         Args:
-            call: Call of the page.
+            response: The response.
+            call: Call that it answers.
             whole: Whether a row that cannot be decoded is a ResponseDecodeError.
-        """
-        return lambda response: self.read(call, response, whole=whole)
-
-    def read(self, call: Call, response: Response, *, whole: bool) -> Page[T]:
-        """Decode a page.
 
         Raises:
             StatusError: The status or the body reports an error.
             ResponseDecodeError: The body is not a page, or `whole` and a row cannot be decoded.
             TransportError: The body is JSON that is cut off.
         """
+        body = response.body
         try:
-            envelope = decode_as_documented(response.body, self._decoder)
-        except msgspec.DecodeError:
+            envelope = self._decode(body)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ArithmeticError):
             envelope = None
         if envelope is None:
-            return self._read_row_by_row(call, response, whole=whole)
-        raise_for_error(response, envelope)
+            return self._read_row_by_row(response, call=call, whole=whole)
+        if envelope.error or response.status != HTTPStatus.OK:
+            raise_for_error(response, envelope)
         cursor = self._pager(call, Tail(pagination=envelope.pagination))
-        return Page(items=envelope.data or [], rejected=[], cursor=cursor, body=response.body)
+        return Page(items=envelope.data or [], rejected=[], cursor=cursor, body=body)
 
-    def _read_row_by_row(self, call: Call, response: Response, *, whole: bool) -> Page[T]:
+    def _read_row_by_row(self, response: Response, *, call: Call, whole: bool) -> Page[T]:
         legible = _legible(response.body)
         raise_for_error(response, read_error_body(legible))
         rows, tail = _rows_and_tail(response, legible)

@@ -38,6 +38,17 @@ CREATE_INVOICES_LIMIT = EndpointLimit("create-invoices", 15)
 
 CreatedInvoices: TypeAlias = list[CreatedInvoice]  # inside the class, `list` is the method
 
+_FILTERS = (
+    "object_query",
+    "store_id",
+    "status_ids",
+    "customer_id",
+    "repair_object_id",
+    "date_from",
+    "date_until",
+)
+_NO_FILTERS = dict.fromkeys(_FILTERS)
+
 _pages = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
 
 
@@ -82,11 +93,11 @@ class WorkshopOrders:
         filters = {
             "object_query": object_query,
             "store_id": store_id,
-            "status_ids": None if status_ids is None else _check_ids("status_ids", status_ids),
+            "status_ids": status_ids if status_ids is None else _check_ids("status_ids", status_ids),
             "customer_id": customer_id,
             "repair_object_id": repair_object_id,
-            "date_from": _check_day("date_from", date_from),
-            "date_until": _check_day("date_until", date_until),
+            "date_from": date_from if date_from is None else _check_day("date_from", date_from),
+            "date_until": date_until if date_until is None else _check_day("date_until", date_until),
         }
         if object_query is not None and (customer_id is not None or repair_object_id is not None):
             raise UsageError("object_query cannot be combined with customer_id or repair_object_id")
@@ -94,15 +105,16 @@ class WorkshopOrders:
             raise UsageError(f"date_from must not be after date_until, got {date_from} and {date_until}")
         if cursor is not None and any(value is not None for value in filters.values()):
             raise UsageError("cursor cannot be combined with filters: it holds those of its list")
-        first = Call(method="GET", path=LIST_PATH, template=LIST_PATH, query=query_string(filters))
+        query = "" if filters == _NO_FILTERS else query_string(filters)
+        first = Call(method="GET", path=LIST_PATH, template=LIST_PATH, query=query)
         if cursor is not None:
             first = first.at(cursor)
-        if first.path != LIST_PATH:
-            raise UsageError("cursor must be that of a page of workshop orders")
+            if first.path != LIST_PATH:
+                raise UsageError("cursor must be that of a page of workshop orders")
         return Paginator(self._fetch_page, first)
 
     def _fetch_page(self, call: Call, whole: bool) -> Awaitable[Page[WorkshopOrder]]:
-        return self._client.execute(call, _pages.reading(call, whole=whole), self._options)
+        return self._client.execute(call, partial(_pages.read, call=call, whole=whole), self._options)
 
     async def get(self, customer_id: int, workshop_order_id: int) -> WorkshopOrder:
         """Return one workshop order. The vendor requires its customer as well.
@@ -308,7 +320,7 @@ def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _check_day(name: str, value: date | None) -> date | None:
+def _check_day(name: str, value: date) -> date:
     if isinstance(value, datetime):
         raise UsageError(f"{name} must be a date, got a datetime: its day depends on its zone")
     return value

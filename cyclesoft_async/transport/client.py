@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from itertools import count
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, NoReturn, Self, TypeAlias, TypeVar
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
-from multidict import CIMultiDict
+from msgspec import Struct
 
 from cyclesoft_async._arguments import check_type
 from cyclesoft_async._version import __version__
@@ -50,6 +50,18 @@ _BODYLESS_WRITE = frozenset({hdrs.CONTENT_TYPE})
 """Headers that aiohttp would make up for a write without a body."""
 
 
+class _Headers(Struct):
+    """Headers of every request. They hold the credentials, so `repr` does not show them."""
+
+    values: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"_Headers({', '.join(self.values)})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("credentials cannot be pickled or copied: open a session where you need one")
+
+
 class SessionContext:
     """State that the calls of a session share: origin, limiter, connections and deadlines."""
 
@@ -68,12 +80,12 @@ class SessionContext:
         # aiohttp's total would cost each request a timer; the deadlines share one.
         self.timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout)
         self.deadlines = Deadlines()
-        # Without the credentials, which no repr may show.
-        self.headers = CIMultiDict(
+        self.headers = _Headers(
             {
                 hdrs.USER_AGENT: f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
                 hdrs.ACCEPT: "application/json",
                 hdrs.ACCEPT_ENCODING: "gzip",
+                **origin.auth.headers(),
             }
         )
         self._http = http_session
@@ -87,12 +99,13 @@ class SessionContext:
         Raises:
             SessionError: The session is closed, or belongs to another event loop.
         """
+        if self._loop is loop and self._http is not None:
+            return self._http
         if self._closed:
             raise SessionError("the session is closed")
-        if self._loop is not loop:
-            if self._loop is not None:
-                raise SessionError("the session belongs to another event loop: open one in each")
-            self._loop = loop
+        if self._loop is not None and self._loop is not loop:
+            raise SessionError("the session belongs to another event loop: open one in each")
+        self._loop = loop
         if self._http is None:
             origin = self.origin
             self._http = aiohttp.ClientSession(
@@ -100,13 +113,11 @@ class SessionContext:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 proxy=environment_proxy(origin.scheme, origin.host, origin.port),
             )
-        if self._http.closed:
-            raise SessionError("the aiohttp session that was passed in is closed")
         return self._http
 
     async def aclose(self) -> None:
         """Close the connections, and fail the calls that wait for the quota."""
-        self._closed = True
+        self._closed, self._loop = True, None
         try:
             if self._is_ours and self._http is not None:
                 await self._http.close()
@@ -179,9 +190,9 @@ class ApiClient:
             RequestError: The call failed; see its subclasses.
             SessionError: The session is closed, or belongs to another event loop, and no write is ambiguous.
         """
-        context = self._context
+        context, loop = self._context, _running_loop()
         attempts = _CallAttempts(
-            context.deadlines, _running_loop(), call=call, options=options, context=context
+            context.deadlines, loop, call=call, options=options, context=context, is_read=call.is_read
         )
         if is_observed(self._on_event):
             return self._execute_observed(attempts, read, recover)
@@ -236,13 +247,14 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
     call: Call
     options: CallOptions
     context: SessionContext
+    is_read: bool
     recorder: CallRecorder | None = None
     permit: Permit | None = None
     """Permit of the current attempt, until its outcome is known."""
     was_sent: bool = False
-    """Whether bytes of the current request may have left."""
+    """Whether bytes of the last request may have left."""
     broken: Exception | None = None
-    """Failure of the current attempt's first physical send."""
+    """Failure of the last physical send."""
     number: int = 0
     """Number of the current attempt, from 1."""
     sends: int = 0
@@ -292,15 +304,20 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             TimeoutError: The same.
             ResponseTooLarge: The response is larger than `max_response_bytes`.
         """
-        call, context, options = self.call, self.context, self.options
+        call, context, options, loop = self.call, self.context, self.options, self.loop
         self.number += 1
         url = context.origin.url(call.path, call.query)
-        http = context.opened(self.loop)
+        http = context.opened(loop)
         self.permit = (
             context.limiter.try_acquire(lane=options.lane, endpoint=call.limit)
             or await self._wait_for_permit()
         )
-        self._begin(self.loop.time())
+        self.sends += 1
+        self.sent_at = sent_at = loop.time()
+        self.at = sent_at + options.timeout
+        if self.recorder is not None:
+            self.recorder.attempt = self.number
+            self.recorder.sent()
         try:
             with self:
                 head = await http.request(
@@ -310,17 +327,23 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
                     allow_redirects=False,  # a redirect would take the credentials along
                     raise_for_status=False,
                     auto_decompress=False,
-                    skip_auto_headers=None if call.is_read else _BODYLESS_WRITE,
+                    skip_auto_headers=None if self.is_read else _BODYLESS_WRITE,
                     timeout=context.timeout,
                     middlewares=(self,),
                 )
                 limit = context.max_response_bytes
                 is_plain = is_small(head.headers, limit)
                 body = await (head.read() if is_plain else read_limited(head, limit))
+        except RuntimeError:
+            if http.closed:
+                raise SessionError("the aiohttp session that was passed in is closed") from None
+            raise
         finally:
-            self._end()
+            self.was_sent = self.permit is None
+            if not self.was_sent:
+                self._return_permit()
         if self.recorder is not None:
-            self.recorder.answered(head.status, self.loop.time() - self.sent_at)
+            self.recorder.answered(head.status, loop.time() - sent_at)
         return Response(status=head.status, headers=head.headers, body=body)
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -329,15 +352,14 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         aiohttp silently resends on a connection that turns out to be closed. That is refused: a PUT may have
         been carried out already, and for reads there is the retry policy.
         """
-        if self.broken is not None:
-            raise self.broken
-        context, permit, headers = self.context, self.permit, request.headers
+        permit = self.permit
+        if permit is None:
+            raise self.broken or aiohttp.ServerDisconnectedError
         # Each header once, whatever the caller's aiohttp session would send by default.
-        headers.update(context.headers)
-        headers.update(context.origin.auth.headers())
-        if self.call.content_type is not None:
-            headers[hdrs.CONTENT_TYPE] = self.call.content_type
-        if not self.call.is_read:
+        request.headers.update(self.context.headers.values)
+        if not self.is_read:
+            if self.call.content_type is not None:
+                request.headers[hdrs.CONTENT_TYPE] = self.call.content_type
             # After a busy moment the server's FIN may lie unread in the socket. One turn of the event loop
             # reads it, the next one takes the connection out of the pool. 5 of 5 writes failed without them.
             await asyncio.sleep(0)
@@ -348,16 +370,13 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             self._lose(error)
             raise
         self.permit = None
-        self.was_sent = True
-        if permit is not None:
-            permit.answered(response.status, response.headers)
+        permit.answered(response.status, response.headers)
         return response
 
     def _lose(self, error: BaseException) -> None:
         """Settle the permit of a send that failed."""
         if is_from_connecting(error):
             return  # the permit is returned at the end of the attempt
-        self.was_sent = True
         if isinstance(error, Exception):
             self.broken = error
         if self.permit is not None:
@@ -386,18 +405,9 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             self.recorder.waited(waited)
         return permit
 
-    def _begin(self, now: float) -> None:
-        self.sends += 1
-        self.was_sent = False
-        self.sent_at = now
-        self.at = now + self.options.timeout
-        if self.recorder is not None:
-            self.recorder.attempt = self.number
-            self.recorder.sent()
-
-    def _end(self) -> None:
-        self.broken = None
-        if self.permit is not None:  # the request was not sent
+    def _return_permit(self) -> None:
+        """Return the permit of a request that was not sent."""
+        if self.permit is not None:
             self.permit.unsent()
             self.permit = None
 
@@ -407,9 +417,9 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         Raises:
             RequestError: The failure itself: there is no other attempt.
         """
-        if not self.call.is_read:
+        if not self.is_read:
             failure = write_error(failure, self.call)
-        is_repeated = await self._back_off(failure, may_repeat=self.call.is_read or recover is not None)
+        is_repeated = await self._back_off(failure, may_repeat=self.is_read or recover is not None)
         if recover is not None and may_have_happened(failure):
             began = self.loop.time()
             found, is_certain = await _look_up(recover)

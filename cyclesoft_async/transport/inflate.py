@@ -9,8 +9,9 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 
-from aiohttp import ClientResponse, hdrs
+from aiohttp import ClientResponse
 from aiohttp.compression_utils import ZLibBackend, ZLibDecompressObjProtocol
+from aiohttp.hdrs import CONTENT_ENCODING, CONTENT_LENGTH
 
 from cyclesoft_async.errors import ResponseTooLarge, TransportError
 
@@ -19,18 +20,13 @@ __all__ = ["is_small", "read_limited"]
 _SLICE = 256 * 1024
 _GZIP = frozenset({"gzip", "x-gzip"})
 _LONGEST_ENCODING = 40
-_LONGEST_LENGTH = 19  # digits of a 64-bit number
 
 
 def is_small(headers: Mapping[str, str], limit: int) -> bool:
     """Whether a body is uncompressed, and within the limit by its Content-Length."""
-    length = headers.get(hdrs.CONTENT_LENGTH)
-    return (
-        length is not None
-        and hdrs.CONTENT_ENCODING not in headers
-        and len(length) <= _LONGEST_LENGTH
-        and int(length) <= limit  # aiohttp has checked that these are digits
-    )
+    length = headers.get(CONTENT_LENGTH)
+    # aiohttp has checked that these are digits of a 64-bit number.
+    return length is not None and int(length) <= limit and CONTENT_ENCODING not in headers
 
 
 async def read_limited(response: ClientResponse, limit: int) -> bytes:
@@ -49,7 +45,7 @@ async def read_limited(response: ClientResponse, limit: int) -> bytes:
     except BaseException:
         response.close()  # its connection cannot be used again
         raise
-    encoding = response.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower()
+    encoding = response.headers.get(CONTENT_ENCODING, "identity").strip().lower()
     if encoding == "identity" or not body:
         return body
     return await _inflate(body, _window_bits(encoding, body), limit, response.status)

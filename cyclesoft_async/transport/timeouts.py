@@ -7,7 +7,9 @@ one of the dearest parts of a small request.
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from types import TracebackType
+from typing import cast
 
 from msgspec import Struct
 
@@ -19,27 +21,25 @@ class Deadlines:
 
     def __init__(self) -> None:
         self.pending: set[Deadline] = set()
+        self.next_at = inf
+        """When the timer fires; infinity without one."""
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, deadline: Deadline) -> None:
-        """Schedule a deadline."""
-        self.pending.add(deadline)
-        if self._timer is None or deadline.at < self._timer.when():
-            self._schedule(deadline.loop, deadline.at)
-
-    def _schedule(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+    def schedule(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        """Set the timer."""
         if self._timer is not None:
             self._timer.cancel()
+        self.next_at = at
         self._timer = loop.call_at(at, self._expire, loop)
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
+        self._timer, self.next_at = None, inf
         now = loop.time()
         # The timer may fire early by the resolution of the loop's clock; then it is set again.
         for deadline in [deadline for deadline in self.pending if deadline.at <= now]:
             deadline.expire()
         if self.pending:
-            self._schedule(loop, min(deadline.at for deadline in self.pending))
+            self.schedule(loop, min(deadline.at for deadline in self.pending))
 
 
 class Deadline(Struct, eq=False):
@@ -54,15 +54,18 @@ class Deadline(Struct, eq=False):
     at: float = 0.0
     """Expiry, on the loop's clock."""
     task: asyncio.Task[object] | None = None
-    """Task that is interrupted."""
+    """Task that runs the block."""
     cancelling: int = 0
     expired: bool = False
 
     def __enter__(self) -> None:
-        self.expired = False
-        self.task = task = asyncio.current_task(self.loop)
-        self.cancelling = 0 if task is None else task.cancelling()
-        self.deadlines.add(self)
+        # Only a task can wait for a response, so there is one.
+        task = self.task = cast("asyncio.Task[object]", asyncio.current_task(self.loop))
+        self.cancelling = task.cancelling()
+        deadlines = self.deadlines
+        deadlines.pending.add(self)
+        if self.at < deadlines.next_at:
+            deadlines.schedule(self.loop, self.at)
 
     def expire(self) -> None:
         """Interrupt the block."""
@@ -77,9 +80,11 @@ class Deadline(Struct, eq=False):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        task, self.task = self.task, None
         if not self.expired:
             self.deadlines.pending.discard(self)
+            return
+        self.expired = False
         # The task may have been cancelled by its owner as well; that takes precedence.
-        elif task is not None and task.uncancel() <= self.cancelling and exc_type is asyncio.CancelledError:
+        is_ours = self.task is not None and self.task.uncancel() <= self.cancelling
+        if is_ours and exc_type is asyncio.CancelledError:
             raise TimeoutError from exc

@@ -42,7 +42,7 @@ def page_of(
     run: StoredRun, *orders: Mapping[str, object] | bytes, number: int = 0, done: bool = False
 ) -> WindowPage:
     response = Response(status=200, headers={}, body=raw_page(*orders))
-    page = READER.read(Call(method="GET", path="/"), response, whole=False)
+    page = READER.read(response, call=Call(method="GET", path="/"), whole=False)
     return WindowPage(
         run_id=run.run_id,
         number=number,

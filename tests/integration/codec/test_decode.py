@@ -19,7 +19,7 @@ from tests.support.json_values import rows, values
 
 def read_page(response: Response) -> Page[WorkshopOrder]:
     reader = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
-    return reader.read(Call(method="GET", path="/"), response, whole=False)
+    return reader.read(response, call=Call(method="GET", path="/"), whole=False)
 
 
 def answered(data: object) -> Response:
