@@ -339,9 +339,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
                 raise SessionError("the aiohttp session that was passed in is closed") from None
             raise
         finally:
-            self.was_sent = self.permit is None
-            if not self.was_sent:
-                self._return_permit()
+            self._end()
         if self.recorder is not None:
             self.recorder.answered(head.status, loop.time() - sent_at)
         return Response(status=head.status, headers=head.headers, body=body)
@@ -405,10 +403,12 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             self.recorder.waited(waited)
         return permit
 
-    def _return_permit(self) -> None:
+    def _end(self) -> None:
         """Return the permit of a request that was not sent."""
-        if self.permit is not None:
-            self.permit.unsent()
+        permit = self.permit
+        self.was_sent = permit is None
+        if permit is not None:
+            permit.unsent()
             self.permit = None
 
     async def _after_failure(self, failure: RequestError, recover: Recover[T] | None) -> T | None:
