@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Literal
 
 from cyclesoft_async._postgres.connection import connect
 from cyclesoft_async._postgres.dsn import Dsn
@@ -40,11 +41,13 @@ _SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "2s",
 }
 
-# The outer query reads the clock after the inner one has got the lock.
-_LOAD: Final = b"""
-    WITH locked AS MATERIALIZED (SELECT state FROM quota_state WHERE account = %s FOR UPDATE)
+# The outer query reads the clock after the inner one has got the lock. One message begins the transaction as
+# well, which saves a round trip. After a pipeline, idle_in_transaction_session_timeout would not work.
+_BEGIN: Final = SQL("""
+    BEGIN;
+    WITH locked AS MATERIALIZED (SELECT state FROM quota_state WHERE account = {} FOR UPDATE)
     SELECT state, quota_clock() FROM locked
-"""
+""")
 _CREATE: Final = b"INSERT INTO quota_state (account, state) VALUES (%s, '') ON CONFLICT DO NOTHING"
 _STORE: Final = b"UPDATE quota_state SET state = %b WHERE account = %s"
 
@@ -130,26 +133,29 @@ async def migrate_tables(dsn: Dsn) -> None:
 
 
 async def _take_turn(connection: AsyncConnection[TupleRow], account: str, act: Act) -> None:
-    # A pipeline saves half of the round trips, during which other processes wait for the row.
+    row = await _begin(connection, account)
+    if row is None:
+        await connection.execute(b"COMMIT")
+        await connection.execute(_CREATE, (account,))
+        row = await _begin(connection, account)
+    state, now = _decode(row)
+    is_changed = act(state, now)
     async with connection.pipeline():
-        await connection.execute(b"BEGIN")
-        loaded = await _load(connection, account)
-        if loaded is None:
-            await connection.execute(_CREATE, (account,))
-            loaded = await _load(connection, account)
-        if loaded is None:
-            raise TurnError.unavailable("the account's row disappeared")
-        state, now = loaded
-        if act(state, now):
+        if is_changed:
             await connection.execute(_STORE, (encode_state(state), account), prepare=True)
         await connection.execute(b"COMMIT")
 
 
-async def _load(connection: AsyncConnection[TupleRow], account: str) -> tuple[AccountState, float] | None:
-    cursor = await connection.cursor(binary=True).execute(_LOAD, (account,), prepare=True)
-    row = cast(tuple[bytes, float] | None, await cursor.fetchone())
+async def _begin(connection: AsyncConnection[TupleRow], account: str) -> tuple[bytes, float] | None:
+    """Begin a transaction, lock the account's row and load it; None if there is no row."""
+    cursor = await connection.execute(_BEGIN.format(Literal(account)))
+    cursor.nextset()
+    return cast(tuple[bytes, float] | None, await cursor.fetchone())
+
+
+def _decode(row: tuple[bytes, float] | None) -> tuple[AccountState, float]:
     if row is None:
-        return None
+        raise TurnError.unavailable("the account's row disappeared")
     stored, now = row
     try:
         return (decode_state(stored) if stored else AccountState()), now

@@ -1,6 +1,7 @@
 """The ledger in PostgreSQL as its users see it, also while the database is unavailable."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
@@ -11,8 +12,10 @@ import psycopg
 import pytest
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy
+from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError, UsageError
 from cyclesoft_async.quota.postgres import PostgresLedger, migrate
+from cyclesoft_async.quota.postgres.connection import LedgerConnection, TurnError
 from cyclesoft_async.quota.state import AccountState, decode_state
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.limiter import EPOCH, INVOICES, Queue, headers, settle
@@ -394,6 +397,34 @@ def test_a_turn_that_a_stopped_process_finished_late_is_discarded_on_postgres(po
             assert len(await waiting) == 4
 
     fast(postgres, main, 100.0)
+    assert tokens(postgres) == {"minutely": 5}
+
+
+async def test_a_process_that_stops_during_a_turn_holds_up_the_others_for_seconds_only(postgres: str) -> None:
+    async with limiters(postgres) as [limiter]:
+        await first(limiter, headers(50, 49))
+        [[account]] = query(postgres, "SELECT account FROM cyclesoft.quota_state")
+        stopped, resume = threading.Event(), threading.Event()
+
+        def stop(_state: AccountState, _now: float) -> bool:
+            stopped.set()
+            return resume.wait(2 * SOON)
+
+        async def take_turn() -> None:
+            connection = LedgerConnection(Dsn(postgres))
+            try:
+                await connection.turn(account, stop)
+            finally:
+                await connection.aclose()
+
+        other = asyncio.create_task(asyncio.to_thread(asyncio.run, take_turn()))
+        try:
+            assert await asyncio.to_thread(stopped.wait, SOON)
+            assert len(await go(limiter, 4)) == 4
+        finally:
+            resume.set()
+            with pytest.raises(TurnError):
+                await other
     assert tokens(postgres) == {"minutely": 5}
 
 

@@ -1,6 +1,8 @@
 """Hypothesis attacks the limiter: random arrivals, latencies, limits, cancellations, faults, others' use."""
 
 import asyncio
+from datetime import UTC
+from email.utils import format_datetime
 from math import inf
 from typing import Literal, NamedTuple
 
@@ -231,5 +233,34 @@ def test_nonsense_in_answers_stalls_for_a_window_at_most(
             permit = await limiter.acquire()
             assert loop.time() - before <= WINDOW + 0.01
             permit.answered(status, headers)
+
+    run(main())
+
+
+retry_afters = st.one_of(
+    st.none(),
+    st.integers(-10, 10**13).map(str),
+    st.floats().map(str),
+    st.datetimes().map(lambda at: format_datetime(at.replace(tzinfo=UTC), usegmt=True)),
+    st.text(max_size=12),
+)
+
+
+@attack
+@given(refusals=st.lists(st.tuples(retry_afters, retry_afters), min_size=1, max_size=8))
+def test_no_retry_after_shortens_the_backoff_or_stalls_for_longer_than_ten_minutes(
+    refusals: list[tuple[str | None, str | None]],
+) -> None:
+    async def main() -> None:
+        limiter, loop, backoff = _a_limiter(), asyncio.get_running_loop(), 1.0
+        (await limiter.acquire()).answered(200, {})
+        for retry_after, date in refusals:
+            permit = await limiter.acquire()
+            refused_at = loop.time()
+            headers = {"Retry-After": retry_after, "Date": date, "X-RateLimit-Minutely-Remaining": "9"}
+            permit.answered(429, {name: value for name, value in headers.items() if value is not None})
+            (await limiter.acquire()).unsent()
+            assert backoff <= loop.time() - refused_at <= 600.01
+            backoff = min(2 * backoff, WINDOW)
 
     run(main())
