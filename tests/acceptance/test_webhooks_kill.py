@@ -42,8 +42,8 @@ class Sender:
             self.unanswered = None
 
 
-async def start(folder: Path) -> tuple[asyncio.subprocess.Process, str]:
-    script = SUPPORT / "kill_server.py"
+async def start(folder: Path, server: str) -> tuple[asyncio.subprocess.Process, str]:
+    script = SUPPORT / server
     arguments = [str(script), str(folder / "inbox.db"), str(folder / "seen"), SECRET]
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
@@ -51,21 +51,30 @@ async def start(folder: Path) -> tuple[asyncio.subprocess.Process, str]:
     return process, f"http://127.0.0.1:{port}/"
 
 
-async def one_round(folder: Path, senders: list[Sender], seconds: float) -> None:
-    process, url = await start(folder)
+async def one_round(folder: Path, server: str, senders: list[Sender], seconds: float) -> None:
+    process, url = await start(folder, server)
     asyncio.get_running_loop().call_later(seconds, process.kill)
     async with aiohttp.ClientSession() as http:
         await asyncio.gather(*(sender.send(http, url) for sender in senders))
     await process.wait()
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(200, marks=pytest.mark.soak)], ids=["few", "all"])
-async def test_nothing_acknowledged_is_lost(tmp_path: Path, rounds: int) -> None:
+@pytest.mark.parametrize(
+    ("server", "rounds", "longest"),
+    [
+        ("kill_server.py", 3, 0.3),
+        pytest.param("kill_server.py", 200, 0.3, marks=pytest.mark.soak),
+        ("fastapi_server.py", 2, 1.5),
+        pytest.param("fastapi_server.py", 20, 3.0, marks=pytest.mark.soak),
+    ],
+    ids=["aiohttp, few", "aiohttp, all", "FastAPI, few", "FastAPI, all"],
+)
+async def test_nothing_acknowledged_is_lost(tmp_path: Path, server: str, rounds: int, longest: float) -> None:
     senders = [Sender(entity) for entity in range(ENTITIES)]
     dice = random.Random()  # noqa: S311
     for _ in range(rounds):
-        await one_round(tmp_path, senders, dice.uniform(0.01, 0.3))
-    process, _ = await start(tmp_path)
+        await one_round(tmp_path, server, senders, dice.uniform(0.01, longest))
+    process, _ = await start(tmp_path, server)
     async with asyncio.timeout(120):
         await asyncio.to_thread(wait_until_settled, tmp_path / "inbox.db")
     process.kill()
