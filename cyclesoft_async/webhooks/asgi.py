@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
@@ -17,12 +17,15 @@ from .lifecycle import Lifecycle
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
-# The types that ASGI frameworks use: their messages have values of any type.
+# As Starlette types them. Its scopes and messages have values of any type.
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# Starlette's applications take any mapping for a scope, Django's a dict. Django sends any mapping.
+SendOn: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[dict[str, Any], Receive, SendOn], Awaitable[None]]
 
 _READ_SECONDS: Final = 30.0
 _MOST_HELD: Final = 32 * 1024 * 1024
@@ -59,7 +62,7 @@ class AsgiReceiver:
         if scope["type"] == "http" and below is not None:
             await self._serve(scope["method"], below, scope, receive, send)
         elif self._app is not None:
-            await self._app(scope, receive, send)
+            await self._app(dict(scope), receive, cast("SendOn", send))
         elif scope["type"] == "http":
             await _send(send, Answer(404, {}))
         else:
@@ -160,8 +163,8 @@ class _InnerLifespan:
 
     def __init__(self, app: AsgiApp, scope: Scope) -> None:
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
-        self._from_app: asyncio.Queue[Message] = asyncio.Queue()
-        self._task = asyncio.ensure_future(app(scope, self._to_app.get, self._from_app.put))
+        self._from_app: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue()
+        self._task = asyncio.ensure_future(app(dict(scope), self._to_app.get, self._from_app.put))
 
     async def startup(self) -> str | None:
         """Start the application. Return why it failed to start."""
@@ -178,7 +181,7 @@ class _InnerLifespan:
         if not self._task.cancelled() and self._task.exception() is not None:
             logger.debug("the wrapped application does not answer lifespan events")
 
-    async def _exchange(self, kind: str) -> Message | None:
+    async def _exchange(self, kind: str) -> Mapping[str, Any] | None:
         """Send an event. Return the answer; None when the application has ended instead."""
         await self._to_app.put({"type": kind})
         answer = asyncio.ensure_future(self._from_app.get())

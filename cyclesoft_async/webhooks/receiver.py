@@ -40,7 +40,8 @@ class WebhookReceiver:
 
     ::
 
-        receiver = WebhookReceiver(secrets=["current", "previous"], inbox=SqliteInbox("inbox.db"))
+        secrets = ["the current secret", "the previous secret"]
+        receiver = WebhookReceiver(secrets, inbox=SqliteInbox("inbox.db"))
 
         @receiver.on(events.WorkshopOrderUpdated)
         async def handle(event: events.WorkshopOrderUpdated) -> None: ...

@@ -101,7 +101,7 @@ async def test_a_program_runs(snippet: Snippet, tmp_path: Path) -> None:
 async def test_a_receiver_handles_a_delivery(snippet: Snippet, tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-W", "error", "-c", SERVE_ON_A_FREE_PORT, str(snippet.save(tmp_path))]
     signed = testing.delivery(
-        events.WorkshopOrderUpdated, {"workshop_order_id": 4711, "status_id": 7}, secret="current"
+        events.WorkshopOrderUpdated, {"workshop_order_id": 4711, "status_id": 7}, secret="the current secret"
     )
     async with await anyio.open_process(command, cwd=tmp_path, stderr=None) as server:
         assert server.stdout is not None
