@@ -1,12 +1,12 @@
-"""Hand a repair order or its invoice on to another system; nothing here knows CycleSoftware.
+"""Bridges: sessions with other vendors that receive a repair's order or invoice.
 
 ::
 
     ppw.py          Ppw: invoices of work orders in Property Pres Wizard
     shopctrl.py     ShopCtrl: invoices of orders
     fleetio.py      Fleetio: work orders
-    bridge.py       Bridge: what they share, a session over `transport`
-    body.py         request bodies, checked against their document before they are sent
+    base.py         Bridge: their base class, a session over `transport`
+    body.py         request bodies: validation and encoding
 """
 
 from cyclesoft_async.transport import Auth, BasicAuth, BearerToken, HeaderTokens

@@ -1,4 +1,4 @@
-"""What all bridges are: a session with another vendor, over the same transport."""
+"""Base class of the bridges: a session with another vendor over the client's transport."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypedDict, TypeVar, Unpack
 
 import aiohttp
+import msgspec
 
 from cyclesoft_async.errors import ResponseDecodeError, TransportError, UsageError
 from cyclesoft_async.quota import FixedLimiter
@@ -26,35 +27,35 @@ T = TypeVar("T")
 
 
 class BridgeOptions(TypedDict, total=False):
-    """How a bridge makes its calls; whatever is left out has a default."""
+    """Options of a bridge, all with defaults."""
 
     minutely_limit: int | None
-    """Requests in any minute at most; None, the default: as many as come."""
+    """Maximum number of requests in any 60 seconds. None, the default, is no limit."""
     http_session: aiohttp.ClientSession | None
-    """An aiohttp session of yours; it is not closed, and its middlewares are not run."""
+    """Your own aiohttp session. It is not closed, and its middlewares do not run."""
     timeout: float
-    """Seconds from sending a request until its answer is complete, 60 by default; waiting first is extra."""
+    """Seconds from sending to the complete response, 60 by default. Waiting for a permit is extra."""
     connect_timeout: float
-    """Seconds until there is a connection, from the pool or a new one; 10 by default."""
+    """Seconds to get a connection, pooled or new, 10 by default."""
     retries: RetryPolicy
-    """When to send again what surely did not reach the server."""
+    """Retries of requests that certainly did not reach the server."""
     on_event: OnEvent | None
-    """Called in the event loop, at once, with every `CallEvent`; what it raises is logged."""
+    """Called synchronously in the event loop with every `CallEvent`. Its exceptions are logged."""
 
 
 class Bridge(BaseSession):
-    """A session with one account of another vendor; use one of the subclasses.
+    """A session with one account of another vendor. Use a subclass.
 
-    It belongs to the event loop that it is first used in. A request that may have been carried out is never
-    sent again: it raises `AmbiguousWriteError`, whose words say how to find out.
+    It belongs to the event loop of its first use. A request that may have been carried out is not retried: it
+    raises `AmbiguousWriteError`, whose message says how to find out.
 
     Args:
-        base_url: Where the vendor's API is.
-        auth: Who calls; sent to `base_url` only and shown nowhere.
+        base_url: URL of the vendor's API.
+        auth: Credentials, sent to `base_url` only and never shown.
         options: See `BridgeOptions`.
 
     Raises:
-        UsageError: `base_url` is not a URL, the credentials can't be sent, or the limit is none.
+        UsageError: `base_url` is not a URL, or the credentials or the limit are invalid.
     """
 
     def __init__(self, base_url: str, auth: Auth, **options: Unpack[BridgeOptions]) -> None:
@@ -76,9 +77,14 @@ class Bridge(BaseSession):
         return await self._client.execute(call, read, self._options)
 
 
-def what_it_says(response: Response, type_: type[T]) -> T:
-    """A refusal as `type_`, whose fields all have defaults; nothing but those if it is none."""
+def read_or_default(response: Response, type_: type[T]) -> T:
+    """Decode an error body. Return the defaults of `type_` if it has another form."""
     try:
         return read_body(response, type_)
     except (ResponseDecodeError, TransportError):
         return type_()
+
+
+def as_text(value: object) -> str:
+    """Return a value of an error body for people: texts as they are, anything else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

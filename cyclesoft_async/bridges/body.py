@@ -1,4 +1,4 @@
-"""Request bodies: checked against what their document states before they are sent."""
+"""Request bodies: validation against the vendor's page, and encoding."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from cyclesoft_async.errors import UsageError
 Id: TypeAlias = Annotated[int, Meta(ge=1)]
 Text255: TypeAlias = Annotated[str, Meta(max_length=255)]
 Amount: TypeAlias = Decimal | int
-"""In units of the currency, not cents; written as a JSON number, exactly."""
+"""In units of the currency, not cents. Sent exactly, as a JSON number."""
 Moment: TypeAlias = Annotated[datetime, Meta(tz=True)]
-"""Aware; written as ISO 8601 with its offset."""
+"""Aware. Sent as ISO 8601 with its offset."""
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
-def checked_json(body: Struct) -> bytes:
-    """The body as JSON, without what is not set.
+def encode_request(body: Struct) -> bytes:
+    """Validate a request, and return it as JSON without unset fields.
 
     Raises:
-        UsageError: It is not what its document says; names the field.
+        UsageError: A field is invalid. The message names it.
     """
     try:
-        # Nothing checks a Struct that Python code makes; and a number that is given as text becomes one.
+        # msgspec does not validate Structs created by Python code.
         checked = msgspec.convert(_plain(body), type(body))
         _check_finite(_plain(checked))
         return _encoder.encode(checked)
@@ -45,7 +45,7 @@ def _plain(body: Struct) -> object:
 def _check_finite(value: object, path: str = "$") -> None:
     match value:
         case float() | Decimal() if not math.isfinite(value):
-            raise ValueError(f"JSON knows neither NaN nor infinity - at `{path}`")
+            raise ValueError(f"a number must be finite in JSON, got {value} - at `{path}`")
         case dict():
             for key, item in cast("dict[str, object]", value).items():
                 _check_finite(item, f"{path}.{key}")

@@ -8,8 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Final, Literal, TypeAlias, Unpack
+from typing import Final, Literal, TypeAlias, Unpack, cast
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import force_setattr
@@ -32,25 +31,25 @@ from cyclesoft_async.transport import (
     status_error_class,
 )
 
-from .base import Bridge, BridgeOptions, what_it_says
-from .body import Amount, Id, Moment, Text255, checked_json
+from .base import Bridge, BridgeOptions, as_text, read_or_default
+from .body import Amount, Id, Moment, Text255, encode_request
 
 BASE_URL: Final = "https://secure.fleetio.com"
 CREATE_WORK_ORDER: Final = "/api/v1/work_orders"
 MINUTELY_LIMIT: Final = 20
-"""What Fleetio's guide to too many requests names; an account's plan can have another one."""
+"""The limit in Fleetio's guide to rate limiting. An account's plan may have another one."""
 
 TaxType: TypeAlias = Literal["fixed", "percentage"]
 DiscountType: TypeAlias = Literal["percentage", "amount"]
 
 
 class MeterEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a vehicle's meter shows."""
+    """A reading of a vehicle's meter."""
 
     value: Amount | UnsetType = UNSET
     """In the vehicle's own unit."""
     void: bool | UnsetType = UNSET
-    """Take a value that Fleetio would find too high or too low."""
+    """Accept a value that Fleetio considers too high or too low."""
 
 
 class WorkOrderCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +79,7 @@ class WorkOrderCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     vehicle_name: Text255 | UnsetType = UNSET
     """The vehicle, by name."""
     discount_type: DiscountType | UnsetType = UNSET
-    """The answer has "fixed" where the request has "amount"."""
+    """The response has "fixed" where the request has "amount"."""
     discount: Amount | UnsetType = UNSET
     """Amount of the discount; used if `discount_type` is "amount"."""
     discount_percentage: Amount | UnsetType = UNSET
@@ -90,7 +89,7 @@ class WorkOrderCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tax_1_type: TaxType | UnsetType = UNSET
     """Fleetio's default is "percentage"."""
     tax_1: Amount | UnsetType = UNSET
-    """Used if `tax_1_type` is "fixed", which the page's words call "amount"."""
+    """Used if `tax_1_type` is "fixed". The page's text calls it "amount"."""
     tax_2_percentage: Amount | UnsetType = UNSET
     """Used if `tax_2_type` is "percentage"."""
     tax_2_type: TaxType | UnsetType = UNSET
@@ -102,13 +101,13 @@ class WorkOrderCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     contact_id: Id | UnsetType = UNSET
     """The contact to whom the work order is assigned."""
     label_list: Text255 | UnsetType = UNSET
-    """Labels with commas between them; a list in the answer."""
+    """Labels separated by commas. The response has a list."""
     purchase_order_number: str | UnsetType = UNSET
     """Number of the purchase order."""
     description: str | UnsetType = UNSET
     """What is to be done."""
     number: int | UnsetType = UNSET
-    """Unique in the account: a second work order with it is refused."""
+    """Unique in the account: a second work order with the same number is rejected."""
     meter_entry_attributes: MeterEntry | UnsetType = UNSET
     """What the vehicle's meter shows at the start."""
     secondary_meter_entry_attributes: MeterEntry | UnsetType = UNSET
@@ -122,10 +121,10 @@ class WorkOrderCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class WorkOrder(Struct, frozen=True, kw_only=True):
-    """A work order as Fleetio made it. Here amounts are in cents.
+    """A created work order. Amounts are in cents.
 
-    Times are aware, with the offset that Fleetio sent; one without an offset is UTC. What Fleetio leaves out
-    or sends as null is None, or an empty list. Vendor page: the same, 201.
+    Times are aware, with the offset that Fleetio sent; one without an offset is UTC. Missing and null
+    fields are None, or an empty list. Vendor page: the same, 201.
     """
 
     id: int
@@ -147,7 +146,7 @@ class WorkOrder(Struct, frozen=True, kw_only=True):
     ending_meter_same_as_start: bool | None = None
     """Whether the meter shows the same at the end."""
     duration_in_seconds: int | None = None
-    """From beginning to completing it."""
+    """From start to completion."""
     invoice_number: str | None = None
     """Number of the vendor's invoice."""
     state: str | None = None
@@ -255,23 +254,23 @@ _TIMES: Final = (
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """What Fleetio says of a refusal, as far as it does."""
+    """Fleetio's description of an error (problem details). All fields may be missing."""
 
     status: int | None = None
-    """Status of the answer."""
+    """Status of the response."""
     title: str | None = None
-    """A summary that stays the same from one occurrence to the next."""
+    """Summary, the same for all occurrences."""
     detail: str | None = None
-    """Of this occurrence."""
+    """Explanation of this occurrence."""
     instance: str | None = None
-    """A URI that identifies this occurrence."""
+    """URI of this occurrence."""
 
 
 class ProblemError(StatusError):
-    """Fleetio says no.
+    """An error with problem details.
 
     Attributes:
-        problem: Its own description.
+        problem: Fleetio's description.
     """
 
     problem: Problem = Problem()
@@ -286,14 +285,14 @@ class NotPermittedError(ProblemError, PermissionDeniedError):
 
 
 class UnexpectedError(ProblemError, ServerError):
-    """500: something unexpected happened; what is left of the request is not documented."""
+    """500: an unexpected error. Whether the request had an effect is not documented."""
 
 
 class InvalidFieldsError(UnprocessableError):
-    """422: fields that Fleetio does not take.
+    """422: Fleetio rejects fields of the request.
 
     Attributes:
-        fields: What is wrong, by the name of the field.
+        fields: Messages by field. Those that concern no field are at "base".
     """
 
     fields: Mapping[str, list[str]] = {}
@@ -308,10 +307,10 @@ class Fleetio(Bridge):
             order = await fleetio.create_work_order(WorkOrderCreate(...))
 
     Args:
-        api_key: Of a user of the account.
-        account_token: Which of the user's accounts is meant.
-        base_url: Where Fleetio is.
-        options: See `BridgeOptions`; the limit is `MINUTELY_LIMIT` by default.
+        api_key: API key of a user.
+        account_token: Token of one of the user's accounts.
+        base_url: URL of Fleetio's API.
+        options: See `BridgeOptions`. The default limit is `MINUTELY_LIMIT`.
 
     Vendor pages: "Quick Start", "Rate Limiting".
     """
@@ -329,15 +328,15 @@ class Fleetio(Bridge):
         super().__init__(base_url, HeaderTokens(tokens), **options)
 
     async def create_work_order(self, order: WorkOrderCreate) -> WorkOrder:
-        """Create a work order and give it as Fleetio made it. Deprecated by Fleetio: there is a version 2.
+        """Create a work order. Deprecated by Fleetio in favour of its version 2.
 
         Raises:
-            UsageError: The order is not what the page says; nothing was sent.
-            InvalidFieldsError: Fleetio does not take some fields, for example a `number` that is taken.
-            ProblemError: Fleetio says no: `NotAuthenticatedError`, `NotPermittedError`, `UnexpectedError`.
-            RateLimitedError: Too many requests; `retry_after` says for how long.
-            AmbiguousWriteError: The order may or may not have been made. With a `number` of yours it is safe
-                to send it again: a second one is refused.
+            UsageError: A field of the order is invalid. Nothing was sent.
+            InvalidFieldsError: Fleetio rejects fields, for example a `number` in use.
+            ProblemError: `NotAuthenticatedError`, `NotPermittedError` or `UnexpectedError`.
+            RateLimitedError: Too many requests. `retry_after` is in seconds.
+            AmbiguousWriteError: The order may have been created. With a `number` of your own it is safe to
+                send it again: a duplicate is rejected.
         """
         warnings.warn(
             "Fleetio deprecates version 1 of work orders and will remove it: use POST /api/v2/work_orders",
@@ -348,45 +347,51 @@ class Fleetio(Bridge):
             method="POST",
             path=CREATE_WORK_ORDER,
             template=CREATE_WORK_ORDER,
-            body=checked_json(order),
+            body=encode_request(order),
             content_type=JSON,
-            how_to_check="look for the work order's number; a second one with the same number is refused",
+            how_to_check="look for the work order's number; a second one with the same number is rejected",
         )
         del order  # tracebacks can show it
         return await self._execute(call, _read)
 
 
-_PROBLEMS: Final[dict[int, type[ProblemError]]] = {
+_CLASSES: Final[dict[int, type[StatusError]]] = {
     401: NotAuthenticatedError,
     403: NotPermittedError,
+    422: InvalidFieldsError,
     500: UnexpectedError,
 }
 
 
-class _FieldErrors(Struct):
-    errors: dict[str, list[str]] = {}
-
-
-class _TooMany(Struct):
-    error: str | None = None
+class _ErrorBody(Struct):
+    error: object = None
+    errors: object = None
 
 
 def _read(response: Response) -> WorkOrder:
     if response.is_success:
         return read_body(response, WorkOrder)
-    if response.status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        raise _invalid_fields(response)
-    if response.status in _PROBLEMS:
-        problem = what_it_says(response, Problem)
-        error = status_error(response, _PROBLEMS[response.status], problem.detail or problem.title)
+    problem = read_or_default(response, Problem)
+    body = read_or_default(response, _ErrorBody)
+    fields = _by_field(body.errors)
+    message = "; ".join(f"{field}: {', '.join(messages)}" for field, messages in fields.items())
+    class_ = _CLASSES.get(response.status) or status_error_class(response.status)
+    fallback = problem.detail or problem.title or (as_text(body.error) if body.error else None)
+    error = status_error(response, class_, message or fallback)
+    if isinstance(error, ProblemError):
         error.problem = problem
-        raise error
-    raise status_error(response, status_error_class(response.status), what_it_says(response, _TooMany).error)
+    if isinstance(error, InvalidFieldsError):
+        error.fields = fields
+    raise error
 
 
-def _invalid_fields(response: Response) -> InvalidFieldsError:
-    fields = what_it_says(response, _FieldErrors).errors
-    words = "; ".join(f"{field}: {', '.join(messages)}" for field, messages in fields.items())
-    error = status_error(response, InvalidFieldsError, words or None)
-    error.fields = fields
-    return error
+def _by_field(errors: object) -> dict[str, list[str]]:
+    """Return the messages by field. Documented are lists by field; a text or a list concerns no field."""
+    if not errors:
+        return {}
+    by_field = cast("dict[str, object]", errors) if isinstance(errors, dict) else {"base": errors}
+    return {field: _messages(found) for field, found in by_field.items()}
+
+
+def _messages(found: object) -> list[str]:
+    return [as_text(each) for each in (cast("list[object]", found) if isinstance(found, list) else [found])]

@@ -27,8 +27,8 @@ from cyclesoft_async.transport import (
     status_error_class,
 )
 
-from .base import Bridge, BridgeOptions, what_it_says
-from .body import Amount, checked_json
+from .base import Bridge, BridgeOptions, as_text, read_or_default
+from .body import Amount, encode_request
 
 CREATE_INVOICE = "/invoice/create"
 
@@ -39,21 +39,21 @@ class _Item(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     price: Amount
     """In units of the currency, not cents."""
     invoice_item_id: int | UnsetType = UNSET
-    """From `/bid/invoice/items`; either this, or `invoice_item_other`."""
+    """Id from `/bid/invoice/items`. Set either this or `invoice_item_other`."""
     invoice_item_other: str | UnsetType = UNSET
-    """The text of a custom item."""
+    """Text of a custom item."""
     uom_id: int | UnsetType = UNSET
-    """The unit of measure, from `/bid/uom`."""
+    """Id of the unit of measure, from `/bid/uom`."""
     flat_fee: bool | UnsetType = UNSET
-    """Whether `price` is for the whole line, not for a unit."""
+    """`price` is for the whole line, not per unit."""
 
     def __post_init__(self) -> None:
         if (self.invoice_item_id is UNSET) == (self.invoice_item_other is UNSET):
-            raise UsageError("an item has either an invoice_item_id or an invoice_item_other")
+            raise UsageError("an item must have either invoice_item_id or invoice_item_other; set one")
 
 
 class ClientItem(_Item, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line of what the client pays.
+    """A line that the client pays.
 
     Raises:
         UsageError: It has neither an `invoice_item_id` nor an `invoice_item_other`, or both.
@@ -61,41 +61,41 @@ class ClientItem(_Item, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ContractorItem(_Item, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line of what the contractor gets.
+    """A line that the contractor gets.
 
     Raises:
         UsageError: As for `ClientItem`.
     """
 
     price_sub_adj: Amount | UnsetType = UNSET
-    """The line's adjustment."""
+    """Adjustment of the line."""
     adj_comment: str | UnsetType = UNSET
-    """Why it is adjusted."""
+    """Reason of the adjustment."""
 
 
 class InvoiceCreate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The invoice of a work order, which can have only one."""
+    """The invoice of a work order. A work order has only one."""
 
     report_id: int
-    """The work order."""
+    """Id of the work order."""
     contractor_items: list[ContractorItem] | UnsetType = UNSET
-    """Lines of what the contractor gets."""
+    """Lines that the contractor gets."""
     client_items: list[ClientItem] | UnsetType = UNSET
-    """Lines of what the client pays."""
+    """Lines that the client pays."""
 
 
 class CreatedInvoice(Struct, frozen=True, kw_only=True):
-    """What was made."""
+    """A created invoice."""
 
     invoice_id: int
     """Id of the invoice."""
 
 
 class PpwError(StatusError):
-    """PPW says no, in a word that its page names.
+    """A documented error of PPW.
 
     Attributes:
-        error_type: That word.
+        error_type: PPW's name of the error.
     """
 
     error_type: ClassVar[str]
@@ -205,22 +205,22 @@ class Ppw(Bridge):
             made = await ppw.create_invoice(InvoiceCreate(report_id=3850, client_items=[...]))
 
     Args:
-        access_token: From `/auth/token`; it expires.
-        base_url: What PPW gave your client app, `/svc` included.
-        options: See `BridgeOptions`; PPW states no limit.
+        access_token: Token from `/auth/token`. It expires.
+        base_url: URL that PPW gave your client app, `/svc` included.
+        options: See `BridgeOptions`. PPW documents no limit.
     """
 
     def __init__(self, access_token: str, *, base_url: str, **options: Unpack[BridgeOptions]) -> None:
         super().__init__(base_url, BearerToken(access_token), **options)
 
     async def create_invoice(self, invoice: InvoiceCreate) -> CreatedInvoice:
-        """Make the invoice of a work order. Deprecated by PPW, which now makes one for every work order.
+        """Create the invoice of a work order. Deprecated by PPW, which now creates one for every work order.
 
         Raises:
-            UsageError: The invoice is not what the page says; nothing was sent.
-            PpwError: PPW says no; its subclasses are the page's error types.
-            AmbiguousWriteError: The invoice may or may not have been made. A second one is refused by
-                `InvoiceExistsError`, so here it is safe to send it again.
+            UsageError: A field of the invoice is invalid. Nothing was sent.
+            PpwError: An error type of the page. Each has a subclass.
+            AmbiguousWriteError: The invoice may have been created. It is safe to send it again: a duplicate
+                is rejected by `InvoiceExistsError`.
         """
         warnings.warn(
             "PPW deprecates /invoice/create: every work order has an invoice now; use /invoice/update",
@@ -231,23 +231,25 @@ class Ppw(Bridge):
             method="POST",
             path=CREATE_INVOICE,
             template=CREATE_INVOICE,
-            body=checked_json(invoice),
+            body=encode_request(invoice),
             content_type=JSON,
-            how_to_check="ask /invoice/id for the work order's invoice; a second one is refused",
+            how_to_check="look up the work order's invoice at /invoice/id; a second one is rejected",
         )
         del invoice  # tracebacks can show it
         return await self._execute(call, _read)
 
 
-class _Refusal(Struct):
+class _ErrorBody(Struct):
     error: object = None
     error_description: object = None
+    message: object = None
 
 
 def _read(response: Response) -> CreatedInvoice:
-    said = what_it_says(response, _Refusal)
-    if response.is_success and not said.error:
+    body = read_or_default(response, _ErrorBody)
+    if response.is_success and not body.error:
         return read_body(response, CreatedInvoice)
-    words = ": ".join(word for word in (said.error, said.error_description) if word and isinstance(word, str))
+    texts = (body.error, body.error_description, body.message)
+    message = ": ".join(as_text(text) for text in texts if text and text is not True)
     by_status = BadRequestError if response.is_success else status_error_class(response.status)
-    raise status_error(response, _ERRORS.get(str(said.error), by_status), words or None)
+    raise status_error(response, _ERRORS.get(str(body.error), by_status), message or None)

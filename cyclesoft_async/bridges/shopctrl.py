@@ -5,6 +5,7 @@ Vendor page: "POST v1/Orders/{orderId}/Invoices" (its API help).
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from datetime import datetime
 from decimal import Decimal
 from typing import Unpack
@@ -24,7 +25,7 @@ from cyclesoft_async.transport import (
     status_error_class,
 )
 
-from .base import Bridge, BridgeOptions
+from .base import Bridge, BridgeOptions, as_text, read_or_default
 
 CREATE_INVOICE = "/v1/Orders/{order_id}/Invoices"
 
@@ -64,10 +65,13 @@ class Invoice(Struct, frozen=True, kw_only=True, rename="pascal"):
     """Id of the PDF."""
 
     def __post_init__(self) -> None:
-        if self.invoice_date is not None:
-            force_setattr(self, "invoice_date", in_amsterdam(self.invoice_date))
-        if self.change_timestamp is not None:
-            force_setattr(self, "change_timestamp", in_amsterdam(self.change_timestamp))
+        force_setattr(self, "invoice_date", _moment(self.invoice_date))
+        force_setattr(self, "change_timestamp", _moment(self.change_timestamp))
+
+
+def _moment(given: datetime | None) -> datetime | None:
+    """Return the time in Amsterdam. .NET's default value, in the year 1, means that there is none."""
+    return None if given is None or given.year == 1 else in_amsterdam(given)
 
 
 class ShopCtrl(Bridge):
@@ -76,30 +80,29 @@ class ShopCtrl(Bridge):
     ::
 
         async with ShopCtrl(BasicAuth(username, password), base_url="https://api.shop.example") as shopctrl:
-            made = await shopctrl.create_invoice(12122)
+            invoice = await shopctrl.create_invoice(12122)
 
     Args:
-        auth: The page says that the call is authorized, and not how: `BasicAuth`, or whatever your
-            installation wants.
-        base_url: Your installation's.
-        options: See `BridgeOptions`; ShopCtrl states no limit.
+        auth: Credentials. The page does not document the scheme; `BasicAuth` is common.
+        base_url: URL of your installation's API.
+        options: See `BridgeOptions`. ShopCtrl documents no limit.
     """
 
     def __init__(self, auth: Auth, *, base_url: str, **options: Unpack[BridgeOptions]) -> None:
         super().__init__(base_url, auth, **options)
 
     async def create_invoice(self, order_id: int) -> Invoice | None:
-        """Make one invoice of all rows of an order that have none yet; None when there are no such rows.
+        """Create one invoice for all rows of an order without one. Return None if there are no such rows.
 
         Raises:
-            UsageError: `order_id` is not a whole number; nothing was sent.
-            StatusError: ShopCtrl says no, by its status alone: it documents no errors.
-            ResponseDecodeError: The answer is XML, although JSON was asked for, or not what the page says.
-            AmbiguousWriteError: The invoice may or may not have been made. No row is invoiced twice, so here
-                it is safe to send it again: None then means that it was made, or that there was nothing to.
+            UsageError: `order_id` is not an int >= 0. Nothing was sent.
+            StatusError: The class of the status. ShopCtrl documents no errors.
+            ResponseDecodeError: The response is XML, or differs from the page.
+            AmbiguousWriteError: The invoice may have been created. It is safe to send the request again, as a
+                row is invoiced once. None then means that it was created before, or that no row was left.
         """
         if type(order_id) is not int or order_id < 0:
-            raise UsageError(f"order_id must be a whole number, not {type(order_id).__name__}")
+            raise UsageError(f"order_id must be an int >= 0, got a {type(order_id).__name__}")
         call = Call(
             method="POST",
             path=fill_path(CREATE_INVOICE, {"order_id": order_id}),
@@ -109,11 +112,28 @@ class ShopCtrl(Bridge):
         return await self._execute(call, _read)
 
 
+class _ErrorBody(Struct, rename="pascal"):
+    """Error of ASP.NET Web API. `Message` is general, the others are specific."""
+
+    message: object = None
+    message_detail: object = None
+    exception_message: object = None
+    model_state: object = None
+
+    @property
+    def text(self) -> str | None:
+        """All that it says, in one line."""
+        details = (self.message, self.message_detail, self.exception_message, self.model_state)
+        return " ".join(map(as_text, filter(None, details))) or None
+
+
 def _read(response: Response) -> Invoice | None:
     if not response.is_success:
-        raise status_error(response, status_error_class(response.status), None)
-    if "xml" in response.headers.get("Content-Type", "") or response.body.lstrip().startswith(b"<"):
-        raise ResponseDecodeError("the answer is XML, although JSON was asked for", status=response.status)
-    if response.body.strip() == b"null":
+        message = read_or_default(response, _ErrorBody).text
+        raise status_error(response, status_error_class(response.status), message)
+    body = response.body.removeprefix(BOM_UTF8).strip()
+    if "xml" in response.headers.get("Content-Type", "") or body.startswith(b"<"):
+        raise ResponseDecodeError("the response is XML, expected JSON", status=response.status)
+    if body in {b"", b"null"}:  # no row is left to invoice; some servers send null as 204
         return None
     return read_body(response, Invoice)

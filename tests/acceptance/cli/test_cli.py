@@ -190,7 +190,10 @@ def test_wrong_credentials_are_reported_and_never_shown(server: str, tmp_path: P
         env=credentials(server, CANARY),
     )
     assert done.returncode == 3
-    assert done.stderr == ("cyclesoft: GET /api/v1/workshop/orders.json: status 401: Unauthorized\n")
+    assert done.stderr == (
+        "cyclesoft: GET /api/v1/workshop/orders.json: status 401: Unauthorized; check username and password"
+        " (CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD) and the country of base_url\n"
+    )
     assert CANARY not in done.stdout + done.stderr
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cyclesoft_async import RetryPolicy, errors
 from cyclesoft_async.bridges import (
@@ -24,7 +27,7 @@ from cyclesoft_async.bridges import fleetio as fleetio_bridge
 from cyclesoft_async.bridges import ppw as ppw_bridge
 from cyclesoft_async.bridges import shopctrl as shopctrl_bridge
 from cyclesoft_async.sandbox import Fault, Faults, FleetioSandbox, PpwSandbox, ShopCtrlSandbox
-from tests.support.http_server import Reply, answering, failure, pickled
+from tests.support.http_server import Reply, answering, failure, pickled, wire
 from tests.support.paths import DATA
 
 AT_ONCE = RetryPolicy(attempts=3, first_delay=0.0)
@@ -178,13 +181,13 @@ async def test_nothing_to_invoice_is_none() -> None:
 async def test_a_response_in_xml_is_recognised(orders: dict[int, Decimal]) -> None:
     async with ShopCtrlSandbox(orders, only_xml=True) as sandbox, shopctrl(sandbox.url) as bridge:
         error = await failure(bridge.create_invoice(3), errors.ResponseDecodeError)
-    assert "the answer is XML, although JSON was asked for; the status says" in str(error)
+    assert "the response is XML, expected JSON; the status says" in str(error)
 
 
 async def test_xml_labelled_json_is_recognised() -> None:
     async with answering(b" <InvoiceBase/>") as server, shopctrl(server.url) as bridge:
         error = await failure(bridge.create_invoice(3), errors.ResponseDecodeError)
-    assert "the answer is XML" in str(error)
+    assert "the response is XML" in str(error)
 
 
 async def test_an_undocumented_shape_is_a_decode_error() -> None:
@@ -203,10 +206,59 @@ async def test_errors_of_shopctrl_have_the_class_of_their_status() -> None:
     assert sandbox.invoices == []
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"Message": "No HTTP resource was found"}, "No HTTP resource was found"),
+        (
+            {"Message": "An error has occurred.", "ExceptionMessage": "Order is locked"},
+            "An error has occurred. Order is locked",
+        ),
+        (
+            {"Message": "The request is invalid.", "ModelState": {"orderId": ["unknown"]}},
+            'The request is invalid. {"orderId":["unknown"]}',
+        ),
+        ({"Message": None}, None),
+        ("denied", None),
+        (None, None),
+    ],
+)
+async def test_the_message_of_a_shopctrl_error(body: object, message: str | None) -> None:
+    async with answering(Reply(wire(body), 404)) as server, shopctrl(server.url) as bridge:
+        error = await failure(bridge.create_invoice(3), errors.NotFoundError)
+    assert error.server_message == message
+    assert vars(pickled(error)) == vars(error)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(b"", 204),
+        Reply(b""),
+        Reply(b" null\r\n"),
+        Reply(b"\xef\xbb\xbfnull"),
+    ],
+    ids=repr,
+)
+async def test_an_empty_success_of_shopctrl_means_nothing_to_invoice(reply: Reply) -> None:
+    async with answering(reply) as server, shopctrl(server.url) as bridge:
+        assert await bridge.create_invoice(3) is None
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+01:00"])
+async def test_the_default_time_of_dot_net_is_none(moment: str) -> None:
+    example = {"Id": 1, "OrderId": 3, "InvoiceTotalIncVat": 5, "InvoiceTotalExVat": 4}
+    body = wire({**example, "InvoiceDate": moment, "ChangeTimestamp": moment})
+    async with answering(body) as server, shopctrl(server.url) as bridge:
+        invoice = await bridge.create_invoice(3)
+    assert invoice is not None
+    assert (invoice.invoice_date, invoice.change_timestamp) == (None, None)
+
+
 @pytest.mark.parametrize("order_id", [-1, True, "3/../4", None])
 async def test_an_order_id_is_a_whole_number(order_id: Any) -> None:
     async with shopctrl("http://127.0.0.1:1") as bridge:
-        with pytest.raises(errors.UsageError, match="order_id must be a whole number"):
+        with pytest.raises(errors.UsageError, match="order_id must be an int >= 0"):
             await bridge.create_invoice(order_id)
 
 
@@ -319,6 +371,71 @@ async def test_rejected_fields_of_fleetio() -> None:
     assert len(sandbox.work_orders) == 1
 
 
+@pytest.mark.parametrize(
+    ("body", "fields", "message"),
+    [
+        ({"errors": {"number": "is taken"}}, {"number": ["is taken"]}, "number: is taken"),
+        ({"errors": ["number is taken"]}, {"base": ["number is taken"]}, "base: number is taken"),
+        ({"errors": "is taken"}, {"base": ["is taken"]}, "base: is taken"),
+        ({"errors": {"base": [{"a": 1}]}}, {"base": ['{"a":1}']}, 'base: {"a":1}'),
+        ({"errors": {}}, {}, None),
+        ({"title": "Unprocessable", "detail": "is taken"}, {}, "is taken"),
+        ({"error": "is taken"}, {}, "is taken"),
+    ],
+)
+async def test_other_shapes_of_rejected_fields(
+    body: object, fields: dict[str, list[str]], message: str | None
+) -> None:
+    async with answering(Reply(wire(body), 422)) as server, fleetio(server.url) as bridge:
+        error = await failure(bridge.create_work_order(a_work_order()), fleetio_bridge.InvalidFieldsError)
+    assert (error.fields, error.server_message) == (fields, message)
+    assert vars(pickled(error)) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "class_"),
+    [(400, errors.BadRequestError), (402, errors.BadRequestError), (404, errors.NotFoundError)],
+)
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"status": 0, "title": "Bad", "detail": "why"}, "why"),
+        ({"title": "Bad"}, "Bad"),
+        ({"errors": {"issued_at": ["is invalid"]}}, "issued_at: is invalid"),
+        ({"error": "why"}, "why"),
+        ([], None),
+    ],
+)
+async def test_other_errors_of_fleetio_have_its_message(
+    status: int, class_: type[errors.StatusError], body: object, message: str | None
+) -> None:
+    async with answering(Reply(wire(body), status)) as server, fleetio(server.url) as bridge:
+        error = await failure(bridge.create_work_order(a_work_order()), class_)
+    assert error.server_message == message
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON)
+def test_any_errors_under_422_are_texts_by_field(rejected: object) -> None:
+    async def create() -> fleetio_bridge.InvalidFieldsError:
+        reply = Reply(wire({"errors": rejected}), 422)
+        async with answering(reply) as server, fleetio(server.url) as bridge:
+            return await failure(bridge.create_work_order(a_work_order()), fleetio_bridge.InvalidFieldsError)
+
+    error = asyncio.run(create())
+    expected = cast("dict[str, object]", rejected) if isinstance(rejected, dict) else {"base": rejected}
+    assert set(error.fields) == set(expected if rejected else ())
+    assert all(isinstance(text, str) for messages in error.fields.values() for text in messages)
+    assert vars(pickled(error)) == vars(error)
+
+
 async def test_a_429_of_fleetio_has_its_retry_after() -> None:
     faults = Faults(at={1: Fault.TOO_MANY_REQUESTS})
     async with FleetioSandbox(faults=faults) as sandbox, fleetio(sandbox.url) as bridge:
@@ -356,9 +473,7 @@ def test_invalid_tokens_are_rejected(token: str) -> None:
 def test_the_repr_of_a_bridge_and_its_arguments() -> None:
     assert repr(Fleetio("key", "account")) == "Fleetio('https://secure.fleetio.com')"
     assert repr(HeaderTokens({"Account-Token": "x"})) == "HeaderTokens(Account-Token)"
-    assert (
-        repr(Ppw("x", base_url="http://ppw.example/svc/")._client.origin.auth) == "BearerToken(Authorization)"
-    )
+    assert repr(BearerToken("x")) == "BearerToken(Authorization)"
     with pytest.raises(errors.UsageError, match="minutely_limit"):
         Fleetio("key", "account", minutely_limit=0)
     with pytest.raises(errors.UsageError, match="base_url"):
