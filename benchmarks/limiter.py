@@ -1,4 +1,4 @@
-"""The limiter: requests refused, quota left unused, and CPU time, beside the limiters of others."""
+"""The limiter: requests refused, quota left unused, and CPU time, beside other limiters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a permit costs: CPU time a request, from asking the limiter to telling it about the answer.
+"""CPU time of a permit, from acquiring it to reporting the answer.
 
 The waiters loop in virtual time through 360 requests a minute, answered at once; every minute 360 tokens come
 back. The numbers contain asyncio's own futures and task switches, and the jump of the clock once a minute.
@@ -28,7 +28,7 @@ def _wall() -> float:
 
 
 async def uncontended() -> tuple[float, float, float]:
-    """Microseconds to acquire, to hear of an answer without headers, and of one with headers."""
+    """Microseconds to acquire, to report an answer without headers, and one with headers."""
     limiter = Limiter(max_concurrent=FEW, wall=_wall)
     (await limiter.acquire()).answered(200, PLENTY)
     acquired = answered = learned = 0.0

@@ -23,13 +23,13 @@ EMPTY_DAY = date(1970, 1, 1)
 
 
 class Rush(NamedTuple):
-    """What became of the requests."""
+    """Outcome of the requests."""
 
     excess: float
     """Seconds over the shortest possible time, as a share of it."""
     refused: int
     is_agreed: bool
-    """Whether client and server counted the same number of requests."""
+    """Client and server counted the same number of requests."""
 
 
 async def rush() -> Rush:

@@ -110,11 +110,11 @@ def _now() -> float:
 
 
 def _nothing(_status: int, _headers: Mapping[str, str]) -> None:
-    """The limiters of others don't ask what became of a request."""
+    """Other limiters have no use for the outcome of a request."""
 
 
 class Result(NamedTuple):
-    """What one run took."""
+    """Duration and refusals of one run."""
 
     seconds: float
     refused: int
@@ -122,7 +122,7 @@ class Result(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What the server and the others do."""
+    """Behaviour of the server and of other clients."""
 
     requests: int = 2_000
     decided: str = "anywhere"

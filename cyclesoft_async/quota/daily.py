@@ -1,4 +1,4 @@
-"""Daily limit: a count that restarts when the server says so. Plain state, no clock, no I/O."""
+"""Daily limit: a count that restarts at the moment that the server names. Plain state, no clock, no I/O."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _PROBE_REFUSAL_EVERY = 3_600.0
 class DailyQuota:
     """A limit of requests a day, other integrations' included.
 
-    The server says when the day ends. Until it has, the count restarts after a day, and
-    while it is used up one request per window probes whether a new day has begun. A day that is used up all
-    of a sudden is probed as well, because one answer may be wrong.
+    The server names the day's end. Until it has, the count restarts after a day, and while it is used up one
+    request per window probes whether a new day has begun. A day that is used up all of a sudden is probed as
+    well, because one answer may be wrong.
     """
 
     limit: int
@@ -32,9 +32,9 @@ class DailyQuota:
     ends_at: float = -inf
     known_end: bool = False
     reset: float | None = None
-    """When the day ends, in unix seconds, as the server put it."""
+    """When the day ends, as the server put it, in unix seconds."""
     odd_reset: float | None = None
-    """What it put last that cannot be the end of a day; time does not make it right."""
+    """The last reset that could not be the end of a day; time does not make it right."""
     last_sent: float = -inf
     probe_every: float = inf
     """Seconds between probes of a day that is used up although its end is known."""
@@ -57,9 +57,9 @@ class DailyQuota:
     def basis(self) -> str:
         """Return what the verdict "no room" rests on."""
         if not self.known_end:
-            return "the server has not said when the day ends; a request a minute finds out"
+            return "the end of the day is unknown; one request a minute probes"
         if self.probe_every < inf:
-            return "a sudden change that the server reported; a request finds out whether it is true"
+            return "the server reported a sudden change; single requests probe whether it is true"
         return "by the server's X-RateLimit-Daily-Reset" if self.confirmed else "by this client's own count"
 
     def unsent(self) -> None:

@@ -201,7 +201,7 @@ class RateLimiter(Generic[S]):
         for head in self._queue.heads():
             at = self._earliest(head, now).at
             next_opening = min(next_opening, at)
-            # Only a day that is used up, or a pause that the server asked for, take longer than that.
+            # Only a day that is used up, or a Retry-After, takes longer than that.
             if at > now + WINDOW:
                 self._fail_hopeless(head, at - now)
         return next_opening

@@ -270,7 +270,7 @@ class AccountState:
         return account
 
     def _refusing_tokens(self, tokens: Tokens, report: QuotaReport, reported: Token | None) -> Tokens:
-        """Return the tokens whose limit a 429 is about: all if it does not say, none if it is the day's."""
+        """Return the tokens whose limit a 429 is about: all if it is not named, none if it is the day's."""
         if report.daily_remaining == 0:
             return ()
         if len(tokens) == 1 or reported is None:

@@ -174,7 +174,7 @@ class RateWindow:
         self._uncount(token)
 
     def lost(self, token: Token, at: float) -> None:
-        """Record an unknown outcome: the server may have counted the request, but did not say it has room."""
+        """Record an unknown outcome: the server may have counted the request, but has not shown room."""
         backoff = self.backoff
         self.answered(token, at)
         self.backoff = backoff

@@ -43,7 +43,7 @@ class PostgresLedger:
 
         Args:
             username: Of the API account.
-            base_url: Of the API; accounts of the same name on another host are others.
+            base_url: Of the API; the same user name on another host is another account.
             max_concurrent: As for the session.
             bulk_reserve: As for the session.
         """

@@ -262,4 +262,4 @@ class SharedLimiter(Limiter):
         if self._unavailable_since is None:
             super()._time_out(waiter)
         else:
-            self._refuse(waiter, LedgerError(f"the shared quota cannot be asked: {self._failure}"))
+            self._refuse(waiter, LedgerError(f"the shared quota is unavailable: {self._failure}"))

@@ -338,7 +338,7 @@ def test_calls_fail_when_postgres_stays_unavailable(postgres: str, postgres_serv
             await first(limiter, headers(50, 49))
             await anyio.to_thread.run_sync(postgres_server.stop)
             try:
-                with pytest.raises(LedgerError, match="the shared quota cannot be asked"):
+                with pytest.raises(LedgerError, match="the shared quota is unavailable"):
                     await limiter.acquire(max_wait=0)
                 began = asyncio.get_running_loop().time()
                 with pytest.raises(LedgerError) as raised:

@@ -1,4 +1,4 @@
-"""The ledger's database: its tables and who may create them, its URL, and the extra that it needs."""
+"""The ledger's database: tables, roles, URL, and the extra that it needs."""
 
 import asyncio
 import subprocess

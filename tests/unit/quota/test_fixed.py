@@ -1,4 +1,4 @@
-"""The plain limit of a vendor who states one, in virtual time."""
+"""Rate limiter for a fixed limit, in virtual time."""
 
 from __future__ import annotations
 

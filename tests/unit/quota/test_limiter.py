@@ -1,4 +1,4 @@
-"""What the limiter learns and keeps, in virtual time: a minute passes in a millisecond."""
+"""Limits that the limiter learns and keeps, in virtual time: a minute passes in a millisecond."""
 
 import asyncio
 from email.utils import format_datetime
@@ -386,7 +386,7 @@ async def test_a_first_answer_with_a_reset_in_47_hours_is_probed_every_minute(
     limiter = Limiter(wall=wall)
     odd = headers(daily_limit=daily_limit, daily_remaining=0, reset=47 * 3_600)
     (await limiter.acquire()).answered(status, odd)
-    with pytest.raises(errors.QuotaExhausted, match="when the day ends") as raised:
+    with pytest.raises(errors.QuotaExhausted, match="end of the day is unknown") as raised:
         await limiter.acquire(max_wait=3)
     assert raised.value.resets_at <= moment(61)
     (await limiter.acquire()).answered(200, headers(daily_limit=15_000, daily_remaining=14_000, reset=3_600))

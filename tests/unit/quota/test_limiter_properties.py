@@ -1,4 +1,4 @@
-"""Hypothesis attacks the limiter: random arrivals, latencies, limits, cancellations, faults, others' use."""
+"""Property tests of the limiter: random arrivals, latencies, limits, cancellations, faults, foreign use."""
 
 import asyncio
 from datetime import UTC

@@ -1,4 +1,4 @@
-"""What the limiter promises, on an exact moving-window server; benchmarks/limiters.py shows all of it."""
+"""Utilisation goals of the limiter on an exact moving-window server; see benchmarks/limiters.py, too."""
 
 import asyncio
 from collections.abc import Callable, Mapping

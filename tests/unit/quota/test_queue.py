@@ -1,4 +1,4 @@
-"""Whose turn it is, and who gives up, in virtual time."""
+"""Order of waiting calls, deadlines and cancellation, in virtual time."""
 
 import asyncio
 

@@ -171,7 +171,7 @@ def test_the_upper_bound_of_foreign_use_holds_while_requests_are_in_flight() -> 
     spends = [spend(window, 0.1) for _ in range(20)]
     window.observe(spends[-1], 11 + 20, 0.2)
     window.answered(spends[-1], 0.2)
-    # The other 19 may not have been counted yet: then others use 29, not 10.
+    # The other 19 may not have been counted yet: then foreign use is 29, not 10.
     assert window.room(0.2) == 100 - 21 - 29
     for token in spends[:-1]:
         window.answered(token, 0.3)
@@ -263,7 +263,7 @@ def test_a_look_ahead_changes_nothing() -> None:
     window.observe(token, 6, 0)
     window.answered(token, 0)
     before = [window.room(0.5), window.unused(0.5), window.empty_at(0.5)]
-    assert (window.room(2), window.room(59)) == (1, 1), "one goes alone when nothing was heard for a while"
+    assert (window.room(2), window.room(59)) == (1, 1), "foreign use is not fresh: a probe"
     assert window.opens_at(59, 7) == 60
     assert [window.room(0.5), window.unused(0.5), window.empty_at(0.5)] == before
     token = spend(window, 0.6)
