@@ -22,9 +22,11 @@ _PATIENCE = 20.0
 # So large that nothing ever waits for it; but the limiter reads and counts like on any other day.
 QUOTA = {
     "X-RateLimit-Minutely-Limit": "100000000",
-    "X-RateLimit-Minutely-Remaining": "99000000",
+    # Less than the limit would be the use of other integrations, which is a dearer path.
+    "X-RateLimit-Minutely-Remaining": "100000000",
     "X-RateLimit-Daily-Limit": "100000000",
     "X-RateLimit-Daily-Remaining": "99000000",
+    "X-RateLimit-Daily-Reset": f"{time.time() + 86_400:.0f}",
 }
 
 _NGINX = """

@@ -21,6 +21,7 @@ from .snapshots import QuotaSnapshot
 from .transport import (
     FORM,
     JSON,
+    MAX_RESPONSE_BYTES,
     ApiClient,
     BaseSession,
     BasicAuth,
@@ -72,6 +73,8 @@ class CycleSoftSession(BaseSession):
         on_event: Called with every `CallEvent`, in the event loop. It must be quick. Its errors are logged.
         ledger: `cyclesoft_async.quota.postgres.PostgresLedger` for an account whose quota several processes
             share. None keeps it in memory, for this session alone.
+        max_response_bytes: Largest response body, decompressed. A larger one raises `ResponseTooLarge`.
+        allow_http: Allow a `base_url` with plain http on another machine. Loopback needs no permission.
 
     Raises:
         UsageError: `base_url` is not a URL, the credentials cannot be sent, or a number is out of range.
@@ -93,9 +96,11 @@ class CycleSoftSession(BaseSession):
         bulk_reserve: int | None = None,
         on_event: OnEvent | None = None,
         ledger: PostgresLedger | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        allow_http: bool = False,
     ) -> None:
         try:
-            origin = Origin(base_url, BasicAuth(username, password))
+            origin = Origin(base_url, BasicAuth(username, password), allow_http=allow_http)
         finally:
             del password, base_url  # a traceback can show them
         if max_concurrent < 1:
@@ -113,6 +118,7 @@ class CycleSoftSession(BaseSession):
             connect_timeout=connect_timeout,
             http_session=http_session,
             on_event=on_event,
+            max_response_bytes=max_response_bytes,
         )
         self._adopt(client, limiter, options)
 

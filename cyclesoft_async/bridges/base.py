@@ -11,6 +11,7 @@ import msgspec
 from cyclesoft_async.errors import ResponseDecodeError, TransportError, UsageError
 from cyclesoft_async.quota import FixedLimiter
 from cyclesoft_async.transport import (
+    MAX_RESPONSE_BYTES,
     ApiClient,
     Auth,
     BaseSession,
@@ -41,6 +42,10 @@ class BridgeOptions(TypedDict, total=False):
     """Retries of requests that certainly did not reach the server."""
     on_event: OnEvent | None
     """Called synchronously in the event loop with every `CallEvent`. Its exceptions are logged."""
+    max_response_bytes: int
+    """Largest response body, decompressed, 64 MiB by default."""
+    allow_http: bool
+    """Allow a `base_url` with plain http on another machine. False by default."""
 
 
 class Bridge(BaseSession):
@@ -63,11 +68,12 @@ class Bridge(BaseSession):
         if minutely_limit is not None and minutely_limit < 1:
             raise UsageError(f"minutely_limit must be >= 1 or None, got {minutely_limit}")
         self._client = ApiClient(
-            Origin(base_url, auth),
+            Origin(base_url, auth, allow_http=options.get("allow_http", False)),
             FixedLimiter(minutely_limit),
             connect_timeout=options.get("connect_timeout", 10.0),
             http_session=options.get("http_session"),
             on_event=options.get("on_event"),
+            max_response_bytes=options.get("max_response_bytes", MAX_RESPONSE_BYTES),
         )
         self._options = CallOptions(
             timeout=options.get("timeout", 60.0), retries=options.get("retries", RetryPolicy())

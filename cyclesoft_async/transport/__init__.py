@@ -1,7 +1,7 @@
 """HTTP transport: rate limiting, sending, retries and response decoding."""
 
 from .auth import Auth, BasicAuth, BearerToken, HeaderTokens
-from .client import ApiClient, BaseSession, Recover
+from .client import MAX_RESPONSE_BYTES, ApiClient, BaseSession, Recover
 from .error_body import ErrorBody, read_error_body
 from .events import CallAnswered, CallEvent, CallFailed, CallRetried, CallSent, OnEvent, QuotaWaited
 from .origin import Origin
@@ -21,6 +21,7 @@ from .retry import RetryPolicy
 __all__ = [
     "FORM",
     "JSON",
+    "MAX_RESPONSE_BYTES",
     "ApiClient",
     "Auth",
     "BaseSession",

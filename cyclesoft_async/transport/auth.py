@@ -34,7 +34,8 @@ class Auth:
         raise TypeError("credentials cannot be pickled or copied: open a session where you need one")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self._headers)})"
+        names = vars(self).get("_headers", ())  # its constructor may have failed
+        return f"{type(self).__name__}({', '.join(names)})"
 
 
 class BasicAuth(Auth):

@@ -92,7 +92,7 @@ def _search(body: bytes) -> ErrorBody:
             return ErrorBody(
                 **{name: members[name] for name in ErrorBody.__struct_fields__ if name in members}
             )
-        if members and text[end : end + 1] != "}":
+        if _MEMBER.match(text, start + 1) and text[end : end + 1] != "}":
             break  # cut off: what follows is nested in it
         start = text.find("{", end)
     return _NO_ERROR

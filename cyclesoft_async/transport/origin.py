@@ -11,6 +11,7 @@ from yarl import URL
 from cyclesoft_async.errors import UsageError
 
 from .auth import Auth
+from .proxy import is_loopback
 
 _SENDABLE = re.compile(r"/[!-~]*")
 """What fits into the first line of a request: a space or a control character would end or split it."""
@@ -24,16 +25,19 @@ class Origin:
     Args:
         base_url: Scheme and host, maybe a port and a path.
         auth: Credentials.
+        allow_http: Allow plain http to another machine, which shows the credentials to the network.
 
     Raises:
         UsageError: `base_url` is not a URL, or holds credentials. The text shows nothing of it.
     """
 
-    def __init__(self, base_url: str, auth: Auth) -> None:
+    def __init__(self, base_url: str, auth: Auth, *, allow_http: bool = False) -> None:
         url, problem = _parse(base_url)
         del base_url  # tracebacks can show it, and it may hold a password
         if url is None or url.host is None:
             raise UsageError(problem)
+        if url.scheme == "http" and not (allow_http or is_loopback(url.host)):
+            raise UsageError("base_url must use https, or pass allow_http=True: http shows the password")
         self.base_url = str(url).rstrip("/")
         self.host = url.host
         self.port = url.port or 0
@@ -52,7 +56,7 @@ class Origin:
         raise TypeError("credentials cannot be pickled or copied: open a session where you need one")
 
     def __repr__(self) -> str:
-        return f"Origin({self.base_url!r})"
+        return f"Origin({vars(self).get('base_url', '')!r})"  # its constructor may have failed
 
 
 def _parse(base_url: object) -> tuple[URL | None, str]:

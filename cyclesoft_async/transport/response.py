@@ -97,7 +97,7 @@ def read_nothing(response: Response) -> None:
     if not response.body.strip():
         return
     start = response.body.removeprefix(_BOM).lstrip()[:1]
-    read_body(response, dict[str, Raw])
+    read_body(response, dict[str, object])
     if start != b"{":  # PHP's empty array would pass for an object
         raise decode_error(response, None)
 

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
+from traceback import walk_tb
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
@@ -123,9 +124,27 @@ def test_what_is_no_base_url(base_url: str) -> None:
 
 @pytest.mark.parametrize(
     "base_url",
-    ["http://[::1]:8080", "http://api.cyclesoftware.nl.", "http://sub_domain.intern", "http://127.0.0.1:1/a"],
+    [
+        "http://[::1]:8080",
+        "https://api.cyclesoftware.nl.",
+        "https://sub_domain.intern",
+        "http://127.0.0.1:1/a",
+    ],
 )
 def test_what_is_a_base_url(base_url: str) -> None:
+    assert base_url in repr(CycleSoftSession(USERNAME, PASSWORD, base_url=base_url))
+
+
+@pytest.mark.parametrize("base_url", ["http://api.cyclesoftware.nl", "http://10.0.0.7:8080", "HTTP://shop"])
+def test_plain_http_to_another_machine_needs_permission(base_url: str) -> None:
+    with pytest.raises(UsageError, match="base_url must use https, or pass allow_http=True"):
+        CycleSoftSession(USERNAME, PASSWORD, base_url=base_url)
+    cs = CycleSoftSession(USERNAME, PASSWORD, base_url=base_url, allow_http=True)
+    assert base_url.lower() in repr(cs)
+
+
+@pytest.mark.parametrize("base_url", ["http://localhost:1", "http://app.localhost", "http://127.8.9.1"])
+def test_plain_http_to_this_machine(base_url: str) -> None:
     assert base_url in repr(CycleSoftSession(USERNAME, PASSWORD, base_url=base_url))
 
 
@@ -136,6 +155,54 @@ def test_what_are_no_credentials(username: str, password: str) -> None:
     with pytest.raises(UsageError) as caught:
         CycleSoftSession(username, password)
     assert caught.value.__context__ is None
+
+
+class Failing(NamedTuple):
+    """Arguments that are refused, with a secret among them."""
+
+    username: Any = USERNAME
+    password: Any = PASSWORD
+    base_url: Any = NETHERLANDS
+    options: Mapping[str, Any] = {}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Failing(username=None),
+        Failing(username="a:b"),
+        Failing(password=None),
+        Failing(password=f"{PASSWORD}\udce9"),
+        Failing(base_url=None),
+        Failing(base_url=f"https://user:{PASSWORD}@api.cyclesoftware.nl"),
+        Failing(base_url=f"https://user:{PASSWORD}/x@host:port"),
+        Failing(base_url=f"https://user:{PASSWORD}@[::1"),
+        Failing(base_url="http://api.cyclesoftware.nl"),
+        Failing(options={"max_concurrent": 0}),
+        Failing(options={"timeout": -1}),
+        Failing(options={"retries": 3}),
+        Failing(options={"http_session": "x"}),
+        Failing(options={"max_response_bytes": 0}),
+        Failing(options={"on_event": 7}),
+    ],
+    ids=lambda given: repr(given._replace(password=type(given.password))),
+)
+def test_no_refused_argument_shows_a_password(given: Failing) -> None:
+    def construct() -> None:
+        # A function of its own: only the library's frames below it count.
+        CycleSoftSession(given.username, given.password, base_url=given.base_url, **given.options)
+
+    with pytest.raises(UsageError) as caught:
+        construct()
+    frames = [frame.f_locals for frame, _ in walk_tb(caught.value.__traceback__)][2:]
+    assert frames
+    shown = repr(frames) + str(caught.value)
+    assert not [secret for secret in SECRETS if secret in shown]
+
+
+def test_a_session_whose_constructor_failed_has_a_repr() -> None:
+    cs = CycleSoftSession.__new__(CycleSoftSession)
+    assert repr(cs) == "CycleSoftSession()"
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ async def test_a_write_whose_host_does_not_resolve_in_time_was_never_sent() -> N
     async with (
         aiohttp.ClientSession(connector=connector) as http,
         session(
-            "http://slow.example", http_session=http, connect_timeout=0.05, timeout=5.0, retries=ONCE
+            "https://slow.example", http_session=http, connect_timeout=0.05, timeout=5.0, retries=ONCE
         ) as cs,
     ):
         await failure(cs.workshop_orders.create(7, WorkshopOrderCreate()), ConnectError)
