@@ -314,9 +314,9 @@ async def test_a_postgres_statement_that_can_not_be_carried_out(postgres: str) -
         await database.rows("SELECT 1 / 0")
     await database.rows("SELECT set_config('default_transaction_read_only', 'on', false)")
     with pytest.raises(InboxUnavailableError, match="read-only"):
-        await database.rows("SELECT mark_lanes('{a}')")
+        await database.rows("SELECT replay_deliveries('{}', '{a}')")
     # It has left that connection for one that takes writes.
-    assert await database.rows("SELECT mark_lanes('{a}')") == [("a",)]
+    assert await database.rows("SELECT replay_deliveries('{}', '{a}')") == [(0,)]
     await database.close()
 
 

@@ -16,25 +16,23 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Final, cast
 
-from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Notification, Status
-from psycopg import AsyncConnection, Error
-from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from procrastinate.manager import JobManager
+from psycopg_pool import PoolTimeout
 
-from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError
 
 from .operations import BEGIN, FetchedJob, Waiting
 from .pool import Database
-from .writer import QUEUE, GroupWriter
+from .writer import GroupWriter
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
+_QUEUE: Final = "cyclesoft_inbox"
 # Processes of version 0002 put a job for each delivery into this queue; it stands for its lane as any other.
 _OLD_QUEUE: Final = "cyclesoft_webhooks"
-_AHEAD: Final = 8
+_AHEAD: Final = 32
 _LOOK_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 1.0
 _HEARTBEATS_IN_A_LEASE: Final = 5
@@ -42,17 +40,6 @@ _HEARTBEATS_IN_A_LEASE: Final = 5
 _HEARTBEAT_SECONDS: Final = 5.0
 _AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# Connections of the queue: one to fetch jobs, one to end them, one for heartbeats. A plan that does not go
-# by index from the oldest job on takes longer the more jobs wait. What a crash forgets is done again.
-_CONNECTIONS: Final = 3
-_SETTINGS: Final = {
-    "search_path": "cyclesoft",
-    "statement_timeout": "10s",
-    "synchronous_commit": "off",
-    **dict.fromkeys(
-        ("enable_hashjoin", "enable_mergejoin", "enable_sort", "enable_seqscan", "enable_bitmapscan"), "off"
-    ),
-}
 _IS_WORKER: Final = "SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = %s)"
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('cyclesoft_async.webhooks.requeue'))"
 
@@ -65,36 +52,6 @@ async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=_PAUSE_SECONDS)
-
-
-class Queue:
-    """Procrastinate's App for the inbox.
-
-    Args:
-        dsn: Address of the database.
-    """
-
-    def __init__(self, dsn: Dsn) -> None:
-        self.pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
-            dsn.conninfo("cyclesoft-inbox", **_SETTINGS),
-            kwargs={"autocommit": True},
-            min_size=0,
-            max_size=_CONNECTIONS,
-            timeout=_PAUSE_SECONDS,
-            reconnect_timeout=_PAUSE_SECONDS,
-            open=False,
-        )
-        self._connector = PsycopgConnector()
-        self.app = App(connector=self._connector)
-
-    async def open(self) -> None:
-        """Connect in the background."""
-        await self.pool.open()
-        await self._connector.open_async(self.pool)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        await self.pool.close()
 
 
 class Claim:
@@ -115,8 +72,8 @@ class Claimer:
     """Claims lanes for as long as it runs: a few more than the dispatcher began to handle.
 
     Args:
-        database: Where the deliveries are.
-        queue: Where the jobs are.
+        queue: The database, for jobs and claims.
+        manager: Of the jobs.
         writer: Begins jobs.
         announce: Called with the `seq` and lane of what to handle.
         lease: Seconds without a heartbeat after which other processes take over what this one holds.
@@ -127,15 +84,14 @@ class Claimer:
 
     def __init__(
         self,
-        database: Database,
-        queue: Queue,
+        queue: Database,
+        manager: JobManager,
         writer: GroupWriter,
         announce: Callable[[int, str], None],
         lease: float,
     ) -> None:
-        self._database = database
         self._queue = queue
-        self._manager = queue.app.job_manager
+        self._manager = manager
         self._writer = writer
         self._announce = announce
         self._lease = lease
@@ -245,7 +201,7 @@ class Claimer:
             try:
                 if monotonic() >= self._sure_until:
                     await self._find_lost_jobs()
-                job = await self._manager.fetch_job([QUEUE, _OLD_QUEUE], self._worker or 0)
+                job = await self._manager.fetch_job([_QUEUE, _OLD_QUEUE], self._worker or 0)
             except UniqueViolation:  # another process has fetched a job with the same lock at this moment
                 continue
             except (ConnectorException, PoolTimeout):
@@ -265,7 +221,7 @@ class Claimer:
         The connection broke before the answer came, or before a job's end was recorded. Repeated after a
         while, as such a commit may have waited for a standby.
         """
-        for queue in (QUEUE, _OLD_QUEUE):
+        for queue in (_QUEUE, _OLD_QUEUE):
             jobs = await self._manager.list_jobs_async(
                 queue=queue, status=Status.DOING.value, worker_id=self._worker
             )
@@ -329,13 +285,13 @@ class Claimer:
 
     async def _is_alive(self) -> bool:
         try:
-            await self._database.open()
-            if self._worker is None or not await self._is_registered(self._worker):
+            await self._queue.open()
+            if self._worker is None or await self._queue.rows(_IS_WORKER, (self._worker,)) != [(True,)]:
                 self._worker = await self._manager.register_worker()
                 self._sure_until = 0.0
             else:
                 await self._manager.update_heartbeat(self._worker)
-        except (InboxError, Error, ConnectorException) as error:
+        except (InboxError, PoolTimeout, ConnectorException) as error:
             if not self._cut_off:
                 reason = error if isinstance(error, InboxError) else type(error).__name__
                 logger.warning("%s; deliveries are answered 503 and handlers wait until that is over", reason)
@@ -347,20 +303,15 @@ class Claimer:
         self._registered.set()
         return True
 
-    async def _is_registered(self, worker: int) -> bool:
-        async with self._queue.pool.connection() as connection:
-            cursor = await connection.execute(_IS_WORKER, (worker,))
-            return await cursor.fetchone() == (True,)
-
     async def _requeue_stalled(self) -> None:
         """Let jobs wait again whose worker has stopped sending heartbeats."""
-        async with self._database.connection() as connection, connection.transaction():
+        async with self._queue.connection() as connection, connection.transaction():
             # One process at a time: another one's list must not name a job that was fetched since.
             if await (await connection.execute(_LOCK)).fetchone() != (True,):
                 return
             stalled = [
                 job
-                for queue in (QUEUE, _OLD_QUEUE)
+                for queue in (_QUEUE, _OLD_QUEUE)
                 for job in await self._manager.get_stalled_jobs(
                     queue=queue, seconds_since_heartbeat=self._lease
                 )
@@ -376,7 +327,7 @@ class Claimer:
         while True:
             with suppress(ConnectorException):
                 await self._manager.listen_for_jobs(
-                    on_notification=self._notified, queues=[QUEUE, _OLD_QUEUE]
+                    on_notification=self._notified, queues=[_QUEUE, _OLD_QUEUE]
                 )
             await asyncio.sleep(_PAUSE_SECONDS)
 

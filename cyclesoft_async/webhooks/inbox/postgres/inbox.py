@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, LiteralString, TypeVar
 
 from msgspec import structs
+from procrastinate import App, PsycopgConnector
 
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
@@ -30,7 +31,7 @@ from cyclesoft_async.webhooks.inbox.selection import Selection
 from cyclesoft_async.webhooks.inbox.stats import InboxStats
 
 from .browse import MATCHES, OLDEST_DUE, PURGEABLE, REPLAYABLE, number, parameters, stats
-from .claims import Claimer, Queue, end
+from .claims import Claimer, end
 from .operations import CLAIM, SETTLE, STORE, Attempt, Outcome, Waiting, lane, text
 from .pool import Database
 from .writer import GroupWriter
@@ -42,6 +43,8 @@ T = TypeVar("T")
 _AT_ONCE: Final = 500
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 _LONGEST_DAYS: Final = 100_000.0
+# To fetch jobs, to end them, to begin and claim, and for heartbeats.
+_QUEUE_CONNECTIONS: Final = 4
 _EVENTS_KEPT: Final = 1_000
 # A lane whose retry is due so soon is not worth the way through the queue.
 _KEPT_SECONDS: Final = 2.0
@@ -61,7 +64,7 @@ _REPLAYABLE: Final[LiteralString] = f"""
     SELECT seq, lane, body FROM deliveries WHERE seq > %(after)s AND {REPLAYABLE} AND {MATCHES}
     ORDER BY seq LIMIT %(limit)s
 """  # noqa: S608 - of constants
-_REPLAY: Final = "SELECT replayed, unqueued FROM replay_deliveries(%s, %s)"
+_REPLAY: Final = "SELECT replay_deliveries(%s, %s)"
 
 
 class PostgresInbox:
@@ -113,8 +116,9 @@ class PostgresInbox:
         self._pool_size = pool_size
         self._lease = lease_seconds
         self._database: Database | None = None
-        self._queue: Queue | None = None
+        self._queue: Database | None = None
         self._writer: GroupWriter | None = None
+        self._beginner: GroupWriter | None = None
         self._claimer: Claimer | None = None
         self._events: dict[int, Event] = {}
         self._stored = Counter[Stored]()
@@ -150,10 +154,12 @@ class PostgresInbox:
         def announce_one(seq: int, lane_: str) -> None:
             announce([QueuedDelivery(seq, lane_, 0.0, self._events.pop(seq, None))])
 
-        self._queue = Queue(self._dsn)
-        await self._queue.open()
-        self._writer = GroupWriter(database, self._queue.app)
-        self._claimer = Claimer(database, self._queue, self._writer, announce_one, self._lease)
+        queue = self._queue = Database(self._dsn, _QUEUE_CONNECTIONS, is_queue=True)
+        connector = PsycopgConnector()
+        await connector.open_async(queue.pool)
+        self._writer, self._beginner = GroupWriter(database), GroupWriter(queue)
+        manager = App(connector=connector).job_manager
+        self._claimer = Claimer(queue, manager, self._beginner, announce_one, self._lease)
         self._housekeeping = asyncio.create_task(self._keep_house())
 
     async def close(self) -> None:
@@ -162,7 +168,8 @@ class PostgresInbox:
             return
         database, queue, writer, claimer = self._database, self._queue, self._open_writer, self._open_claimer
         housekeeping = self._housekeeping
-        self._database = self._queue = self._writer = self._claimer = self._housekeeping = None
+        self._database = self._queue = self._writer = None
+        self._beginner = self._claimer = self._housekeeping = None
         if housekeeping is not None:
             await end([housekeeping])
         await writer.close()
@@ -183,11 +190,11 @@ class PostgresInbox:
 
     async def claim(self, seq: int) -> ClaimedDelivery | None:
         """Mark a delivery as running and count the attempt; None when this process does not hold it."""
-        claimer, writer = self._open_claimer, self._open_writer
+        claimer, beginner = self._open_claimer, _opened(self._beginner)
         claim = claimer.claims.get(seq)
         if claim is None:
             return None
-        claimed = await writer.run(CLAIM, Attempt(seq, claim.holder))
+        claimed = await beginner.run(CLAIM, Attempt(seq, claim.holder))
         claimer.claimed(seq)
         if claimed is None:
             claimer.lost(seq)
@@ -274,14 +281,11 @@ class PostgresInbox:
         if dry_run:
             return await asyncio.to_thread(number, self._dsn, REPLAYABLE, bound)
         total = after = 0
-        async with self._connected() as (database, writer):
+        async with self._connected() as database:
             while found := await database.rows(_REPLAYABLE, {**bound, "after": after, "limit": _AT_ONCE}):
                 seqs = [seq for seq, _, _ in found]
                 lanes = [_lane_now(body, before) for _, before, body in found]
-                async with database.connection() as connection, connection.transaction():
-                    cursor = await connection.execute(_REPLAY, (seqs, lanes))
-                    [(replayed, unqueued)] = await cursor.fetchall()
-                    await writer.defer(connection, unqueued)
+                [(replayed,)] = await database.rows(_REPLAY, (seqs, lanes))
                 total += replayed
                 after = seqs[-1]
         return total
@@ -303,7 +307,7 @@ class PostgresInbox:
         if dry_run:
             return await asyncio.to_thread(number, self._dsn, PURGEABLE, bound)
         total = after = 0
-        async with self._connected() as (database, _):
+        async with self._connected() as database:
             purged = _AT_ONCE
             while where is None and purged >= _AT_ONCE:
                 [(purged,)] = await database.rows(_PURGE, (keep_done, keep_dead, _AT_ONCE))
@@ -372,13 +376,13 @@ class PostgresInbox:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncGenerator[tuple[Database, GroupWriter]]:
+    async def _connected(self) -> AsyncGenerator[Database]:
         if self._database is not None:
-            yield self._database, self._open_writer
+            yield self._database
             return
         database = Database(self._dsn, 1)
         try:
-            yield database, GroupWriter(database, Queue(self._dsn).app)
+            yield database
         finally:
             await database.close()
 

@@ -20,6 +20,11 @@ from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
 ERRORS: Final = ErrorTypes(refused=InboxError, unavailable=InboxUnavailableError)
 
+# See functions.sql, queue_lanes.
+_DEFER: Final = """
+    SELECT to_regprocedure('cyclesoft.procrastinate_defer_jobs_v1(cyclesoft.procrastinate_job_to_defer_v1[])')
+        IS NOT NULL
+"""
 _FOLDER: Final = Path(__file__).parent
 _TO_0002: Final = b"""
     ALTER TABLE deliveries ADD COLUMN claimed_by bigint, ADD COLUMN cut_off boolean NOT NULL DEFAULT false;
@@ -62,6 +67,8 @@ async def ensure_tables(dsn: Dsn) -> None:
     with translated(ERRORS):
         async with await connect(dsn.conninfo("cyclesoft-inbox")) as connection:
             await prepare_parts(connection, _parts(), ERRORS)
+            if await (await connection.execute(_DEFER)).fetchone() != (True,):
+                raise InboxError("this version of procrastinate lacks procrastinate_defer_jobs_v1")
 
 
 async def migrate(url: str) -> None:

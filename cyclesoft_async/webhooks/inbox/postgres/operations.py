@@ -32,7 +32,6 @@ class StoredDelivery(NamedTuple):
 
     seq: int
     stored: Stored
-    lane_without_job: str | None
 
 
 class FetchedJob(NamedTuple):
@@ -82,8 +81,6 @@ class Operation(NamedTuple, Generic[A, R]):
     parameters: Callable[[Sequence[A]], Sequence[object]]
     results: Callable[[Sequence[A], Sequence[TupleRow]], Sequence[R]]
     """One for each argument, in their order."""
-    is_durable: bool
-    """False: what a crash of the server forgets of it is found out again."""
 
 
 def _store_parameters(deliveries: Sequence[Delivery]) -> Sequence[object]:
@@ -99,21 +96,17 @@ def _store_parameters(deliveries: Sequence[Delivery]) -> Sequence[object]:
     )
 
 
-def _stored(deliveries: Sequence[Delivery], rows: Sequence[TupleRow]) -> Sequence[StoredDelivery]:
-    return [
-        StoredDelivery(seq, Stored(stored), lane(one.ordering_key) if needs_job else None)
-        for one, (seq, stored, needs_job) in zip(deliveries, rows, strict=True)
-    ]
+def _stored(_: Sequence[Delivery], rows: Sequence[TupleRow]) -> Sequence[StoredDelivery]:
+    return [StoredDelivery(seq, Stored(stored)) for seq, stored in rows]
 
 
 STORE: Final = Operation[Delivery, StoredDelivery](
     statement="""
-        SELECT seq, stored, needs_job
+        SELECT seq, stored
         FROM store(%s::bigint[], %s, %s::text[], %s, %s::float8[], %b, %s, %s::text[]) ORDER BY ordinal
     """,
     parameters=_store_parameters,
     results=_stored,
-    is_durable=True,
 )
 
 
@@ -136,7 +129,6 @@ BEGIN: Final = Operation[FetchedJob, BegunJob](
     statement="SELECT job, holder, seq, due_at FROM begin_jobs(%s, %s, %s)",
     parameters=_begin_parameters,
     results=_begun,
-    is_durable=False,
 )
 
 
@@ -176,7 +168,6 @@ CLAIM: Final = Operation[Attempt, ClaimedDelivery | None](
     """,
     parameters=_claim_parameters,
     results=_claimed,
-    is_durable=False,
 )
 
 
@@ -197,7 +188,6 @@ SETTLE: Final = Operation[Outcome, Sequence[Waiting] | None](
     statement="SELECT settled, seq, due_at FROM settle_deliveries(%s::jsonb)",
     parameters=_settle_parameters,
     results=_settled,
-    is_durable=True,
 )
 """None: another process has the lane now, and nothing was written."""
 

@@ -25,6 +25,20 @@ _RECONNECT_SECONDS: Final = 3.0
 # A server whose disk or standby hangs does not keep its own statement timeout.
 _ANSWER_SECONDS: Final = _STATEMENT_SECONDS + 2.0
 
+# Every statement goes by index, whatever the planner knows of tables that fill and empty fast. Planning them
+# anew for each group takes longer than executing them.
+_SETTINGS: Final = {
+    "search_path": "cyclesoft",
+    "statement_timeout": f"{_STATEMENT_SECONDS}s",
+    "plan_cache_mode": "force_generic_plan",
+    **dict.fromkeys(
+        ("enable_hashjoin", "enable_mergejoin", "enable_sort", "enable_seqscan", "enable_bitmapscan"), "off"
+    ),
+}
+
+
+_FORGETFUL: Final = {"synchronous_commit": "off"}
+
 
 class ConnectionLostError(InboxUnavailableError):
     """The connection turned out to be dead: the statement may have been carried out, or not."""
@@ -35,13 +49,14 @@ class Database:
 
     Args:
         dsn: Address of the database.
-        pool_size: At most so many connections.
+        pool_size: Largest number of connections.
+        is_queue: Whether they are for jobs and claims: a crash of the server may forget their last commits.
 
     Attributes:
         pool: The connections.
     """
 
-    def __init__(self, dsn: Dsn, pool_size: int) -> None:
+    def __init__(self, dsn: Dsn, pool_size: int, *, is_queue: bool = False) -> None:
         self._dsn = dsn
         self._prepared = False
         self._preparing = asyncio.Lock()
@@ -51,7 +66,7 @@ class Database:
         self._idle.set()
         self.pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
             dsn.conninfo(
-                "cyclesoft-inbox", search_path="cyclesoft", statement_timeout=f"{_STATEMENT_SECONDS}s"
+                "cyclesoft-inbox", **_SETTINGS, **({"synchronous_commit": "off"} if is_queue else {})
             ),
             name="cyclesoft-inbox",
             min_size=1,
@@ -59,7 +74,7 @@ class Database:
             timeout=_WAIT_SECONDS,
             # Given up early: the next who wants a connection tries at once, and not after a long pause.
             reconnect_timeout=_RECONNECT_SECONDS,
-            configure=configure,
+            configure=_set_autocommit if is_queue else configure,
             open=False,
         )
 
@@ -143,3 +158,7 @@ async def _watched(connection: AsyncConnection[TupleRow]) -> AsyncGenerator[None
         if connection.closed:
             raise ConnectionLostError("PostgreSQL: the connection was lost") from None
         raise
+
+
+async def _set_autocommit(connection: AsyncConnection[TupleRow]) -> None:
+    await connection.set_autocommit(True)

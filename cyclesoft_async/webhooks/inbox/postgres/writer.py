@@ -6,22 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from procrastinate import App
-from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow
 
 from cyclesoft_async.errors import InboxUnavailableError
 
-from .operations import STORE, Operation, StoredDelivery
+from .operations import Operation
 from .pool import ConnectionLostError, Database
 
 A = TypeVar("A")
 R = TypeVar("R")
 
-QUEUE: Final = "cyclesoft_inbox"
-_TASK: Final = "cyclesoft_async.webhooks.handle_lane"
 _LARGEST_GROUP: Final = 64
 
 
@@ -36,12 +31,10 @@ class GroupWriter:
 
     Args:
         database: Where to.
-        app: Its job manager queues a job for each lane that needs one, in the same transaction.
     """
 
-    def __init__(self, database: Database, app: App) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._app = app
         self._gathering: list[_Write] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -63,24 +56,12 @@ class GroupWriter:
         while self._running is not None:
             await asyncio.wait([self._running])
 
-    async def defer(self, connection: AsyncConnection[TupleRow], lanes: Sequence[str]) -> None:
-        """Queue a job for each lane, in the connection's transaction."""
-        if not lanes:
-            return
-        jobs = [
-            Job(queue=QUEUE, lock=lane, queueing_lock=None, task_name=_TASK, task_kwargs={}) for lane in lanes
-        ]
-        try:
-            await self._app.job_manager.batch_defer_jobs_async(jobs=jobs, connection=connection)
-        except ConnectorException as error:
-            raise error.__cause__ or error from None
-
     async def _write_all(self) -> None:
         try:
             while self._gathering:
-                await asyncio.sleep(0)  # what this round of the event loop submits joins
                 group, self._gathering = self._gathering[:_LARGEST_GROUP], self._gathering[_LARGEST_GROUP:]
                 await self._write(group)
+                await asyncio.sleep(0)  # those who wait for this group may have more for the next
         finally:
             self._running = None
 
@@ -107,31 +88,35 @@ class GroupWriter:
         kinds: dict[Operation[Any, Any], list[int]] = {}
         for position, write in enumerate(group):
             kinds.setdefault(write.operation, []).append(position)
+        calls = [
+            (operation, [group[position].argument for position in positions])
+            for operation, positions in kinds.items()
+        ]
         results: list[object] = [None] * len(group)
         async with self._database.connection() as connection:
-            async with connection.pipeline():
-                await connection.execute("BEGIN")
-                if not any(operation.is_durable for operation in kinds):
-                    await connection.execute("SET LOCAL synchronous_commit = off")
-                cursors = [
-                    await connection.execute(
-                        operation.statement,
-                        operation.parameters([group[position].argument for position in positions]),
-                        prepare=True,
-                        binary=True,
-                    )
-                    for operation, positions in kinds.items()
-                ]
-                if STORE not in kinds:
-                    await connection.execute("COMMIT")
-            for cursor, (operation, positions) in zip(cursors, kinds.items(), strict=True):
-                arguments = [group[position].argument for position in positions]
+            cursors = await _execute(connection, calls)
+            for cursor, (operation, arguments) in zip(cursors, calls, strict=True):
                 found = operation.results(arguments, await cursor.fetchall())
-                for position, result in zip(positions, found, strict=True):
+                for position, result in zip(kinds[operation], found, strict=True):
                     results[position] = result
-            if STORE in kinds:
-                stored = (result for result in results if isinstance(result, StoredDelivery))
-                lanes = [one.lane_without_job for one in stored if one.lane_without_job is not None]
-                await self.defer(connection, sorted(set(lanes)))
-                await connection.execute("COMMIT")
         return results
+
+
+async def _execute(
+    connection: AsyncConnection[TupleRow], calls: Sequence[tuple[Operation[Any, Any], Sequence[Any]]]
+) -> Sequence[AsyncCursor[TupleRow]]:
+    """Run calls in one transaction."""
+    if len(calls) == 1:
+        [(operation, arguments)] = calls
+        parameters = operation.parameters(arguments)
+        return [await connection.execute(operation.statement, parameters, prepare=True, binary=True)]
+    async with connection.pipeline():
+        await connection.execute("BEGIN")
+        cursors = [
+            await connection.execute(
+                operation.statement, operation.parameters(arguments), prepare=True, binary=True
+            )
+            for operation, arguments in calls
+        ]
+        await connection.execute("COMMIT")
+    return cursors
