@@ -7,6 +7,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import date
+from email.utils import formatdate
 from functools import partial
 from hmac import compare_digest
 from random import Random
@@ -175,6 +176,7 @@ class Sandbox:
         except Exception:  # noqa: BLE001 - a bug of the sandbox must reach the client as the API's own 500
             response = error_response(request, 500, "Internal server error")
         response.headers.update(headers)
+        response.headers["Date"] = formatdate(self._clock(), usegmt=True)
         return response
 
     def _authenticate(self, request: web.Request) -> None:

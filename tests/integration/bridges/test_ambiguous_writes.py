@@ -155,7 +155,7 @@ async def test_no_output_names_people_or_credentials(
             shown += shown_of(error)
         shown += [repr(trade.bridge), repr(vars(trade.bridge))]
         with pytest.raises(TypeError, match="cannot be pickled"):
-            pickle.dumps(trade.bridge._client.origin.auth)
+            pickle.dumps(BasicAuth("user", SECRET))
     shown += map(repr, events)
     shown += [f"{record.getMessage()} {record.args!r} {record.exc_info!r}" for record in caplog.records]
     assert len(shown) > 4
