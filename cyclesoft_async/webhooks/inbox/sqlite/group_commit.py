@@ -122,8 +122,10 @@ class GroupCommitter:
     def _hand_over(self) -> None:
         # Once for each round of the event loop: waking the thread for every job costs more than the job.
         if self._gathering:
-            self._jobs.put(self._gathering)
+            # The pages that patient jobs change are mostly those that new deliveries are added to.
+            self._jobs.put(self._gathering + self._patient)
             self._gathering = []
+            self._patient = []
 
     def _hand_over_patient(self, jobs: list[_Job]) -> None:
         if jobs and jobs is self._patient:  # and not written meanwhile, as a group that became full

@@ -165,8 +165,8 @@ def _key(account_id: int, delivery_id: str) -> bytes:
 
 
 def _hash64(key: bytes, probe: int) -> int:
-    digest = blake2b(key, digest_size=8, salt=probe.to_bytes(4, "big")).digest()
-    return int.from_bytes(digest, "big", signed=True)
+    digest = blake2b(key, digest_size=8) if not probe else blake2b(key, digest_size=8, salt=b"%d" % probe)
+    return int.from_bytes(digest.digest(), "big", signed=True)
 
 
 def _number(connection: sqlite3.Connection, query: str) -> int:
