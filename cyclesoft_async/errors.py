@@ -83,7 +83,7 @@ _LONGEST_LINE = 300
 _LONGEST_TEXT = 2_000
 
 
-def _one_line(text: str) -> str:
+def printable_line(text: str) -> str:
     """Return a text as one printable line of bounded length."""
     # Cut first: a server's message can be megabytes.
     printable = (char if char.isprintable() else " " for char in text[:_LONGEST_TEXT])
@@ -135,7 +135,7 @@ class RequestError(CycleSoftError):
     """
 
     def __init__(self, reason: str) -> None:
-        self.reason = _one_line(reason)
+        self.reason = printable_line(reason)
         super().__init__(self.reason)
         self.method: str | None = None
         self.path: str | None = None
@@ -155,7 +155,7 @@ class RequestError(CycleSoftError):
         if self.method is None:
             return self.reason
         tries = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"{self.method} {_one_line(self.path or '')}: {self.reason}{tries}"
+        return f"{self.method} {printable_line(self.path or '')}: {self.reason}{tries}"
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions pickle as cls(*args), which loses keyword arguments and the call's context.

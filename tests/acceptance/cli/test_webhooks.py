@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -23,7 +25,7 @@ from cyclesoft_async.cli import server
 from cyclesoft_async.cli.webhooks import webhooks
 from cyclesoft_async.errors import InboxLockedError, UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
-from cyclesoft_async.webhooks.inbox import entries
+from cyclesoft_async.webhooks.inbox import Delivery, entries
 from cyclesoft_async.webhooks.testing import delivery
 from tests.support.webhook_server import SECRET, eventually, order, running
 
@@ -61,12 +63,135 @@ async def test_list_and_show(inbox: str) -> None:
     assert "done         good  workshop_order.updated  1/workshop_order/1" in shown
     assert "ValueError: first line second" in shown
     assert len(run("list", "--inbox", inbox, "--state", "dead").output.splitlines()) == 3
-    assert len(run("list", "--inbox", inbox, "--limit", "1").output.splitlines()) == 1
+    assert len(run("list", "--inbox", inbox, "--limit", "1").stdout.splitlines()) == 1
     shown = run("show", "good", "--inbox", inbox).output
     assert '"workshop_order_id": 1' in shown
     garbage = entries(inbox, limit=1)[0].id
     assert "b'\\xff'" in run("show", garbage, "--inbox", inbox).output
     assert isinstance(run("show", "nobody", "--inbox", inbox).exception, UsageError)
+
+
+async def test_list_goes_from_page_to_page(inbox: str) -> None:
+    ids: list[str] = []
+    before: tuple[str, ...] = ()
+    for _ in range(4):
+        page = run("list", "--inbox", inbox, "--limit", "1", "--json", *before)
+        [line] = page.stdout.splitlines()
+        entry = json.loads(line)
+        ids.append(entry["id"])
+        assert "body" not in entry
+        assert page.stderr == f"for older ones: --before {entry['seq']}\n"
+        before = ("--before", str(entry["seq"]))
+    assert ids[1:] == ["unknown", "bad", "good"]
+    assert run("list", "--inbox", inbox, *before).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("filters", "ids"),
+    [
+        (("--event", "new.thing"), ["unknown"]),
+        (("--account", "1", "--state", "done"), ["good"]),
+        (("--entity", "workshop_order/2"), ["bad"]),
+        (("--error", "valueerror"), ["bad"]),
+        (("--since", "2999-01-01"), []),
+        (("--until", "2000-01-01 00:00:00"), []),
+        (("--state", "done", "--state", "dead", "--event", "workshop_order.updated"), ["bad", "good"]),
+    ],
+)
+async def test_the_same_filters_list_replay_and_purge(
+    inbox: str, filters: tuple[str, ...], ids: list[str]
+) -> None:
+    def act(*arguments: str) -> str:
+        return run(*arguments, "--inbox", inbox).output
+
+    assert [json.loads(line)["id"] for line in act("list", "--json", *filters).splitlines()] == ids
+    replayed = await asyncio.to_thread(act, "replay", *filters)
+    assert replayed == f"scheduling {len(ids)} deliveries\n{len(ids)} deliveries scheduled\n"
+    assert {entry.id for entry in entries(inbox, state="received")} == set(ids)
+
+
+async def test_purge_deletes_what_is_old_and_selected(inbox: str) -> None:
+    purge = ("purge", "--dead-days", "0", "--done-days", "0", "--event", "new.thing", "--inbox", inbox)
+    purged = await asyncio.to_thread(run, *purge)
+    assert purged.output == "deleting 1 deliveries\n1 deliveries deleted\n"
+    assert "unknown" not in {entry.id for entry in entries(inbox)}
+    compacted = await asyncio.to_thread(run, "purge", "--compact", "--inbox", inbox)
+    assert compacted.stderr.startswith("compacting needs ")
+    assert "bytes before" in compacted.stdout
+    filtered = await asyncio.to_thread(run, "purge", "--compact", "--event", "a.b", "--inbox", inbox)
+    assert isinstance(filtered.exception, UsageError)
+
+
+@pytest.mark.parametrize("command", ["show", "replay"])
+async def test_an_unknown_id_is_a_usage_error(inbox: str, command: str) -> None:
+    done = await asyncio.to_thread(run, command, "no\x1b[2Jsuch", "--inbox", inbox)
+    assert isinstance(done.exception, UsageError)
+    assert "\x1b" not in str(done.exception)
+
+
+async def test_stats(inbox: str) -> None:
+    def stats(*arguments: str) -> str:
+        return run("stats", *arguments, "--inbox", inbox).output
+
+    shown = await asyncio.to_thread(stats)
+    assert re.search(r" 1 +done +workshop_order.updated\n", shown)
+    assert re.search(r" 1 +dead +-\n", shown)
+    assert "no delivery is due" in shown
+    assert re.search(r" 1 +failed attempts of \S+handle, last .* worst 0\.\d{3} s", shown)
+    figures = json.loads(await asyncio.to_thread(stats, "--json"))
+    assert sum(one["count"] for one in figures["counts"]) == 4
+    await asyncio.to_thread(run, "replay", "good", "--inbox", inbox)
+    assert "the oldest due delivery has waited " in await asyncio.to_thread(stats)
+
+
+def test_watched_stats_are_printed_again(tmp_path: Path) -> None:
+    async def create() -> None:
+        inbox = SqliteInbox(tmp_path / "inbox.db")
+        await inbox.open(lambda _: None)
+        await inbox.close()
+
+    asyncio.run(create())
+    command = [
+        sys.executable,
+        "-c",
+        SERVE,
+        "stats",
+        "--watch",
+        "--json",
+        "--inbox",
+        str(tmp_path / "inbox.db"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first, second = (json.loads(process.stdout.readline()) for _ in range(2))
+        process.kill()
+    assert first == second
+    assert first["counts"] == []
+
+
+async def test_control_characters_never_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    nasty = "\x1b]0;owned\x07\u202e\x85\n2999 done"
+    inbox = SqliteInbox(path)
+    await inbox.open(lambda _: None)
+    await inbox.put(
+        Delivery(
+            account_id=1,
+            id=nasty,
+            event_name=nasty,
+            ordering_key=f"1/{nasty}/1",
+            event_timestamp=1.0,
+            body=json.dumps({"name": nasty}, ensure_ascii=False).encode(),
+            state="dead",
+            problem=nasty,
+        )
+    )
+    await inbox.close()
+    for arguments in (("list",), ("list", "--json"), ("show", nasty), ("stats",)):
+        shown = await asyncio.to_thread(run, *arguments, "--inbox", str(path))
+        assert shown.exception is None
+        assert all(char.isprintable() or char == "\n" for char in shown.output)
+    assert len(run("list", "--inbox", str(path)).output.splitlines()) == 1
 
 
 async def test_show_at_the_end_of_time(tmp_path: Path) -> None:
