@@ -9,7 +9,7 @@ from typing import get_args
 
 import click
 
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async.errors import UsageError, printable_line
 from cyclesoft_async.webhooks import WebhookReceiver, events
 from cyclesoft_async.webhooks.diagnosis import diagnose as find_matches
 from cyclesoft_async.webhooks.signature import Algorithm, secret_bytes
@@ -94,4 +94,5 @@ def diagnose(secret_file: Path | None, body: Path, signature: str) -> None:
 async def _print_event(event: events.Event) -> None:
     entity = f"{event.entity.kind} {event.entity.id}" if event.entity else "-"
     marks = "".join((" stale" * event.stale, " again" * event.is_redelivery))
-    click.echo(f"{local_time(event.occurred_at)}  {event.event_name}  {event.id}  {entity}{marks}")
+    name, id_ = printable_line(event.event_name), printable_line(event.id)
+    click.echo(f"{local_time(event.occurred_at)}  {name}  {id_}  {entity}{marks}")

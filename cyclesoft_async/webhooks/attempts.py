@@ -25,7 +25,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from cyclesoft_async._backoff import exponential_backoff
-from cyclesoft_async.errors import InboxError
+from cyclesoft_async.errors import InboxError, printable_line
 
 from .envelope import read, undecodable
 from .events import Event, UnknownEvent
@@ -42,7 +42,7 @@ LONGEST_DELAY: Final = 3600.0
 """Longest backoff, in seconds."""
 
 _INBOX_RETRY_SECONDS: Final = 0.5
-_WARN_AFTER: Final = 3600.0
+_WARN_AFTER_HOURS: Final = 1.0
 _MOST_INTERRUPTIONS: Final = 10
 _LONGEST_ERROR: Final = 500
 _LATEST_TIMESTAMP: Final = 86_400.0
@@ -185,20 +185,20 @@ class Attempts:
         return handled, failures
 
     def _log_failure(self, event: Event, claimed: ClaimedDelivery, name: str, error: BaseException) -> None:
+        id_ = printable_line(event.id)
         fields = {**_fields(event, claimed), "handler": name}
         if isinstance(error, RetryAt):
-            logger.info("event %s: handler %s asked for a retry", event.id, name, extra=fields)
+            logger.info("event %s: handler %s asked for a retry", id_, name, extra=fields)
             return
         logger.warning(
-            "event %s: handler %s failed, attempt %d: %s", event.id, name, claimed.attempt, where(error),
+            "event %s: handler %s failed, attempt %d: %s", id_, name, claimed.attempt, where(error),
             extra=fields,
         )  # fmt: skip
-        failing_for = time() - _first_attempt_at(claimed)
-        if failing_for >= _WARN_AFTER:
+        hours = (time() - _first_attempt_at(claimed)) / 3600
+        if hours >= _WARN_AFTER_HOURS:
             logger.warning(
                 "event %s has failed for %.1f hours, later events of %s wait; it will be a dead letter after"
-                " %.1f hours", event.id, failing_for / 3600, claimed.ordering_key,
-                self._policy.retry_for / 3600, extra=fields,
+                " %.1f hours", id_, hours, fields["entity"], self._policy.retry_for / 3600, extra=fields,
             )  # fmt: skip
 
     async def _failed(
@@ -229,7 +229,10 @@ class Attempts:
     ) -> Retry | None:
         """Make a dead letter of an event, after its `on_dead` handlers if there are any."""
         logger.error(
-            "event %s is dead after %d attempts", event.id, claimed.attempt, extra=_fields(event, claimed)
+            "event %s is dead after %d attempts",
+            printable_line(event.id),
+            claimed.attempt,
+            extra=_fields(event, claimed),
         )
         if not self._routes.on_dead:
             await self._retry_until_written(lambda: self._inbox.dead_letter(claimed.seq, error, failures))
@@ -245,6 +248,7 @@ class Attempts:
         self, event: Event, claimed: ClaimedDelivery, handled: Sequence[str], error: str
     ) -> Retry | None:
         """Run the `on_dead` handlers. The inbox records no success of one of them alone."""
+        id_ = printable_line(event.id)
         failed = False
         for number, handler in enumerate(self._routes.on_dead, 1):
             if claimed.interrupted >= 2 * _MOST_INTERRUPTIONS:
@@ -258,7 +262,9 @@ class Attempts:
                 raise
             except BaseException as failure:  # noqa: BLE001 - as for other handlers
                 failed = True
-                logger.warning("event %s: on_dead handler failed: %s", event.id, where(failure))
+                logger.warning(
+                    "event %s: on_dead handler failed: %s", printable_line(event.id), where(failure)
+                )
         now, last_at = time(), _first_attempt_at(claimed) + 2 * self._policy.retry_for
         if failed and now < last_at:
             rounds = list(handled).count(_DOOMED)
@@ -267,7 +273,7 @@ class Attempts:
             await self._retry_until_written(lambda: self._inbox.postpone(claimed.seq, due_at, again, error))
             return Retry(due_at, aside=True)
         if failed:
-            logger.error("event %s: on_dead handlers never succeeded", event.id)
+            logger.error("event %s: on_dead handlers never succeeded", id_)
         await self._retry_until_written(lambda: self._inbox.dead_letter(claimed.seq, error))
         return None
 
@@ -340,9 +346,9 @@ def _first_attempt_at(claimed: ClaimedDelivery) -> float:
 def _fields(event: Event, claimed: ClaimedDelivery) -> dict[str, object]:
     """Return the fields of a log record about an attempt."""
     return {
-        "event_id": event.id,
-        "event_name": event.event_name,
-        "entity": claimed.ordering_key,
+        "event_id": printable_line(event.id),
+        "event_name": printable_line(event.event_name),
+        "entity": printable_line(claimed.ordering_key),
         "attempt": claimed.attempt,
     }
 

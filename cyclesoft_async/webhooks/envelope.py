@@ -20,6 +20,7 @@ from .events import (
     AccountId,
     DeliveryId,
     Event,
+    EventName,
     KnownEvent,
     Timestamp,
     UnknownEvent,
@@ -29,7 +30,7 @@ from .events import (
 class _Head(Struct, frozen=True, gc=False):
     id: DeliveryId
     account_id: AccountId
-    event_name: str
+    event_name: EventName
     event_timestamp: Timestamp
 
 

@@ -68,6 +68,7 @@ __all__ = [
 
 # The bounds are those of a database column and of a datetime.
 DeliveryId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+EventName: TypeAlias = Annotated[str, Meta(max_length=200)]
 AccountId: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Timestamp: TypeAlias = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
 
@@ -92,7 +93,7 @@ class Event(Struct, frozen=True, kw_only=True):
     id: DeliveryId
     """The vendor's UUID of the delivery; the same for every attempt to handle it."""
     account_id: AccountId
-    event_name: str
+    event_name: EventName
     """As on the wire, for example "workshop_order.updated"."""
     event_timestamp: Timestamp
     """When the vendor made the message, in seconds since 1970."""

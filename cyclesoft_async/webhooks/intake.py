@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
 
-from cyclesoft_async.errors import InboxError
+from cyclesoft_async.errors import InboxError, printable_line
 
 from .attempts import Policy
 from .dispatcher import Dispatcher
@@ -175,11 +175,19 @@ class Intake:
 
 
 def _log_stored(delivery: Delivery, stored: Stored) -> None:
-    fields = {"event_id": delivery.id, "event_name": delivery.event_name, "entity": delivery.ordering_key}
+    if stored is Stored.DUPLICATE or (stored is Stored.NEW and delivery.state != "dead"):
+        return
+    id_ = printable_line(delivery.id)
+    fields = {
+        "event_id": id_,
+        "event_name": printable_line(delivery.event_name or ""),
+        "entity": printable_line(delivery.ordering_key),
+    }
     if stored is Stored.QUARANTINED:
-        logger.warning("event %s arrived again with another body: quarantined", delivery.id, extra=fields)
-    elif stored is Stored.NEW and delivery.state == "dead":
-        logger.warning("delivery %s is a dead letter: %s", delivery.id, delivery.problem, extra=fields)
+        logger.warning("event %s arrived again with another body: quarantined", id_, extra=fields)
+    else:
+        problem = printable_line(delivery.problem or "")
+        logger.warning("delivery %s is a dead letter: %s", id_, problem, extra=fields)
 
 
 def _compare_headers(event: Event, headers: VendorHeaders) -> None:
@@ -188,7 +196,8 @@ def _compare_headers(event: Event, headers: VendorHeaders) -> None:
         (EVENT_HEADER, headers.event_names, event.event_name),
     ):
         if values and list(values) != [signed]:
-            logger.warning("event %s: the header %s differs from the signed body", event.id, header)
+            id_ = printable_line(event.id)
+            logger.warning("event %s: the header %s differs from the signed body", id_, header)
 
 
 def _is_json(body: bytes) -> bool:

@@ -26,7 +26,7 @@ from cyclesoft_async.cli.webhooks import webhooks
 from cyclesoft_async.errors import InboxLockedError, UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
 from cyclesoft_async.webhooks.inbox import Delivery, entries
-from cyclesoft_async.webhooks.testing import delivery
+from cyclesoft_async.webhooks.testing import SignedDelivery, delivery
 from tests.support.webhook_server import SECRET, eventually, order, running
 
 SERVE = "from cyclesoft_async.cli.webhooks import webhooks; webhooks()"
@@ -429,3 +429,41 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+ESCAPES = "\x1b]0;owned\x07\x1b[2J \x9b31m \u202e \nWARNING:all is well"
+
+
+async def test_no_text_of_a_delivery_controls_a_terminal_or_a_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "inbox.db"
+    hooks = WebhookReceiver(SECRET, SqliteInbox(path), retry_for=0)
+
+    @hooks.on(events.WorkshopOrderUpdated)
+    async def fail(event: events.WorkshopOrderUpdated) -> None:
+        raise ValueError(event.payload.reference_text)
+
+    order_ = {"workshop_order_id": 1, "reference_text": ESCAPES}
+    raw = delivery("a.b", {"text": "TEXT"}, secret=SECRET).body.replace(b"TEXT", "\x9b2J\x7f".encode())
+    deliveries = [
+        delivery("workshop_order.updated", order_, secret=SECRET, id=f"id{ESCAPES}"),
+        delivery(f"new.{ESCAPES}", {}, secret=SECRET, id=f"new{ESCAPES}"),
+        delivery("n" * 200_000, {}, secret=SECRET, id="long"),
+        SignedDelivery(raw, {"X-CycleSoftware-Signature": sign(raw, SECRET)}),
+    ]
+    async with hooks:
+        for sent in deliveries:
+            answer = await hooks.receive(sent.body, {**sent.headers, "X-CycleSoftware-Event": "another"})
+            assert answer.status == 200
+        await hooks.settled()
+    listed = run("list", "--inbox", str(path)).output
+    assert len(listed.splitlines()) == 4
+    assert "id ]0;owned [2J 31m WARNING:all is well" in listed
+    shown = "".join(run("show", "--inbox", str(path), entry.id).output for entry in entries(path))
+    assert r"\x9b2J\x7f" in shown
+    for text in (listed, shown.replace("\n", ""), *(record.getMessage() for record in caplog.records)):
+        assert all(char.isprintable() or char == "\n" for char in text)
+        assert "\nWARNING" not in text
+    assert max(len(line) for line in caplog.text.splitlines()) < 1000
+    assert len(entries(path, state="dead")) == 4
