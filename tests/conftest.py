@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,16 @@ from .support.postgres import postgres, postgres_server
 from .support.store import SQLITE
 
 __all__ = ["anyio_backend", "postgres", "postgres_server", "url"]
+
+# A shell starts a background job with SIGINT ignored. Children would inherit that, and ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give soaks more time than other tests."""
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.timeout(3_600))
 
 
 @pytest.fixture(scope="session")
