@@ -30,7 +30,7 @@ def is_small(headers: Mapping[str, str], limit: int) -> bool:
 
 
 async def read_limited(response: ClientResponse, limit: int) -> bytes:
-    """Read and decompress a body.
+    """Read and decompress a body. That of an error status is empty if it is too large.
 
     Args:
         response: Response that aiohttp does not decompress.
@@ -41,14 +41,16 @@ async def read_limited(response: ClientResponse, limit: int) -> bytes:
         TransportError: The body cannot be decompressed.
     """
     try:
-        body = await _read_packed(response, limit)
+        packed = await _read_packed(response, limit)
+        return await _decompress(packed, response, limit)
+    except ResponseTooLarge:
+        response.close()
+        if response.ok:
+            raise
+        return b""  # the status says enough
     except BaseException:
         response.close()  # its connection cannot be used again
         raise
-    encoding = response.headers.get(CONTENT_ENCODING, "identity").strip().lower()
-    if encoding == "identity" or not body:
-        return body
-    return await _inflate(body, _window_bits(encoding, body), limit, response.status)
 
 
 async def _read_packed(response: ClientResponse, limit: int) -> bytes:
@@ -60,6 +62,13 @@ async def _read_packed(response: ClientResponse, limit: int) -> bytes:
             raise _too_large(response.status, limit)
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+async def _decompress(packed: bytes, response: ClientResponse, limit: int) -> bytes:
+    encoding = response.headers.get(CONTENT_ENCODING, "identity").strip().lower()
+    if encoding == "identity" or not packed:
+        return packed
+    return await _inflate(packed, _window_bits(encoding, packed), limit, response.status)
 
 
 def _too_large(status: int, limit: int) -> ResponseTooLarge:
