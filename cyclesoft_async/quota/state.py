@@ -279,13 +279,17 @@ class AccountState:
             return tokens[1:]
         return (reported,)
 
-    def begin_turn(self, now: float) -> None:
-        """Prepare for a process to act: allow for crashed processes, and for a clock that was put back."""
-        if now < self.acted_at:
+    def begin_turn(self, now: float) -> bool:
+        """Prepare for a process to act; return whether that changed anything.
+
+        A clock that was put back moves all times. Requests whose lease is over are lost.
+        """
+        was_put_back = now < self.acted_at
+        if was_put_back:
             self._shift(now - self.acted_at)
         self.acted_at = now
-        for window in self.windows():
-            window.expire(now)
+        expired = [window.expire(now) for window in self.windows()]
+        return was_put_back or any(expired)
 
     def find(self, tokens: Tokens) -> Tokens | None:
         """Return this state's own copy of tokens that a process holds; None if it does not know them."""

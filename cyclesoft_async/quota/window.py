@@ -221,12 +221,17 @@ class RateWindow:
         else:
             self.foreign_fresh_until = inf
 
-    def expire(self, now: float) -> None:
-        """Treat requests of crashed processes as lost; they prove nothing about the server's room."""
+    def expire(self, now: float) -> bool:
+        """Treat requests whose lease is over as lost; return whether there were any.
+
+        They prove nothing about the server's room, so they end no probing.
+        """
         probing_since = self.probing_since
-        for token in [token for token in self.in_flight.values() if token.expires_at <= now]:
+        expired = [token for token in self.in_flight.values() if token.expires_at <= now]
+        for token in expired:
             self.lost(token, token.expires_at)
             self.probing_since = probing_since
+        return bool(expired)
 
     def shift(self, seconds: float) -> None:
         """Move every time: the clock was put back or forward."""

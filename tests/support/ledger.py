@@ -55,7 +55,7 @@ class VirtualProcess:
         """
         row, state = self._row, self._row.load()
         state.bulk_reserve = self._bulk_reserve
-        self._holder.begin_turn(state, row.now, self._now())
+        is_changed = self._holder.begin_turn(state, row.now, self._now())
         granted: list[Tokens] = []
         for count, endpoint, is_bulk in (
             (plain, None, False),
@@ -70,7 +70,7 @@ class VirtualProcess:
                     break
                 self._holder.hold(tokens, row.now + LEASE)
                 granted.append(tokens)
-        if is_committed:
+        if is_committed and (is_changed or granted):
             row.store(state)
         if is_committed and arrives:
             self._holder.commit_turn()

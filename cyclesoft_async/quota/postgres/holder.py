@@ -36,32 +36,33 @@ class TokenHolder:
         # By limit and ordinal; what the present turn has granted is not held until it is committed.
         self._held: set[tuple[str, int]] = set()
         self._granted: list[Tokens] = []
-        self._last_turn_failed = False
+        # A turn failed: what it granted may have been committed.
+        self._is_unsure = False
 
     @property
-    def has_outcomes(self) -> bool:
-        """Whether the database has yet to learn of something."""
-        return bool(self._outcomes)
+    def has_news(self) -> bool:
+        """Whether the database has yet to learn of outcomes, or of tokens that never arrived here."""
+        return bool(self._outcomes) or self._is_unsure
 
     def record(self, tokens: Tokens, kind: OutcomeKind, at: float, report: QuotaReport) -> None:
         """Keep an outcome for the next turn; `at` is by this process's clock."""
         self._outcomes.append(_Outcome(tokens, kind, at, report))
 
-    def begin_turn(self, state: AccountState, now: float, local_now: float) -> None:
-        """Apply the outcomes to the state.
+    def begin_turn(self, state: AccountState, now: float, local_now: float) -> bool:
+        """Apply the outcomes to the state; return whether it has to be stored.
 
         Args:
             state: As the database has it.
             now: The moment by the state's clock.
             local_now: The same moment by this process's clock.
         """
-        state.begin_turn(now)
-        if self._last_turn_failed:
-            # It may have been committed: then these tokens were granted without this process knowing.
+        is_changed = state.begin_turn(now) or self.has_news
+        if self._is_unsure:
             state.release(self._name, self._held)
         self._reported = len(self._outcomes)
         for outcome in self._outcomes:
             _apply(outcome, state, now - (local_now - outcome.at))
+        return is_changed
 
     def hold(self, tokens: Tokens, expires_at: float) -> None:
         """Mark tokens that this turn has granted as this process's own."""
@@ -76,11 +77,12 @@ class TokenHolder:
         del self._outcomes[: self._reported]
         for tokens in self._granted:
             self._held.update(_keys(tokens))
-        self._granted, self._last_turn_failed = [], False
+        self._granted, self._is_unsure = [], False
 
     def fail_turn(self) -> None:
         """Conclude a turn that may or may not have been committed."""
-        self._granted, self._last_turn_failed = [], True
+        self._is_unsure = self._is_unsure or bool(self._granted)
+        self._granted = []
 
 
 def _keys(tokens: Tokens) -> list[tuple[str, int]]:

@@ -96,9 +96,8 @@ class SharedLimiter(Limiter):
 
     def record_answer(self, tokens: Tokens, status: int, headers: Mapping[str, str]) -> None:
         """Report an answer with the next turn."""
-        report = self._reader.read(
-            status, headers, self._now()
-        )  # the database's clock, by which the day ends
+        # The day ends by the database's clock.
+        report = self._reader.read(status, headers, wall=self._now())
         self._refused += report.is_refusal
         self._record(tokens, "answered", report)
 
@@ -145,7 +144,7 @@ class SharedLimiter(Limiter):
 
     async def _take_turns(self) -> None:
         clock, pause = self._bind().time, _FIRST_PAUSE
-        while self._holder.has_outcomes or (self._queue.waiting and self._in_flight < self._max_concurrent):
+        while self._holder.has_news or (self._queue.waiting and self._in_flight < self._max_concurrent):
             began_at = clock()
             try:
                 await self._take_turn()
@@ -173,14 +172,14 @@ class SharedLimiter(Limiter):
             local_now = self._bind().time()
             self._state, self._clock_ahead, self._turn_at = state, now - local_now, local_now
             state.bulk_reserve = self._bulk_reserve
-            holder.begin_turn(state, now, local_now)
+            is_changed = holder.begin_turn(state, now, local_now)
             while self._queue.waiting and self._in_flight + len(granted) < self._max_concurrent:
                 ready = self._take_next(now)
                 if ready is None:
                     break
                 granted.append(ready)
                 holder.hold(ready[1], now + self._lease)
-            return holder.has_outcomes or bool(granted)
+            return is_changed or bool(granted)
 
         try:
             await self._connection.turn(self._account, act)
@@ -200,7 +199,7 @@ class SharedLimiter(Limiter):
 
     async def _nap(self) -> None:
         """Sleep until a token may be there, or until this process has something to report or to ask for."""
-        if self._holder.has_outcomes or not self._queue.waiting:
+        if self._holder.has_news or not self._queue.waiting:
             return
         now = self._now()
         seconds = max(self._next_opening(now) - now, _SHORT_NAP)
@@ -253,7 +252,7 @@ class SharedLimiter(Limiter):
 
     def _earliest(self, waiter: Waiter, now: float, nth: int = 1, *, surely: bool = False) -> Opening:
         # What other processes return is not known at once, so only a fresh state is sure.
-        if surely and (self._holder.has_outcomes or now - self._clock_ahead > self._turn_at + _FRESH):
+        if surely and (self._holder.has_news or now - self._clock_ahead > self._turn_at + _FRESH):
             return Opening(now, MINUTELY)
         return super()._earliest(waiter, now, nth, surely=surely)
 

@@ -316,6 +316,16 @@ def test_a_clock_that_is_put_back_neither_stalls_the_processes_nor_returns_token
     assert fleet.ask(1, (9, 0, 0)) == 3, "so are those whose process has not been heard of during the lease"
 
 
+def test_tokens_of_a_turn_whose_commit_was_not_confirmed_return_with_the_next_turn() -> None:
+    row = VirtualRow()
+    process = VirtualProcess(row)
+    assert process.turn(plain=1, arrives=False) == []
+    assert len(row.load().minute.in_flight) == 1
+    process.turn()
+    assert len(row.load().minute.in_flight) == 0
+    assert row.load().day.used == 0
+
+
 def test_a_state_survives_being_stored() -> None:
     row = VirtualRow()
     process = VirtualProcess(row)
