@@ -1,4 +1,4 @@
-"""`kill -9` under load: what was answered 200 is handled, once as an event, in order."""
+"""`kill -9` under load: acknowledged deliveries are stored once and handled in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENTITIES = 12
 
 
 class Sender:
-    """Sends the events of one entity, each until it is answered 200, as a careful vendor would."""
+    """Sends the events of one entity, each until it is acknowledged."""
 
     def __init__(self, entity: int) -> None:
         self.entity = entity
@@ -29,7 +29,7 @@ class Sender:
         self.unanswered: SignedDelivery | None = None
 
     async def send(self, http: aiohttp.ClientSession, url: str) -> None:
-        """Until the server is gone."""
+        """Send until the server is gone."""
         while True:
             sent = self.unanswered or order(self.entity, status=len(self.acknowledged))
             self.unanswered = sent

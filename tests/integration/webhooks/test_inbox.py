@@ -1,4 +1,4 @@
-"""What every inbox keeps to, in a SQLite file and in PostgreSQL."""
+"""Contract of every inbox, in a SQLite file and in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GARBAGE = b"\xff"
 
 
 class Place:
-    """Where inboxes keep their deliveries."""
+    """Location of an inbox: a file or a database."""
 
     def __init__(self, location: Path | str) -> None:
         self.location = location
@@ -99,7 +99,7 @@ def letter(number: int, *, body: bytes = b"{}", state: str = "received") -> Deli
 
 @asynccontextmanager
 async def opened(inbox: AnyInbox) -> AsyncGenerator[list[QueuedDelivery]]:
-    """What the inbox announces."""
+    """Open the inbox, and yield the list of what it announces."""
     announced: list[QueuedDelivery] = []
     await inbox.open(announced.extend)
     try:
@@ -108,7 +108,7 @@ async def opened(inbox: AnyInbox) -> AsyncGenerator[list[QueuedDelivery]]:
         await inbox.close()
 
 
-async def test_what_was_put_is_announced_then_and_at_the_next_start(place: Place) -> None:
+async def test_a_stored_delivery_is_announced_at_once_and_after_a_restart(place: Place) -> None:
     inbox = place.inbox()
     async with at_work(inbox) as hands:
         stored = await asyncio.gather(*(inbox.put(letter(number % 300)) for number in range(400)))
@@ -150,7 +150,7 @@ async def test_the_same_delivery_at_the_same_time_is_stored_once(place: Place) -
         assert hands.work.empty()
 
 
-async def test_every_end_of_an_attempt(place: Place) -> None:
+async def test_every_end_of_an_attempt_is_recorded(place: Place) -> None:
     inbox = place.inbox()
     async with at_work(inbox) as hands:
         await asyncio.gather(*(inbox.put(letter(number)) for number in range(4)))
@@ -189,7 +189,7 @@ async def test_odd_texts_are_kept(place: Place) -> None:
         assert work.body == odd.body
 
 
-async def test_closed_means_unavailable(place: Place) -> None:
+async def test_a_closed_inbox_is_unavailable(place: Place) -> None:
     inbox = place.inbox()
     with pytest.raises(InboxUnavailableError, match="not open"):
         await inbox.put(letter(1))
@@ -210,7 +210,7 @@ async def test_closed_means_unavailable(place: Place) -> None:
     assert repr(inbox).startswith(f"{type(inbox).__name__}('")
 
 
-async def test_old_deliveries_are_deleted(place: Place) -> None:
+async def test_deliveries_older_than_their_retention_are_deleted(place: Place) -> None:
     inbox = place.inbox()
     async with opened(inbox):
         await asyncio.gather(*(inbox.put(letter(number, state="done")) for number in range(1200)))
@@ -226,7 +226,7 @@ async def test_old_deliveries_are_deleted(place: Place) -> None:
     assert [entry.state for entry in entries(place.location)] == ["received"]
 
 
-async def test_a_retention_without_end_keeps_everything(place: Place) -> None:
+async def test_an_infinite_retention_keeps_every_delivery(place: Place) -> None:
     keeps = place.inbox(keep_done_days=math.inf, keep_dead_days=math.inf)
     async with opened(keeps):
         await keeps.put(letter(1, state="done"))
@@ -246,7 +246,7 @@ def wait_until_few(location: Path | str, few: int) -> None:
         pass
 
 
-async def test_replay(place: Place) -> None:
+async def test_replayed_deliveries_are_handled_again(place: Place) -> None:
     inbox = place.inbox()
     hooks = WebhookReceiver(SECRET, inbox, retry_for=0)
     seen: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
@@ -319,7 +319,7 @@ async def test_a_selection_lists_what_meets_all_conditions(
         Selection(since=datetime(2020, 1, 1))  # noqa: DTZ001
 
 
-async def test_events_of_an_entity_are_handled_in_order_whatever_fails(place: Place) -> None:
+async def test_events_of_an_entity_are_handled_in_order_when_some_fail(place: Place) -> None:
     hooks = WebhookReceiver(SECRET, place.inbox(), retry_after=0.01)
     seen: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
     failures = {(1, 0): 2, (2, 1): 1, (3, 0): 99}
@@ -346,7 +346,7 @@ async def test_events_of_an_entity_are_handled_in_order_whatever_fails(place: Pl
     }
 
 
-async def test_a_stop_leaves_the_rest_for_the_next_start(place: Place) -> None:
+async def test_unfinished_deliveries_are_handled_after_a_restart(place: Place) -> None:
     first = WebhookReceiver(SECRET, place.inbox(), stop_timeout=0.0)
     started = asyncio.Event()
 

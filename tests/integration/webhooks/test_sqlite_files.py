@@ -27,7 +27,7 @@ from tests.support.webhook_server import SECRET, order, running
 from .test_inbox import at_work, letter, opened
 
 
-async def test_a_file_that_can_not_be_made_private_is_503_until_it_is(
+async def test_deliveries_are_refused_until_the_file_is_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(path: Path, _: int) -> None:
@@ -38,7 +38,7 @@ async def test_a_file_that_can_not_be_made_private_is_503_until_it_is(
     path.chmod(0o644)
     hooks = WebhookReceiver(SECRET, SqliteInbox(path))
     async with asyncio.timeout(10):
-        # As a file that belongs to somebody else, or a file system that knows no owners, refuses it.
+        # As a file of another owner, or a file system without owners, refuses it.
         monkeypatch.setattr(Path, "chmod", refuse)
         async with running(hooks) as server:
             assert "others may read" in caplog.text
@@ -218,7 +218,7 @@ def delete_index_of_log(path: Path) -> None:
     ("operation", "left"),
     [(delete, 0), (move, 0), (replace, 2), (delete_log, 4), (delete_index_of_log, 4)],
 )
-async def test_nothing_is_acknowledged_into_a_file_that_is_not_at_its_path(
+async def test_deliveries_are_refused_when_the_file_was_moved_deleted_or_replaced(
     operation: Callable[[Path], None], left: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "inbox.db"

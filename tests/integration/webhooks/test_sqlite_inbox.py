@@ -1,4 +1,4 @@
-"""What is the file's own affair: its lock, its permissions, its version, and a disk that is full."""
+"""SqliteInbox: claims at storing, group commit, failed attempts, figures, and a full disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.webhook_server import SECRET, order, running, take
 from .test_inbox import at_work, letter, opened
 
 
-async def test_a_cancelled_put_is_announced_all_the_same(tmp_path: Path) -> None:
+async def test_a_delivery_whose_put_was_cancelled_is_announced(tmp_path: Path) -> None:
     inbox = SqliteInbox(tmp_path / "inbox.db")
     async with opened(inbox) as announced:
         putting = asyncio.create_task(inbox.put(letter(1)))
@@ -101,7 +101,7 @@ async def test_only_failed_attempts_are_recorded(tmp_path: Path) -> None:
     assert stats.oldest_due_at is None
 
 
-async def test_the_oldest_due_delivery_is_none_in_backoff_nor_behind_one(tmp_path: Path) -> None:
+async def test_a_delivery_in_backoff_and_those_behind_it_are_not_due(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     inbox = SqliteInbox(path)
     async with opened(inbox) as announced:
@@ -114,7 +114,7 @@ async def test_the_oldest_due_delivery_is_none_in_backoff_nor_behind_one(tmp_pat
     assert stats.oldest_due_at == third.received_at
 
 
-async def test_an_announcement_that_fails_leaves_no_put_without_its_answer(tmp_path: Path) -> None:
+async def test_a_failing_announcement_fails_no_put(tmp_path: Path) -> None:
     failures: list[str] = []
     announced: list[QueuedDelivery] = []
 
@@ -137,7 +137,7 @@ async def test_an_announcement_that_fails_leaves_no_put_without_its_answer(tmp_p
 
 @contextmanager
 def disk_full(path: Path) -> Generator[None]:
-    """No file of this process may grow beyond what the inbox's files have now."""
+    """Fail writes beyond the present size of the inbox's files."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     files = [file for file in path.parent.iterdir() if file.suffix != ".reserve"]
     largest = max((file.stat().st_size for file in files), default=0)
@@ -148,7 +148,7 @@ def disk_full(path: Path) -> Generator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-async def test_a_full_disk_is_503_and_the_next_attempt_lands(tmp_path: Path) -> None:
+async def test_deliveries_are_refused_while_the_disk_is_full_and_stored_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     hooks = WebhookReceiver(SECRET, SqliteInbox(path), max_bytes=1 << 20)
     seen: asyncio.Queue[str] = asyncio.Queue()
@@ -170,7 +170,7 @@ async def test_a_full_disk_is_503_and_the_next_attempt_lands(tmp_path: Path) -> 
         assert len({await take(seen), await take(seen)}) == 2
 
 
-async def test_after_a_start_with_a_full_disk_deliveries_keep_their_order(tmp_path: Path) -> None:
+async def test_deliveries_keep_their_order_after_a_start_with_a_full_disk(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     for number in range(2):  # in a new inbox, and in one that has some
         inbox = SqliteInbox(path)

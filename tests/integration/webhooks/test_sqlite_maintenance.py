@@ -21,7 +21,7 @@ from tests.support.paths import DATA
 from .test_inbox import letter, opened
 
 
-async def test_what_is_deleted_is_in_none_of_the_files_any_more(tmp_path: Path) -> None:
+async def test_deleted_data_is_in_none_of_the_files(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     inbox = SqliteInbox(path, keep_done_days=0.0)
     async with opened(inbox):

@@ -130,7 +130,7 @@ class InboxFile:
             extra={"inbox": str(self.path)},
         )
         # The log must not be applied to a file that took the place of this one. If it is still ours, it goes
-        # into the file that we have open, under whatever name that is now.
+        # into the file that is open, which may have another name now.
         self.empty_log()
 
 

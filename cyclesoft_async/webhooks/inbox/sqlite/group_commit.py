@@ -195,7 +195,7 @@ class GroupCommitter:
             file = self._opened()
             results = _write(file, batch)
             file.require_in_place()
-        except Exception as error:  # noqa: BLE001 - the callers that wait must get it, whatever it is
+        except Exception as error:  # noqa: BLE001 - the waiting callers must get every error
             locked = _is_locked(error)
             if locked and self._file is not None:
                 self._file.wait_for_lock(0.0)  # the next ones, until one succeeds

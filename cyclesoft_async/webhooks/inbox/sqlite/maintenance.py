@@ -24,11 +24,11 @@ from .connection import InboxFile
 
 _WINDOW: Final = 500
 _WITHIN_RESERVE: Final = 50
-"""A purge of so many rows fits into the reserve."""
+"""Rows whose purge fits into the reserve."""
 _PAGES_AT_ONCE: Final = 64
 _SPACE_TO_COMPACT: Final = 2
 _FREE_SHARE: Final = 10
-"""The file shrinks until at most one page in so many is free. New deliveries take those."""
+"""The file shrinks until at most one page in ten is free. New deliveries use those."""
 _DAY: Final = 86_400.0
 
 _REPLAY_WINDOW: Final = f"""
