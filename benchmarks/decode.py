@@ -7,7 +7,7 @@ import time
 import tracemalloc
 
 from cyclesoft_async.models import WorkshopOrder
-from cyclesoft_async.pagination import Envelope, PageReader
+from cyclesoft_async.pagination import PageReader
 from cyclesoft_async.transport import Call, Response
 
 from .measuring import Effort, Goal, Part, Table, turns
@@ -20,7 +20,7 @@ BARE = "msgspec bare, naive times"
 OURS = "ours, every time aware"
 PYDANTIC = "pydantic"
 SIZES = (100, 1_000)
-READER = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
+READER = PageReader(WorkshopOrder)
 CALL = Call(method="GET", path="/api/v1/workshop/orders.json")
 
 

@@ -225,14 +225,16 @@ class AmbiguousWriteError(TransportError):
     Attributes:
         status: HTTP status of the response that left the outcome open. None without a response.
         retry_after: Seconds to wait by such a response. None if it did not say.
-        order: The order as it was read again afterwards, if that was possible. Compare it with what you sent:
-            a slow server may still be processing the request.
+        found: What a look at the server found afterwards, if that was possible; the method says what it looks
+            for. Compare it with what you sent: a slow server may still be processing the request.
+        order: The same, for a workshop order.
     """
 
     def __init__(self, reason: str, *, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.retry_after = retry_after
+        self.found: object = None
         self.order: WorkshopOrder | None = None
 
 
@@ -288,7 +290,20 @@ class AuthenticationError(StatusError):
 
 
 class PermissionDeniedError(StatusError):
-    """403: the account lacks the scope that this endpoint requires."""
+    """403: the account lacks the scope that this endpoint requires.
+
+    Attributes:
+        scope: That scope, as the vendor's page names it. None if the endpoint has no method of its own.
+    """
+
+    scope: str | None = None
+
+    def requires(self, scope: str) -> Self:
+        """Name the scope that the call requires. Returns the error."""
+        self.scope = scope
+        self.reason = printable_line(f"{self.reason}; this call requires the scope `{scope}`")
+        self.args = (self.reason,)
+        return self
 
 
 class NotFoundError(StatusError):

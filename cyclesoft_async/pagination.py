@@ -8,18 +8,31 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from http import HTTPStatus
+from types import GenericAlias
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, defstruct, field
 from msgspec.structs import replace
 
 from .codec.decode import decode, decode_with_problems
 from .errors import PaginationError, ResponseDecodeError
 from .transport import Call, ErrorBody, Response, decode_error, raise_for_error, read_error_body
 
-__all__ = ["Envelope", "Page", "PageReader", "Paginator", "RejectedRow", "Tail", "next_url"]
+__all__ = [
+    "Page",
+    "PageReader",
+    "Pager",
+    "Paginator",
+    "RejectedRow",
+    "Tail",
+    "next_link",
+    "next_offset",
+    "next_page_number",
+    "next_resultset",
+    "next_url",
+]
 
 T = TypeVar("T")
 
@@ -60,6 +73,8 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
     """Start of the next page: text to store and to resume from. None on the last page."""
     body: bytes
     """The response body as it was received, decompressed."""
+    key: str = "data"
+    """Name of the list in the body."""
     problems: list[str] = []
     """Odd values of optional properties, which are None in `items`: "row 3: Expected `int`, got `array` - at
     `$.status_id`". The value itself is not shown."""
@@ -68,7 +83,7 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
     def raw_items(self) -> list[bytes]:
         """The rows of `items` as they were received, in the same order, with unknown properties."""
         rejected = {row.index for row in self.rejected}
-        return [row for index, row in enumerate(_rows(self.body)) if index not in rejected]
+        return [row for index, row in enumerate(_rows(self.body, self.key)) if index not in rejected]
 
     def __repr__(self) -> str:
         more = "last page" if self.cursor is None else "more pages follow"  # a cursor holds query values
@@ -150,54 +165,103 @@ class Paginator(Generic[T]):
         return error.in_call(self._first.method, self._first.path, attempts=0, waited=0.0, quota=None)
 
 
-class _Pagination(Struct, frozen=True):
+class _Pagination(Struct, frozen=True, kw_only=True):
     next_url: str | None = None
+    next_offset: int | None = None
+    next: str | None = None
+    page: int | None = None
+    has_next_page: bool | None = None
 
 
-class Tail(Struct, frozen=True, kw_only=True):
+class Tail(ErrorBody, frozen=True, kw_only=True):
     """Members of a page beside its rows."""
 
     pagination: _Pagination | None = None
+    next_resultset: str | None = None
 
 
-Pager: TypeAlias = Callable[[Call, Tail], str | None]
-"""Returns the cursor of the next page, `path?query`, or None after the last page."""
+Pager: TypeAlias = Callable[[Call, Tail, bool], str | None]
+"""Finds the next page by the call of a page, its tail and whether it has rows.
+
+Returns a cursor, `path?query`, or None after the last page.
+"""
 
 
-def next_url(call: Call, tail: Tail) -> str | None:  # noqa: ARG001 - a `Pager`
+def next_url(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
     """Follow `pagination.next_url`: its path and query on the configured host.
 
     Real responses name other hosts, which must not get the credentials. A URL without a path, as "https://..."
     in the vendor's example, stays whole; it cannot be followed.
     """
-    pagination = tail.pagination
-    if pagination is None or not pagination.next_url:
+    return _target(tail.pagination.next_url) if tail.pagination else None
+
+
+def next_link(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
+    """Follow `pagination.next`, like `next_url`."""
+    return _target(tail.pagination.next) if tail.pagination else None
+
+
+def next_resultset(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
+    """Follow `next_resultset`, a path. The last page names an empty one after it, which ends the list."""
+    return _target(tail.next_resultset) if has_rows else None
+
+
+def next_offset(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
+    """Pass `pagination.next_offset` back as `offset`, beside the filters of the call."""
+    offset = tail.pagination.next_offset if tail.pagination else None
+    return None if offset is None else _with_parameter(call, "offset", offset)
+
+
+def next_page_number(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
+    """Pass the number after `pagination.page` as `page` while `has_next_page`, beside the filters."""
+    if tail.pagination is None or not tail.pagination.has_next_page:
         return None
-    url = pagination.next_url
+    return _with_parameter(call, "page", (tail.pagination.page or 1) + 1)
+
+
+def _target(url: str | None) -> str | None:
+    if not url:
+        return None
     origin = _SCHEME_AND_HOST.match(url)
     return quote(url[origin.end() if origin else 0 :], safe=_LEGAL_IN_URLS)
 
 
-class Envelope(ErrorBody, Generic[T], frozen=True, kw_only=True):
-    """Documented shape of a page."""
+def _with_parameter(call: Call, name: str, value: int) -> str:
+    kept = [part for part in call.query.split("&") if part and part.partition("=")[0] != name]
+    return f"{call.path}?{'&'.join([*kept, f'{name}={value}'])}"
 
-    data: list[T] | None
-    pagination: _Pagination | None = None
+
+class _Envelope(Tail, Generic[T], frozen=True, kw_only=True):
+    """A page whose list has the name of `rows`; `PageReader` makes one for each name and type."""
+
+    rows: list[T] | None
 
 
 class PageReader(Generic[T]):
     """Decodes the pages of one list: in one typed pass, and row by row if that fails.
 
     Args:
-        envelope: Shape of a page, e.g. `Envelope[WorkshopOrder]`.
         row_type: Type of a row.
-        pager: Finds the next page.
+        key: Name of the list in the body.
+        follow: Finds the next page: `next_url`, `next_offset`, `next_resultset`, `next_link`,
+            `next_page_number`.
+        required: Name of the row's own id, if the type takes rows without one.
+
+    Attributes:
+        key: As above.
+        follow: As above.
     """
 
-    def __init__(self, envelope: type[Envelope[T]], row_type: type[T], pager: Pager = next_url) -> None:
-        self._decode = msgspec.json.Decoder(envelope).decode
+    def __init__(
+        self, row_type: type[T], *, key: str = "data", follow: Pager = next_url, required: str | None = None
+    ) -> None:
+        rows = ("rows", GenericAlias(list, (row_type,)) | None, field(name=key))
+        envelope = defstruct("Page", [rows], bases=(_Envelope,), frozen=True, kw_only=True)
+        self._decode = msgspec.json.Decoder(cast("type[_Envelope[T]]", envelope)).decode
         self._row_type = row_type
-        self._pager = pager
+        self.key = key
+        self.follow = follow
+        self._required = required
 
     def read(self, response: Response, *, call: Call, whole: bool) -> Page[T]:
         """Decode a page.
@@ -221,19 +285,22 @@ class PageReader(Generic[T]):
             return self._read_row_by_row(response, call=call, whole=whole)
         if envelope.error or response.status != HTTPStatus.OK:
             raise_for_error(response, envelope)
-        cursor = self._pager(call, Tail(pagination=envelope.pagination))
-        return Page(items=envelope.data or [], rejected=[], cursor=cursor, body=body)
+        items = envelope.rows or []
+        if self._required is not None and any(map(self._lacks_id, items)):
+            return self._read_row_by_row(response, call=call, whole=whole)
+        cursor = self.follow(call, envelope, bool(items))
+        return Page(items=items, rejected=[], cursor=cursor, body=body, key=self.key)
 
     def _read_row_by_row(self, response: Response, *, call: Call, whole: bool) -> Page[T]:
         legible = _legible(response.body)
         raise_for_error(response, read_error_body(legible))
-        rows, tail = _rows_and_tail(response, legible)
+        rows, tail = _rows_and_tail(response, legible, self.key)
         items: list[T] = []
         rejected: list[RejectedRow] = []
         problems: list[str] = []
         for index, row in enumerate(rows):
             try:
-                item, odd = decode_with_problems(row, self._row_type)
+                item, odd = self._decode_row(row)
             except msgspec.DecodeError as error:
                 rejected.append(RejectedRow(index=index, raw=row, reason=str(error)))
             else:
@@ -247,18 +314,25 @@ class PageReader(Generic[T]):
         return Page(
             items=items,
             rejected=rejected,
-            cursor=self._pager(call, tail),
+            cursor=self.follow(call, tail, bool(rows)),
             body=response.body,
+            key=self.key,
             problems=problems,
         )
+
+    def _decode_row(self, row: bytes) -> tuple[T, list[str]]:
+        item, problems = decode_with_problems(row, self._row_type)
+        if self._required is not None and self._lacks_id(item):
+            raise msgspec.ValidationError(f"Object missing required field `{self._required}`")
+        return item, problems
+
+    def _lacks_id(self, item: T) -> bool:
+        return getattr(item, self._required or "") is None
 
 
 class _LooseTail(Struct, frozen=True):
     pagination: object = None
-
-
-class _LooseEnvelope(Struct, frozen=True):
-    data: Raw
+    next_resultset: object = None
 
 
 def _legible(body: bytes) -> bytes:
@@ -273,9 +347,9 @@ def _legible(body: bytes) -> bytes:
     return body
 
 
-def _rows_and_tail(response: Response, legible: bytes) -> tuple[list[bytes], Tail]:
+def _rows_and_tail(response: Response, legible: bytes, key: str) -> tuple[list[bytes], Tail]:
     try:
-        return _rows(response.body), _tail(legible)
+        return _rows(response.body, key), _tail(legible)
     # ValueError: a key occurs twice in a page that is not legible, so rows cannot be found in order.
     except (msgspec.DecodeError, ValueError) as error:
         failure = decode_error(response, error)
@@ -283,13 +357,13 @@ def _rows_and_tail(response: Response, legible: bytes) -> tuple[list[bytes], Tai
     raise failure
 
 
-def _rows(body: bytes) -> list[bytes]:
-    """Return the rows of `data` as they were received. An undecodable row does not hide the others."""
+def _rows(body: bytes, key: str) -> list[bytes]:
+    """Return the rows of the list as they were received. An undecodable row does not hide the others."""
     try:
-        return [bytes(row) for row in _split(body)[1]]
+        return [bytes(row) for row in _split(body, key)[1]]
     except msgspec.DecodeError:
         legible = _legible(body)
-    data, rows = _split(legible)
+    data, rows = _split(legible, key)
     found: list[bytes] = []
     end = legible.index(data)
     for row in map(bytes, rows):
@@ -299,9 +373,12 @@ def _rows(body: bytes) -> list[bytes]:
     return found
 
 
-def _split(body: bytes) -> tuple[Raw, list[Raw]]:
-    """Return `data` and its rows: of a list, one object, an object keyed by index, or null."""
-    data = decode(body, _LooseEnvelope).data
+def _split(body: bytes, key: str) -> tuple[Raw, list[Raw]]:
+    """Return the list and its rows: of a list, one object, an object keyed by index, or null."""
+    members = decode(body, dict[str, Raw])
+    if key not in members:
+        raise msgspec.ValidationError(f"Object missing required field `{key}`")
+    data = members[key]
     match bytes(data)[:1]:
         case b"[":
             return data, decode(data, list[Raw])
@@ -311,12 +388,15 @@ def _split(body: bytes) -> tuple[Raw, list[Raw]]:
         case b"n":
             return data, []
         case _:
-            raise msgspec.ValidationError("Expected `array` - at `$.data`")
+            raise msgspec.ValidationError(f"Expected `array` - at `$.{key}`")
 
 
 def _tail(body: bytes) -> Tail:
-    """Return what a page says of the next one. PHP sends `false`, `""` and `[]` for none."""
-    found = decode(body, _LooseTail).pagination
-    if not found or (isinstance(found, dict) and not cast("dict[str, object]", found).get("next_url")):
-        return Tail()
-    return msgspec.convert({"pagination": found}, Tail)
+    """Return what a page says of the next one. PHP sends `false`, `""`, `[]` and `0` for none."""
+    found = decode(body, _LooseTail)
+    pagination = found.pagination or None
+    if isinstance(pagination, dict):
+        members = cast("dict[str, object]", pagination)
+        pagination = {name: value for name, value in members.items() if value}
+    tail = {"pagination": pagination, "next_resultset": found.next_resultset or None}
+    return msgspec.convert(tail, Tail, strict=False)  # an offset can be text

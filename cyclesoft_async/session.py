@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar, overload
@@ -12,11 +12,12 @@ import aiohttp
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from ._arguments import check_type
+from ._arguments import check_path, check_type
 from .codec.encode import Scalar, form_body, json_body, query_string
 from .errors import UsageError
+from .pagination import Page, Pager, PageReader, Paginator, next_url
 from .quota import EndpointLimit, Lane, Limiter
-from .resources import WorkshopOrders
+from .resources import Common, Customers, RepairObjects, ServiceItems, Workshop, WorkshopOrders
 from .snapshots import QuotaSnapshot
 from .transport import (
     FORM,
@@ -29,6 +30,7 @@ from .transport import (
     CallOptions,
     OnEvent,
     Origin,
+    Response,
     RetryPolicy,
     read_nothing,
     read_response,
@@ -127,6 +129,11 @@ class CycleSoftSession(BaseSession):
         self._limiter = limiter
         self._limiter.expect(options.timeout)
         self._options = options
+        self.common = Common(client, options)
+        self.customers = Customers(client, options)
+        self.repair_objects = RepairObjects(client, options)
+        self.service_items = ServiceItems(client, options)
+        self.workshop = Workshop(client, options)
         self.workshop_orders = WorkshopOrders(client, options)
 
     @classmethod
@@ -191,6 +198,7 @@ class CycleSoftSession(BaseSession):
         json: object = None,
         form: Mapping[str, Scalar] | None = None,
         limit: EndpointLimit | None = None,
+        creates: bool = False,
     ) -> T: ...
 
     @overload
@@ -204,6 +212,7 @@ class CycleSoftSession(BaseSession):
         json: object = None,
         form: Mapping[str, Scalar] | None = None,
         limit: EndpointLimit | None = None,
+        creates: bool = False,
     ) -> None: ...
 
     async def request(
@@ -216,6 +225,7 @@ class CycleSoftSession(BaseSession):
         json: object = None,
         form: Mapping[str, Scalar] | None = None,
         limit: EndpointLimit | None = None,
+        creates: bool = False,
     ) -> T | None:
         """Call any other endpoint, with the same quota, retries, errors and decoding.
 
@@ -237,6 +247,7 @@ class CycleSoftSession(BaseSession):
             form: Form-encoded body. Booleans become `1` and `0`, None is left out.
             limit: The endpoint's own limit, if the vendor's page states one. The headers of such a response
                 may describe that limit, and without this they are taken for the account's.
+            creates: Whether a GET creates something, such as a payment link, and is not to be repeated.
 
         Raises:
             UsageError: The arguments cannot be sent.
@@ -245,11 +256,9 @@ class CycleSoftSession(BaseSession):
         if json is not None and form is not None:
             raise UsageError("json and form cannot be combined: a request has one body")
         check_type("method", method, str)
-        check_type("path", path, str)
         if not (method.isascii() and method.isalpha()):
             raise UsageError("method must be a word like GET")
-        if "?" in path or "#" in path:
-            raise UsageError("path must not have a query: use params")
+        check_path(path)
         if limit is not None and limit.minutely < 1:
             raise UsageError(f"limit must be >= 1 a minute, got {limit.minutely}")
         body, content_type = None, None
@@ -264,8 +273,76 @@ class CycleSoftSession(BaseSession):
             body=body,
             content_type=content_type,
             limit=limit,
+            creates=creates,
         )
         del json, form, params, body  # tracebacks can show them, and they may hold a person's data
         if type is None:
             return await self._client.execute(call, read_nothing, self._options)
         return await self._client.execute(call, partial(read_response, type_=type), self._options)
+
+    def paginate(
+        self,
+        method: str,
+        path: str,
+        *,
+        row: type[T],
+        key: str = "data",
+        follow: Pager = next_url,
+        params: Mapping[str, Scalar] | None = None,
+        cursor: str | None = None,
+    ) -> Paginator[T]:
+        """List any other endpoint page by page, with the same quota, retries, errors and decoding.
+
+        ::
+
+            path = "/api/v1/customers/24/comments.json"
+            comments = cs.paginate("GET", path, row=dict, key="comments", follow=next_resultset)
+            async for comment in comments: ...
+
+        Args:
+            method: HTTP method: GET.
+            path: Path from the base URL, percent-encoded.
+            row: Type of a row: a Struct, a dict, or any other type that msgspec decodes.
+            key: Name of the list in the body.
+            follow: How the next page is found: `next_url`, `next_offset`, `next_resultset`, `next_link` or
+                `next_page_number` of `cyclesoft_async.pagination`.
+            params: Query. Booleans become `true` and `false`, None is left out.
+            cursor: `page.cursor` of an earlier page, to resume after it. It holds the query: pass none.
+
+        Raises:
+            UsageError: The arguments cannot be sent, or do not go together. Raised at once.
+        """
+        if method != "GET":
+            raise UsageError('method must be "GET": only reads have pages')
+        check_path(path)
+        first = Call(method=method, path=path, query=query_string(params or {}))
+        if cursor is not None:
+            first = first.resumed(cursor)
+        reader = PageReader(row, key=key, follow=follow)
+
+        def fetch(call: Call, whole: bool) -> Awaitable[Page[T]]:
+            return self._client.execute(call, partial(reader.read, call=call, whole=whole), self._options)
+
+        return Paginator(fetch, first)
+
+    async def with_raw_response(self, call: Callable[[Self], Awaitable[T]]) -> tuple[T, Response]:
+        """Make a call and return its result together with the response: status, headers and body.
+
+        ::
+
+            customer, response = await cs.with_raw_response(lambda cs: cs.customers.get(24))
+            print(response.status, response.headers["X-RateLimit-Minutely-Remaining"], response.body)
+
+        Args:
+            call: Makes one call of the session that it is given. A list gives its first page.
+
+        Raises:
+            RequestError: The call failed; see `errors`.
+        """
+        seen: list[Response] = []
+        other = copy(self)
+        other._adopt(self._client.recording(seen), self._limiter, self._options)
+        result = await call(other)
+        if not seen:
+            raise UsageError("call must make a call of the session that it is given")
+        return result, seen[-1]

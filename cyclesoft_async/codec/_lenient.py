@@ -81,6 +81,10 @@ class LenientReader:
             return None
 
     def _first_that_fits(self, value: object, members: list[inspect.Type], path: str) -> object:
+        if any(isinstance(member, inspect.StructType) and member.tag_field for member in members):
+            members = [member for member in members if _has_tag(value, member)]
+            if not members:
+                return value  # the conversion of the whole says what is wrong with the tag
         *others, last = sorted(members, key=lambda member: _is_of_kind(value, member), reverse=True)
         for member in others:
             try:
@@ -102,7 +106,7 @@ class LenientReader:
             return cast("object", msgspec.convert(known, wanted.cls, strict=False))
         except ValidationError as error:
             reason, _, where = str(error).partition(" - at `$")
-            raise ValidationError(f"{reason} - at `{path}{where.rstrip('`')}`") from None
+            raise _error(reason, f"{path}{where.rstrip('`')}") from None
 
     def _list(self, value: object, wanted: inspect.ListType, path: str) -> object:
         rows = _rows(value, wanted.item_type, path)
@@ -114,6 +118,12 @@ class LenientReader:
             _encodable(key): self.read(item, wanted.value_type, f"{path}.{key}")
             for key, item in found.items()
         }
+
+
+def _has_tag(value: object, wanted: inspect.Type) -> bool:
+    if not isinstance(wanted, inspect.StructType) or not isinstance(value, dict):
+        return False
+    return cast("dict[str | None, object]", value).get(wanted.tag_field) == wanted.tag
 
 
 def _is_list_of_objects(wanted: inspect.Type) -> bool:
@@ -276,7 +286,11 @@ _NAMES: Final[dict[type[inspect.Type], str]] = {
 
 
 def _unexpected(expected: str, value: object, path: str) -> ValidationError:
-    return ValidationError(f"Expected `{expected}`, got {_FOUND[type(value)]} - at `{path}`")
+    return _error(f"Expected `{expected}`, got {_FOUND[type(value)]}", path)
+
+
+def _error(reason: str, path: str) -> ValidationError:
+    return ValidationError(reason if path == "$" else f"{reason} - at `{path}`")  # as msgspec does
 
 
 _FOUND: Final[dict[type[object], str]] = {

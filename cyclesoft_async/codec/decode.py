@@ -21,7 +21,7 @@ from ._lenient import NON_EMPTY_ARRAY, LenientReader, number
 T = TypeVar("T")
 
 # Some faults of the bytes leave msgspec as errors of Python's own.
-_FAULTS = (RecursionError, UnicodeDecodeError, ArithmeticError)
+_FAULTS = (RecursionError, UnicodeError, ArithmeticError)
 
 
 def decode(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
@@ -52,7 +52,11 @@ def decode_with_problems(raw: bytes | msgspec.Raw, type_: type[T]) -> tuple[T, l
         raise refusal
     reader = LenientReader()
     found = reader.read(_parse(bytes(raw)), shape)
-    return msgspec.convert(found, type_, strict=False), reader.problems
+    try:
+        return msgspec.convert(found, type_, strict=False), reader.problems
+    except _FAULTS as fault:
+        refusal = _as_decode_error(fault)
+    raise refusal
 
 
 def decode_as_documented(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
@@ -102,7 +106,7 @@ def _as_decode_error(fault: Exception) -> msgspec.DecodeError:
             return fault
         case RecursionError():
             return msgspec.DecodeError("JSON is nested too deeply")
-        case UnicodeDecodeError():
+        case UnicodeError():
             return msgspec.DecodeError("a text is not UTF-8")
         case _:
             return msgspec.DecodeError("a number is out of range")

@@ -5,63 +5,57 @@ Vendor page: "Workshop orders" (scope `resources`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from contextlib import suppress
-from datetime import date, datetime
-from functools import partial
+from collections.abc import Sequence
+from datetime import date
 from typing import TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET
 
-from cyclesoft_async._arguments import check_type
-from cyclesoft_async.codec.encode import form_body, json_body, query_string
-from cyclesoft_async.errors import AmbiguousWriteError, CycleSoftError, UsageError
+from cyclesoft_async._arguments import check_day, check_id, check_ids, check_type
+from cyclesoft_async.errors import AmbiguousWriteError, UsageError
 from cyclesoft_async.models import CreatedInvoice, WorkshopOrder, WorkshopOrderCreate, WorkshopOrderUpdate
-from cyclesoft_async.pagination import Envelope, Page, PageReader, Paginator
+from cyclesoft_async.pagination import PageReader, Paginator
 from cyclesoft_async.quota import EndpointLimit
-from cyclesoft_async.transport import (
-    FORM,
-    JSON,
-    ApiClient,
-    Call,
-    CallOptions,
-    Recover,
-    fill_path,
-    read_response,
-)
+from cyclesoft_async.transport import Recover, under, whole
 
-LIST_PATH = "/api/v1/workshop/orders.json"
-_CREATE_PATH = "/api/v1/customers/{customer_id}/workshop-order.json"
-_ORDER_PATH = "/api/v1/customers/{customer_id}/workshop-order/{workshop_order_id}.json"
-_INVOICES_PATH = "/api/v1/workshop/orders/{workshop_order_id}/create-invoices.json"
+from .resource import Endpoint, Listing, Resource, found_by
+
 CREATE_INVOICES_LIMIT = EndpointLimit("create-invoices", 15)
 
 CreatedInvoices: TypeAlias = list[CreatedInvoice]  # inside the class, `list` is the method
 
-_FILTERS = (
-    "object_query",
-    "store_id",
-    "status_ids",
-    "customer_id",
-    "repair_object_id",
-    "date_from",
-    "date_until",
+LIST = Listing(path="/api/v1/workshop/orders.json", rows=PageReader(WorkshopOrder), scope="resources")
+GET = Endpoint(
+    path="/api/v1/customers/{customer_id}/workshop-order/{workshop_order_id}.json",
+    answer=whole(WorkshopOrder),
+    scope="resources",
 )
-_NO_FILTERS = dict.fromkeys(_FILTERS)
+CREATE = Endpoint(
+    method="POST",
+    path="/api/v1/customers/{customer_id}/workshop-order.json",
+    answer=whole(WorkshopOrder),
+    scope="resources",
+    how_to_check="look for it in list(customer_id=...) before you repeat the call",
+)
+UPDATE = Endpoint(
+    method="PUT",
+    path=GET.path,
+    answer=whole(WorkshopOrder),
+    scope="resources",
+    how_to_check="read the order before you repeat the call",
+)
+CREATE_INVOICES = Endpoint(
+    method="POST",
+    path="/api/v1/workshop/orders/{workshop_order_id}/create-invoices.json",
+    answer=under("invoices", CreatedInvoices),
+    scope="resources",
+    limit=CREATE_INVOICES_LIMIT,
+    how_to_check="read the order's invoice_number before you repeat the call",
+)
 
-_pages = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
 
-
-class _Invoices(Struct, frozen=True):
-    invoices: CreatedInvoices | None  # required: a response without it must not pass for "created none"
-
-
-class WorkshopOrders:
+class WorkshopOrders(Resource):
     """Workshop orders of the account. Every method can raise any `errors.RequestError`."""
-
-    def __init__(self, client: ApiClient, options: CallOptions) -> None:
-        self._client = client
-        self._options = options
 
     def list(
         self,
@@ -93,28 +87,17 @@ class WorkshopOrders:
         filters = {
             "object_query": object_query,
             "store_id": store_id,
-            "status_ids": status_ids if status_ids is None else _check_ids("status_ids", status_ids),
+            "status_ids": status_ids if status_ids is None else check_ids("status_ids", status_ids),
             "customer_id": customer_id,
             "repair_object_id": repair_object_id,
-            "date_from": date_from if date_from is None else _check_day("date_from", date_from),
-            "date_until": date_until if date_until is None else _check_day("date_until", date_until),
+            "date_from": date_from if date_from is None else check_day("date_from", date_from),
+            "date_until": date_until if date_until is None else check_day("date_until", date_until),
         }
         if object_query is not None and (customer_id is not None or repair_object_id is not None):
             raise UsageError("object_query cannot be combined with customer_id or repair_object_id")
         if date_from and date_until and date_from > date_until:
             raise UsageError(f"date_from must not be after date_until, got {date_from} and {date_until}")
-        if cursor is not None and any(value is not None for value in filters.values()):
-            raise UsageError("cursor cannot be combined with filters: it holds those of its list")
-        query = "" if filters == _NO_FILTERS else query_string(filters)
-        first = Call(method="GET", path=LIST_PATH, template=LIST_PATH, query=query)
-        if cursor is not None:
-            first = first.at(cursor)
-            if first.path != LIST_PATH:
-                raise UsageError("cursor must be that of a page of workshop orders")
-        return Paginator(self._fetch_page, first)
-
-    def _fetch_page(self, call: Call, whole: bool) -> Awaitable[Page[WorkshopOrder]]:
-        return self._client.execute(call, partial(_pages.read, call=call, whole=whole), self._options)
+        return self._pages(LIST, query=filters, cursor=cursor)
 
     async def get(self, customer_id: int, workshop_order_id: int) -> WorkshopOrder:
         """Return one workshop order. The vendor requires its customer as well.
@@ -126,9 +109,7 @@ class WorkshopOrders:
         Raises:
             NotFoundError: That customer has no such order.
         """
-        return await self._order(
-            Call(method="GET", path=_order_path(customer_id, workshop_order_id), template=_ORDER_PATH)
-        )
+        return await self._fetch(GET, customer_id, workshop_order_id)
 
     async def create(
         self, customer_id: int, order: WorkshopOrderCreate, *, once: bool = False
@@ -149,24 +130,14 @@ class WorkshopOrders:
             AmbiguousWriteError: The order may or may not have been created. With `once`: the look-up failed
                 as well, or the order was not found and no attempts were left.
         """
-        path = fill_path(_CREATE_PATH, {"customer_id": _check_id("customer_id", customer_id)})
         check_type("order", order, WorkshopOrderCreate)
-        if order.customer_id not in {UNSET, customer_id}:
+        if order.customer_id is not UNSET and order.customer_id != check_id("customer_id", customer_id):
             raise UsageError("order.customer_id must be customer_id, got another customer")
-        call = Call(
-            method="POST",
-            path=path,
-            template=_CREATE_PATH,
-            body=json_body(order),
-            content_type=JSON,
-            how_to_check="look for it in list(customer_id=...) before you repeat the call",
-        )
         recover = self._recovery(customer_id, order.reference_text) if once else None
-        del order  # tracebacks can show it, and it holds a person's data
-        return await self._order(call, recover)
+        return await self._fetch(CREATE, customer_id, json=order, recover=recover)
 
-    def _recovery(self, customer_id: int, reference_text: str | UnsetType | None) -> Recover[WorkshopOrder]:
-        reference = (reference_text or "").strip()
+    def _recovery(self, customer_id: int, reference_text: object) -> Recover[WorkshopOrder]:
+        reference = reference_text.strip() if isinstance(reference_text, str) else ""
         if not reference:
             raise UsageError("once=True needs a reference_text to look up")
 
@@ -198,35 +169,22 @@ class WorkshopOrders:
             AmbiguousWriteError: The order may or may not have been changed. The request is never repeated.
                 The order is read again, and is the error's `order` if that succeeds.
         """
-        path = _order_path(customer_id, workshop_order_id)
         check_type("changes", changes, WorkshopOrderUpdate)
-        call = Call(
-            method="PUT",
-            path=path,
-            template=_ORDER_PATH,
-            # The text "false" is true to a PHP cast; 0 is false to every reading of it.
-            query=query_string({"send_customer_messages": True if send_customer_messages else 0}),
-            body=json_body(changes),
-            content_type=JSON,
-            how_to_check="read the order before you repeat the call",
-        )
-        del changes  # tracebacks can show them, and they hold a person's data
+        # The text "false" is true to a PHP cast; 0 is false to every reading of it.
+        query = {"send_customer_messages": True if send_customer_messages else 0}
         try:
-            return await self._order(call)
+            return await self._fetch(UPDATE, customer_id, workshop_order_id, query=query, json=changes)
         except AmbiguousWriteError as error:
             ambiguous = error
         raise await self._with_order(ambiguous, customer_id, workshop_order_id)
 
-    async def _order(self, call: Call, recover: Recover[WorkshopOrder] | None = None) -> WorkshopOrder:
-        read = partial(read_response, type_=WorkshopOrder)
-        return await self._client.execute(call, read, self._options, recover)
-
     async def _with_order(
         self, ambiguous: AmbiguousWriteError, customer_id: int, workshop_order_id: int
     ) -> AmbiguousWriteError:
-        with suppress(CycleSoftError):  # the ambiguous outcome matters more than a failed look-up
-            ambiguous.order = await self.get(customer_id, workshop_order_id)
-        return ambiguous.with_traceback(None)
+        await found_by(self.get(customer_id, workshop_order_id), ambiguous)
+        if isinstance(ambiguous.found, WorkshopOrder):
+            ambiguous.order = ambiguous.found
+        return ambiguous
 
     async def create_invoices(
         self,
@@ -274,58 +232,10 @@ class WorkshopOrders:
                 split_items_as_text_on_default_customer_invoice
             ),
         }
-        ids = {"workshop_order_id": _check_id("workshop_order_id", workshop_order_id)}
-        call = Call(
-            method="POST",
-            path=fill_path(_INVOICES_PATH, ids),
-            template=_INVOICES_PATH,
-            body=form_body(form),
-            content_type=FORM,
-            limit=CREATE_INVOICES_LIMIT,
-            how_to_check="read the order's invoice_number before you repeat the call",
-        )
         try:
-            created = await self._client.execute(call, partial(read_response, type_=_Invoices), self._options)
+            return await self._fetch(CREATE_INVOICES, workshop_order_id, form=form)
         except AmbiguousWriteError as error:
             ambiguous = error
-        else:
-            return created.invoices or []
         if customer_id is not None:
             await self._with_order(ambiguous, customer_id, workshop_order_id)
         raise ambiguous
-
-
-def _order_path(customer_id: int, workshop_order_id: int) -> str:
-    ids = {
-        "customer_id": _check_id("customer_id", customer_id),
-        "workshop_order_id": _check_id("workshop_order_id", workshop_order_id),
-    }
-    return fill_path(_ORDER_PATH, ids)
-
-
-def _check_id(name: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise UsageError(f"{name} must be an int >= 0, got {_shown(value)}")
-    return int(value)  # of an enum's member, whose text would be its name
-
-
-def _check_ids(name: str, values: Sequence[int]) -> Sequence[int]:
-    """Check a list of ids. The server takes an empty one for every id."""
-    if not _is_list(values) or not values:
-        raise UsageError(f"{name} must be a non-empty list of ids like [1, 2], got {_shown(values)}")
-    return [_check_id(name, value) for value in values]
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _check_day(name: str, value: date) -> date:
-    if isinstance(value, datetime):
-        raise UsageError(f"{name} must be a date, got a datetime: its day depends on its zone")
-    return value
-
-
-def _shown(value: object) -> str:
-    """Return a number as it is, and the type of anything else, which may name a person."""
-    return repr(value) if isinstance(value, int) else type(value).__name__

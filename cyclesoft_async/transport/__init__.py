@@ -8,13 +8,17 @@ from .origin import Origin
 from .request import FORM, JSON, Call, CallOptions, fill_path
 from .response import (
     Response,
+    Shape,
     decode_error,
+    nothing,
     raise_for_error,
     read_body,
     read_nothing,
     read_response,
     status_error,
     status_error_class,
+    under,
+    whole,
 )
 from .retry import RetryPolicy
 
@@ -42,8 +46,10 @@ __all__ = [
     "Recover",
     "Response",
     "RetryPolicy",
+    "Shape",
     "decode_error",
     "fill_path",
+    "nothing",
     "raise_for_error",
     "read_body",
     "read_error_body",
@@ -51,4 +57,6 @@ __all__ = [
     "read_response",
     "status_error",
     "status_error_class",
+    "under",
+    "whole",
 ]

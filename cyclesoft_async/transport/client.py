@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from copy import copy
 from itertools import count
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeAlias, TypeVar
@@ -18,6 +19,7 @@ from cyclesoft_async._version import __version__
 from cyclesoft_async.errors import (
     AmbiguousWriteError,
     CycleSoftError,
+    PermissionDeniedError,
     RateLimitedError,
     RequestError,
     SessionError,
@@ -164,11 +166,22 @@ class ApiClient:
         )
         self._on_event = on_event
         self._numbers = count(1)
+        self._record: Callable[[Response], None] | None = None
 
     @property
     def origin(self) -> Origin:
         """Base URL and credentials."""
         return self._context.origin
+
+    def recording(self, responses: list[Response]) -> ApiClient:
+        """Return a copy that also appends every successful call's response to a list.
+
+        Args:
+            responses: The list.
+        """
+        other = copy(self)
+        other._record = responses.append
+        return other
 
     def execute(
         self,
@@ -191,6 +204,8 @@ class ApiClient:
             SessionError: The session is closed, or belongs to another event loop, and no write is ambiguous.
         """
         context, loop = self._context, _running_loop()
+        if self._record is not None:
+            read = _recorded(read, self._record)
         attempts = _CallAttempts(
             context.deadlines, loop, call=call, options=options, context=context, is_read=call.is_read
         )
@@ -467,6 +482,8 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
     def _finalize(self, failure: RequestError) -> RequestError:
         """Return the error that ends the call, with its context."""
         call = self.call
+        if call.scope is not None and isinstance(failure, PermissionDeniedError):
+            failure = failure.requires(call.scope)
         if self.ambiguous is not None:
             failure = still_ambiguous(failure, self.ambiguous, call)
         self._observed().failed(failure)
@@ -487,6 +504,15 @@ def _running_loop() -> asyncio.AbstractEventLoop:
     except RuntimeError:
         pass
     raise SessionError("the API must be called in an asyncio event loop: aiohttp does not support trio")
+
+
+def _recorded(read: Callable[[Response], T], record: Callable[[Response], None]) -> Callable[[Response], T]:
+    def read_and_record(response: Response) -> T:
+        result = read(response)
+        record(response)
+        return result
+
+    return read_and_record
 
 
 async def _look_up(recover: Recover[T]) -> tuple[T | None, bool]:

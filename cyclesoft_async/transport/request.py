@@ -43,8 +43,12 @@ class Call(Struct, frozen=True, kw_only=True):
     """Percent-encoded, without the question mark."""
     body: bytes | None = None
     content_type: str | None = None
+    scope: str | None = None
+    """Scope that the endpoint requires, for the error when it is refused."""
     limit: EndpointLimit | None = None
     """Rate limit of this endpoint, on top of the account's."""
+    creates: bool = False
+    """Whether a GET creates something, so that it is a write."""
     how_to_check: str = "look before you repeat the call"
     """Advice for an ambiguous outcome: how to find out whether a write was carried out."""
 
@@ -54,7 +58,7 @@ class Call(Struct, frozen=True, kw_only=True):
 
         PUT is not a read although HTTP calls it idempotent: an order line without an id is added again.
         """
-        return self.method in _READS
+        return self.method in _READS and not self.creates
 
     def at(self, target: str) -> Call:
         """Return the same call with another path and query.
@@ -64,6 +68,20 @@ class Call(Struct, frozen=True, kw_only=True):
         """
         path, _, query = target.partition("?")
         return replace(self, path=path, query=query)
+
+    def resumed(self, cursor: object) -> Call:
+        """Return the call of a list's page that a cursor names.
+
+        Raises:
+            UsageError: The cursor comes with filters, or from another list.
+        """
+        if self.query:
+            raise UsageError("cursor cannot be combined with filters: it holds those of its list")
+        check_type("cursor", cursor, str)
+        call = self.at(str(cursor))
+        if call.path != self.path:
+            raise UsageError("cursor must be that of a page of the same list")
+        return call
 
     def __repr__(self) -> str:  # path, query and body can name people
         return f"Call({self.method} {self.template or '...'})"

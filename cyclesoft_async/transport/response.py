@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Generic, Optional, TypeVar, cast, get_origin
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, defstruct, field
 from yarl import URL
 
 from cyclesoft_async.codec.decode import decode
@@ -100,6 +100,71 @@ def read_nothing(response: Response) -> None:
     read_body(response, dict[str, object])
     if start != b"{":  # PHP's empty array would pass for an object
         raise decode_error(response, None)
+
+
+class Shape(Struct, Generic[T], frozen=True):
+    """The part of a response that is the result of a call. Made by `whole` and `under`; or `nothing`."""
+
+    read: Callable[[Response], T]
+    """Decodes a response, or raises the error that it reports."""
+    type: object = None
+    """Type of the result."""
+    key: str | None = None
+    """Name of the result in the body."""
+
+
+def whole(type_: type[T], *, required: str | None = None) -> Shape[T]:
+    """Return the shape of a body that is the result itself: an object or an array.
+
+    Args:
+        type_: Type of the body.
+        required: Name of the result's own id, if the type takes objects without one.
+    """
+
+    def read(response: Response) -> T:
+        raise_for_error(response, read_error_body(response.body))
+        if get_origin(type_) is list and response.body.strip() == b"null":
+            return type_()
+        found = read_body(response, type_)
+        if required is not None:
+            _check_ids(response, found, required)
+        return found
+
+    return Shape(read, type_)
+
+
+def under(key: str, type_: type[T]) -> Shape[T]:
+    """Return the shape of an object that has the result under a key.
+
+    Args:
+        key: Name of the result. Null is an empty list or map, if one is wanted.
+        type_: Type of the result.
+    """
+    may_be_null = get_origin(type_) in {list, dict}
+    value = ("value", Optional[type_] if may_be_null else type_, field(name=key))  # noqa: UP045 - at run time
+    envelope = cast("type[_Under[T]]", defstruct("Answer", [value], bases=(_Under,), frozen=True))
+
+    def read(response: Response) -> T:
+        raise_for_error(response, read_error_body(response.body))
+        found = read_body(response, envelope).value
+        return type_() if found is None else found
+
+    return Shape(read, type_, key)
+
+
+nothing = Shape(read_nothing)
+"""Shape of a body that only says whether the call failed."""
+
+
+class _Under(Struct, Generic[T], frozen=True):
+    value: T | None
+
+
+def _check_ids(response: Response, found: object, required: str) -> None:
+    for item in cast("list[object]", found) if isinstance(found, list) else [found]:
+        if getattr(item, required) is None:
+            missing = msgspec.ValidationError(f"Object missing required field `{required}`")
+            raise decode_error(response, missing)
 
 
 def raise_for_error(response: Response, error: ErrorBody) -> None:

@@ -13,12 +13,12 @@ from cyclesoft_async.bulksync.store.runs import StoredRun, WindowPage
 from cyclesoft_async.bulksync.store.store import StoreWriter
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
-from cyclesoft_async.pagination import Envelope, PageReader
+from cyclesoft_async.pagination import PageReader
 from cyclesoft_async.transport import Call, Response
 
 from .postgres import query
 
-READER = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
+READER = PageReader(WorkshopOrder)
 YEAR = Window(date(2025, 1, 1), date(2025, 12, 31))
 
 SQLITE = "sqlite:///"

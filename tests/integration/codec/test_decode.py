@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from cyclesoft_async.codec.decode import decode
 from cyclesoft_async.errors import ResponseError, TransportError
 from cyclesoft_async.models import CreatedInvoice, WorkshopOrder
-from cyclesoft_async.pagination import Envelope, Page, PageReader
+from cyclesoft_async.pagination import Page, PageReader
 from cyclesoft_async.transport import Call, Response, read_response
 from tests.support.http_server import wire
 from tests.support.json_values import rows, values
 
 
 def read_page(response: Response) -> Page[WorkshopOrder]:
-    reader = PageReader(Envelope[WorkshopOrder], WorkshopOrder)
+    reader = PageReader(WorkshopOrder)
     return reader.read(response, call=Call(method="GET", path="/"), whole=False)
 
 

@@ -52,7 +52,8 @@ async def test_a_refusal_of_the_second_attempt(status: str) -> None:
     assert [request.method for request in server.requests][:3] == ["POST", "GET", "POST"]
     assert (doubt.attempts, doubt.__context__, doubt.__cause__) == (2, None, None)
     if not status.startswith("5"):  # that is a doubt of its own
-        said = f"{CREATION}status {status[:3]}: no{EARLIER} before you repeat the call (after 2 attempts)"
+        no = "no; this call requires the scope `resources`" if status.startswith("403") else "no"
+        said = f"{CREATION}status {status[:3]}: {no}{EARLIER} before you repeat the call (after 2 attempts)"
         assert (str(doubt), doubt.status) == (said, None)
         assert str(pickled(doubt)) == str(doubt)
 

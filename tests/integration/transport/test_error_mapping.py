@@ -110,7 +110,8 @@ async def test_every_status_has_its_error(status: int, expected: type[StatusErro
         assert error.quota.sent == 1
     if body:
         assert error.server_message == words
-        hint = f"; {CREDENTIALS_HINT}" if status == 401 else ""
+        hints = {401: f"; {CREDENTIALS_HINT}", 403: "; this call requires the scope `resources`"}
+        hint = hints.get(status, "")
         assert str(error) == f"GET {ORDER_PATH}: status {status}: {words}{hint}"
     assert_survives_pickling(error)
 
@@ -254,7 +255,7 @@ async def test_an_unreadable_retry_after_counts_as_none(header: str) -> None:
         ),
         (
             Reply(b'"caf\xe9"'),
-            "the response differs from the documented shape: Expected `object`, got `str` - at `$`",
+            "the response differs from the documented shape: Expected `object`, got `str`",
         ),
         (
             Reply(wire({"workshop_order_id": PERSON})),
