@@ -1,7 +1,7 @@
-"""Benchmarks beside what users would pick instead: `python -m benchmarks [PART …] [--quick]`.
+"""Benchmarks against alternatives: `python -m benchmarks [PART …] [--quick]`.
 
-Contenders take turns, round by round, on one core; servers run in processes of their own on another. Medians,
-their spread, every single round, and the versions of all that took part are written to `--output`.
+Contenders take turns, round by round, on one core. Servers run in their own processes on another. Medians,
+their spread, every round and all versions are written to `--output`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
-        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+        parser.error(f"PART must be one of {', '.join(PARTS)}, got {', '.join(sorted(unknown))}")
     results = run(arguments.parts or list(PARTS), Effort(arguments.quick))
     print(markdown(results))
     folder: Path = arguments.output

@@ -1,4 +1,4 @@
-"""The client: one awaited call with everything on (quota, retries, headers, events), beside barer ones."""
+"""Client: one awaited call with all features on (quota, retries, headers, events), against barer ones."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ Call: TypeAlias = Callable[[], Awaitable[object]]
 
 CROWDS = (1, 8, 32)
 ZLIB_LEVEL = 6
-"""What servers pack with unless told otherwise; gzip's own is 9."""
+"""Default level of web servers; that of gzip is 9."""
 OURS, BARE = "ours", "aiohttp + msgspec, bare"
 HTTPX = "httpx + pydantic"
 FAST_ZLIB = "ours, extra `speed` (isal)"
 BARE_FAST_ZLIB = "aiohttp + msgspec, bare, isal"
 _ISAL: Any = isal_zlib
 _ZLIB: Any = zlib
-"""Modules, which a type checker takes for no `ZLibBackendProtocol`."""
+"""Typed as Any: for type checkers these modules are not a `ZLibBackendProtocol`."""
 
 WITH_ISAL = (FAST_ZLIB, BARE_FAST_ZLIB)
 ALONE = ("requests + json",)
-"""Who can't wait for several answers at once."""
+"""Synchronous contenders, measured without concurrency."""
 
 
 class Spent(NamedTuple):
-    """What a crowd took for each of its calls."""
+    """Throughput and CPU time of a crowd of workers."""
 
     calls_a_second: float
     cpu: float
-    """Microseconds a call."""
+    """Microseconds per call."""
 
 
 async def rush(call: Call, workers: int, seconds: float) -> Spent:
-    """Workers that call for so long, each again as soon as it has its answer."""
+    """Let workers call for a number of seconds, each again as soon as it has its response."""
     clock, calls = time.perf_counter, 0
     began, cpu = clock(), time.process_time()
     until = began + seconds
@@ -72,7 +72,7 @@ async def rush(call: Call, workers: int, seconds: float) -> Spent:
 
 @asynccontextmanager
 async def contenders(base_url: str) -> AsyncGenerator[dict[str, Call]]:
-    """Everybody's way to a page of orders with aware times; the bare one's times stay naive."""
+    """Return each contender's call for a page of orders with aware times. The bare one's times stay naive."""
     url = base_url + LIST_PATH
     credentials = {"Authorization": aiohttp.encode_basic_auth("user", "pass")}
     decode_bare, decode_pydantic = make_msgspec(), make_pydantic()
@@ -113,7 +113,7 @@ async def contenders(base_url: str) -> AsyncGenerator[dict[str, Call]]:
 
 
 def measure(effort: Effort) -> Part:
-    """Pages a second, and CPU time a request."""
+    """Measure pages per second, and CPU time per request."""
     with tempfile.TemporaryDirectory() as name:
         files = Path(name)
         _write(files, PAGE_SIZE)
@@ -167,7 +167,7 @@ async def _fill(
 ) -> None:
     for call in calls.values():
         await call()
-    gc.freeze()  # the modules of all contenders are nobody's garbage
+    gc.freeze()  # the modules of all contenders are not garbage
     for workers, column in zip(CROWDS, table.columns, strict=True):
         for name in turns([name for name in calls if workers == 1 or name not in ALONE], rounds):
             aiohttp.set_zlib_backend(_ISAL if name in WITH_ISAL else _ZLIB)

@@ -1,4 +1,4 @@
-"""Decoding: a page's bytes to objects that a program can use, with aware datetimes."""
+"""Decoding: from the bytes of a page to objects with aware datetimes."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def contenders() -> dict[str, Decode]:
 
 
 def measure(effort: Effort, sizes: tuple[int, ...] = SIZES) -> Part:
-    """CPU time and memory an order, for pages of these sizes."""
+    """Measure CPU time and memory per order for pages of these sizes."""
     decoders = contenders()
     bodies = {f"{size:,} orders a page": page(size) for size in sizes}
     columns = list(bodies)
-    gc.freeze()  # the modules of all contenders are nobody's garbage
+    gc.freeze()  # the modules of all contenders are not garbage
     time_table = Table(title="Decoding, CPU time", unit="µs an order", columns=columns, beside=BARE)
     memory = Table(
         title="Decoding, memory kept", unit="kB an order", columns=columns, beside=BARE, charted=False

@@ -1,6 +1,6 @@
-"""How cost grows: each against ten times more work, as the slope of its time on two logarithmic scales.
+"""Growth: cost of ten times more work, as the slope of the time on two logarithmic scales.
 
-A slope of 1 means ten times the time for ten times the work. More than that is a bug.
+A slope of 1 means ten times the time for ten times the work. A steeper slope is a bug.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from .virtual_time import run
 __all__ = ["measure"]
 
 Cost: TypeAlias = Callable[[int], float]
-"""CPU seconds for so much work."""
+"""Returns the CPU seconds for an amount of work."""
 
 STEEPEST = 1.1
 SECRET = "growth"
@@ -44,7 +44,7 @@ SENDERS = 32
 
 
 def measure(effort: Effort) -> Part:
-    """CPU time for work, ten times as much, and a hundred times."""
+    """Measure CPU time for an amount of work, ten and a hundred times as much."""
     cases: dict[str, tuple[Cost, Sequence[int]]] = {
         "decoding a page, by its orders": (_decode, (10, 100, 1_000, 10_000)),
         "paging through a list, by its orders": (_page_through, _sizes(effort, 1_000)),
@@ -70,7 +70,7 @@ def measure(effort: Effort) -> Part:
 
 
 def _sizes(effort: Effort, smallest: int) -> Sequence[int]:
-    """Ten times more, and in a full run ten times more again."""
+    """Return sizes that grow tenfold, three of them in a full run."""
     return [smallest * 10**power for power in range(effort.number(2, 3))]
 
 
@@ -109,7 +109,7 @@ def _page_through(orders: int) -> float:
 
 
 def _wait(waiters: int) -> float:
-    gc.disable()  # as for `limiter`: what a collection costs depends on all that is alive, 10,000 tasks too
+    gc.disable()  # as in `limiter`: a collection's cost depends on all live objects, also on the 10,000 tasks
     try:
         return run(contended(waiters)) * waiters / 1e6
     finally:

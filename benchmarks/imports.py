@@ -1,4 +1,4 @@
-"""Import: what `import cyclesoft_async` costs a program at its start, over bare Python."""
+"""Import: cost of `import cyclesoft_async` over a bare Python process."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PROGRAMS = {
 
 
 def measure(effort: Effort) -> Part:
-    """CPU time of new processes, less that of one that imports nothing."""
+    """Measure the CPU time of new processes, less that of one that imports nothing."""
     column = "over bare Python"
     table = Table(title="Import, CPU time", unit="ms", columns=[column], beside=BARE)
     spent: dict[str, list[float]] = {name: [] for name in PROGRAMS}
     with tempfile.TemporaryDirectory() as compiled:
         for program in PROGRAMS.values():
-            _run(program, compiled)  # compiles it: what pip does for an installed package
+            _run(program, compiled)  # compiles it, as pip does for an installed package
         for name in turns(list(PROGRAMS), effort.number(3, 15)):
             spent[name].append(_run(PROGRAMS[name], compiled))
     for name in PROGRAMS:

@@ -1,4 +1,4 @@
-"""The limiter: requests refused, quota left unused, and CPU time, beside other limiters."""
+"""Limiter: requests refused, quota unused and CPU time, against other limiters."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ PEERS: dict[str, Make] = {
 }
 REQUESTS = 2_000
 MINIMUM = 300.0
-"""Seconds that they take at least: 360 at once, and as many each minute, the last ones after five."""
+"""Minimum duration: 360 at once, 360 more each minute, the last ones after five."""
 
 
 def measure(effort: Effort) -> Part:
-    """Virtual time for refusals and utilisation, CPU time for the cost; real time only in a full run."""
+    """Measure refusals and utilisation in virtual time, the cost in CPU time, and in a full run real time."""
     seeds, crowds = effort.number(1, 5), (8, 64) if effort.quick else (8, 16, 32, 64)
     refused, utilisation = _alone(seeds, crowds)
     used_before = _used_before(seeds, crowds)
@@ -111,13 +111,13 @@ def _cost(effort: Effort) -> Table:
         "aiolimiter": contended_aiolimiter,
     }
     gc.collect()
-    gc.disable()  # as in timeit: a collection's cost depends on all that is alive, not on the limiter
+    gc.disable()  # as in timeit: a collection's cost depends on all live objects, not on the limiter
     for _ in range(effort.number(2, 7)):
         acquired, _answered, learned = run(uncontended())
         table.add("ours, acquire", alone, acquired)
         table.add("ours, acquire and answered", alone, acquired + learned)
     for waiters, column in zip(crowds, columns, strict=True):
-        # The cost of aiolimiter grows with the number of waiters, so that larger crowds would take minutes.
+        # The cost of aiolimiter grows with the number of waiters: larger crowds would take minutes.
         names = list(acquire) if waiters == 64 else ["ours, acquire and answered"]
         for name in turns(names, effort.number(2, 7)):
             table.add(name, column, run(acquire[name](waiters)))

@@ -1,4 +1,4 @@
-"""CPU time of a permit, from acquiring it to reporting the answer.
+"""Cost of a permit: CPU time per request, from acquiring it to reporting the response.
 
 The waiters loop in virtual time through 360 requests a minute, answered at once; every minute 360 tokens come
 back. The numbers contain asyncio's own futures and task switches, and the jump of the clock once a minute.
@@ -28,7 +28,7 @@ def _wall() -> float:
 
 
 async def uncontended() -> tuple[float, float, float]:
-    """Microseconds to acquire, to report an answer without headers, and one with headers."""
+    """Microseconds to acquire, and to report a response without and with headers."""
     limiter = Limiter(max_concurrent=FEW, wall=_wall)
     (await limiter.acquire()).answered(200, PLENTY)
     acquired = answered = learned = 0.0

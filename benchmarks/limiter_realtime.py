@@ -1,7 +1,7 @@
-"""The limiter against the real sandbox in real time: 60 requests a minute, 150 requests, 32 workers.
+"""Limiter against the sandbox in real time: 60 requests a minute, 150 requests, 32 workers.
 
 The shortest possible time: the first 60 go at once, the next 60 a minute later, the last 30 two minutes
-later. So everything above 120 s is what the limiter wastes, latency included.
+later. All time above 120 s is waste, latency included.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Rush(NamedTuple):
     """Seconds over the shortest possible time, as a share of it."""
     refused: int
     is_agreed: bool
-    """Client and server counted the same number of requests."""
+    """True if client and server counted the same number of requests."""
 
 
 async def rush() -> Rush:
-    """Send them all; takes two minutes."""
+    """Send all requests. Takes two minutes."""
     async with (
         Sandbox(orders=1, minutely_limit=LIMIT, latency=(0.05, 0.3)) as sandbox,
         CycleSoftSession("user", "pass", base_url=sandbox.url, retries=RetryPolicy.none()) as cs,

@@ -1,7 +1,7 @@
 """Limiters in front of an exact moving window of 360 requests in 60 s, in virtual time.
 
 Every request takes 50 to 300 ms, and the server counts it somewhere on the way. 2,000 requests take 300 s at
-least, so utilisation is 300 s over the time until the last answer. Refused requests are sent again.
+least, so utilisation is 300 s over the time until the last response. Refused requests are retried.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def aiolimiter_as_pacer() -> Acquire:
 def pyrate_limiter() -> Acquire:
     bucket = InMemoryBucket([Rate(LIMIT, int(WINDOW * 1_000))])
     bucket._clock = _VirtualClock()
-    # Its leaking thread would run in real time; without it only old entries stay in memory.
+    # Its leaking thread would run in real time. Without it, old entries stay in memory.
     limiter = PyrateLimiter(SingleBucketFactory(bucket, schedule_leak=False))
 
     async def acquire() -> Done:
@@ -110,11 +110,11 @@ def _now() -> float:
 
 
 def _nothing(_status: int, _headers: Mapping[str, str]) -> None:
-    """Other limiters have no use for the outcome of a request."""
+    """Other limiters ignore the outcome of a request."""
 
 
 class Result(NamedTuple):
-    """Duration and refusals of one run."""
+    """Measurements of one run."""
 
     seconds: float
     refused: int
@@ -139,7 +139,7 @@ BEFORE: dict[str, list[float]] = {
 
 
 def simulate(make: Make, workers: int, seed: int, case: Case) -> Result:
-    """One run, in virtual time, which is also `time.time` for the other limiters."""
+    """Run once in virtual time, which is also `time.time` for the other limiters."""
 
     async def main() -> Result:
         with patch("time.time", asyncio.get_running_loop().time):

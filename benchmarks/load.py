@@ -1,9 +1,9 @@
-"""A load generator: sends prepared requests over many connections, each as soon as the last one is answered.
+"""Load generator: sends prepared requests over many connections, one at a time on each.
 
 Run: python -m benchmarks.load PORT CONNECTIONS SECONDS FILE
 
-The file has whole requests, each after its length in eight characters. wrk does the same with less CPU time,
-so it is used where it is installed.
+The file has whole requests, each preceded by its length in eight characters. Where wrk is installed it is
+used instead, as it takes less CPU time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ end
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What a server made of it."""
+    """Throughput and latency of a server under load."""
 
     requests_a_second: float
     p99: float
@@ -51,12 +51,12 @@ class Load(msgspec.Struct, frozen=True):
 
 
 def name_of_generator() -> str:
-    """Who sends the requests."""
+    """Return the name of the load generator."""
     return "wrk" if shutil.which("wrk") else "the bundled generator"
 
 
 def generate(port: int, connections: int, seconds: float, requests: Path) -> Load:
-    """Send for so long; every answer must be one of success."""
+    """Send requests for a number of seconds. Every response must be a success."""
     if shutil.which("wrk"):
         return _wrk(port, connections, seconds, requests)
     command = [
@@ -95,7 +95,7 @@ def _wrk(port: int, connections: int, seconds: float, requests: Path) -> Load:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, which begins as soon as it is there."""
+    """One connection, which sends as soon as it is open."""
 
     def __init__(self, requests: Iterator[bytes], latencies: list[float]) -> None:
         self._requests = requests
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
-        """Send the next request once the answer is whole."""
+        """Send the next request once the response is complete."""
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)

@@ -1,4 +1,4 @@
-"""The machine: which core does what, and which versions were measured."""
+"""Machine: cores, versions and load."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RECEIVERS = ("fastapi", "gidgethub", "httptools", "svix", "uvicorn")
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """Where and when it was measured, and with what."""
+    """Place, time and versions of a measurement."""
 
     at: datetime
     processor: str
@@ -35,7 +35,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 
 def describe() -> Machine:
-    """This machine."""
+    """Return the description of this machine."""
     return Machine(
         at=datetime.now(UTC).replace(microsecond=0),
         processor=_processor(),
@@ -53,12 +53,12 @@ def describe() -> Machine:
 
 
 def pin_client() -> None:
-    """Keep this process, and those that it starts from now on, to the first core."""
+    """Pin this process, and those that it starts later, to the first core."""
     os.sched_setaffinity(0, {_cores()[0]})
 
 
 def server_core() -> int:
-    """The core of the servers: another one than the client's, if there is another one."""
+    """Return the core of the servers, if possible not the client's."""
     return _cores()[-1]
 
 

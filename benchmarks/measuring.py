@@ -1,4 +1,4 @@
-"""What a benchmark gives: tables of numbers, one for each round, and goals that are met or not."""
+"""Results of a benchmark: tables with a number per round, and goals."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Rows = dict[str, dict[str, list[float]]]
 
 
 class Effort(NamedTuple):
-    """How much to measure."""
+    """Amount of measuring."""
 
     quick: bool
 
     def pick(self, quick: float, full: float) -> float:
-        """The first for a quick look, the second for figures to quote."""
+        """Return the first value for a quick look, the second for figures to quote."""
         return quick if self.quick else full
 
     def number(self, quick: int, full: int) -> int:
@@ -28,38 +28,38 @@ class Effort(NamedTuple):
 
 
 class Table(Struct, kw_only=True):
-    """Numbers of one unit: what was measured, under which circumstances, once in each round."""
+    """Numbers of one unit: contenders in rows, conditions in columns, a number per round in each cell."""
 
     title: str
     unit: str
     columns: list[str]
     rows: Rows = {}
     beside: str | None = None
-    """The row that the others are compared with."""
+    """Row that the others are compared with."""
     charted: bool = True
-    """Whether a picture shows its last column."""
+    """Show the last column in the picture."""
 
     def add(self, row: str, column: str, value: float) -> None:
-        """Note the number of one round."""
+        """Add the number of one round."""
         self.rows.setdefault(row, {}).setdefault(column, []).append(value)
 
     def median(self, row: str, column: str) -> float:
-        """The median of the rounds."""
+        """Return the median of the rounds."""
         return median(self.rows[row][column])
 
     def ratio(self, row: str, column: str, beside: str) -> float:
-        """The median of the rounds' ratios: both were measured within a moment of each other."""
+        """Return the median of the ratios within each round."""
         pairs = zip(self.rows[row][column], self.rows[beside][column], strict=True)
         return median(one / other for one, other in pairs)
 
     def excess(self, row: str, column: str, beside: str) -> float:
-        """The median of the rounds' differences."""
+        """Return the median of the differences within each round."""
         pairs = zip(self.rows[row][column], self.rows[beside][column], strict=True)
         return median(one - other for one, other in pairs)
 
 
 class Goal(Struct, frozen=True, kw_only=True):
-    """A figure that is asked for, and the one that was measured."""
+    """A bound and the measured figure."""
 
     words: str
     measured: float
@@ -68,26 +68,26 @@ class Goal(Struct, frozen=True, kw_only=True):
 
     @property
     def is_met(self) -> bool:
-        """Whether the measured figure is good enough."""
+        """True if the figure is within the bound."""
         above = self.at_most is not None and self.measured > self.at_most
         below = self.at_least is not None and self.measured < self.at_least
         return not above and not below
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """What one part of the program found."""
+    """Results of one part of the program."""
 
     name: str
     tables: list[Table]
     goals: list[Goal]
     notes: list[str] = []
-    """How it was measured, as far as that depends on the machine."""
+    """Notes on the measurement that depend on the machine."""
 
 
 def turns(contenders: Sequence[str], rounds: int) -> Generator[str]:
-    """Whose turn it is: everybody once a round, so that a busy moment of the machine hits all of them.
+    """Yield the contenders round by round, so that a busy moment of the machine affects all of them.
 
-    Each round begins with another one, so that nobody always runs after the same neighbour.
+    Each round starts with another contender, so that none always follows the same neighbour.
     """
     for number in range(rounds):
         first = number % len(contenders)

@@ -1,4 +1,4 @@
-"""The server's side of the quota, exact, and a crowd of workers that sends requests to it."""
+"""Exact model of the server's quota, and a crowd of workers that sends requests to it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import NamedTuple
 __all__ = ["Acquire", "Crowd", "MovingWindow"]
 
 Acquire = Callable[[], Awaitable[Callable[[int, Mapping[str, str]], None]]]
-"""Waits for the right to send, and returns what wants to hear of the answer's status and headers."""
+"""Waits for a permit, and returns a callback for the response's status and headers."""
 
 
 class MovingWindow:
-    """A moving window that counts at the moment of the decision; refused requests do not count.
+    """A moving window that counts granted requests at the time of the decision.
 
-    Times are those of the running event loop. It remembers when it refused, and how often in a row.
+    Times are those of the running event loop. It records the times of refusals, and the longest row of them.
     """
 
     def __init__(self, limit: int = 360, window: float = 60.0) -> None:
@@ -29,18 +29,18 @@ class MovingWindow:
         self.counted: deque[float] = deque()
 
     def used(self, now: float) -> int:
-        """How many requests count at `now`."""
+        """Return the number of requests that count at `now`."""
         while self.counted and self.counted[0] <= now - self.window:
             self.counted.popleft()
         return len(self.counted)
 
     def foreign(self, now: float, *, always: bool = False) -> None:
-        """Count a request of somebody else, if there is room or `always`."""
+        """Count a request of another client, if the window has capacity or `always`."""
         if always or self.used(now) < self.limit:
             self.counted.append(now)
 
     def decide(self, now: float) -> bool:
-        """Count a request of ours; False: there is no room."""
+        """Count a request of the client under test; False if it is refused."""
         if self.used(now) >= self.limit:
             self.refusals.append(now)
             self._row += 1
@@ -51,14 +51,14 @@ class MovingWindow:
         return True
 
     def headers(self, now: float) -> dict[str, str]:
-        """The headers of an answer that is decided at `now`."""
+        """Return the headers of a response decided at `now`."""
         return {
             "X-RateLimit-Minutely-Limit": str(self.limit),
             "X-RateLimit-Minutely-Remaining": str(max(0, self.limit - self.used(now))),
         }
 
     async def request(self, latency: float, decided: float) -> tuple[int, dict[str, str]]:
-        """One request: `latency` seconds in all, decided after that share of it."""
+        """Serve a request: `latency` seconds in all, decided after the share `decided` of it."""
         await asyncio.sleep(latency * decided)
         now = asyncio.get_running_loop().time()
         status = 200 if self.decide(now) else 429
@@ -67,7 +67,7 @@ class MovingWindow:
         return status, headers
 
     async def spend_elsewhere(self, gap: float, *, always: bool) -> None:
-        """Another client that spends, for ever, one request every `gap` seconds, give or take 40%."""
+        """Spend one request every `gap` seconds, give or take 40%, as another client would."""
         rnd = random.Random(1)
         while True:
             self.foreign(asyncio.get_running_loop().time(), always=always)
@@ -75,9 +75,9 @@ class MovingWindow:
 
 
 class Crowd(NamedTuple):
-    """Workers that send so many requests, each again until it is not refused.
+    """Workers that send a number of requests, each until it is granted.
 
-    Each takes 50 to 300 ms, and is decided after the share `decided` of that; None: anywhere.
+    Each takes 50 to 300 ms, and is decided after the share `decided` of that; None: a random share.
     """
 
     workers: int
@@ -86,7 +86,7 @@ class Crowd(NamedTuple):
     decided: float | None = None
 
     async def rush(self, server: MovingWindow, acquire: Acquire) -> float:
-        """Send all; returns the seconds until the last answer."""
+        """Send all requests, and return the seconds until the last response."""
         rnd, loop = random.Random(self.seed), asyncio.get_running_loop()
         todo, began = iter(range(self.requests)), loop.time()
 

@@ -1,4 +1,4 @@
-"""The orders that are measured with: the sandbox's, two or three lines each, written as the vendor does."""
+"""Orders for the benchmarks: the sandbox's, two or three lines each, formatted like the vendor's."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ FIRST_DAY, LAST_DAY = date(2025, 1, 1), date(2025, 12, 31)
 
 
 class Template(NamedTuple):
-    """An order in JSON, cut open where its id and the day of its scheduled start stand."""
+    """An order in JSON, split at its id and at the day of its scheduled start."""
 
     head: bytes
     middle: bytes
     tail: bytes
 
     def order(self, order_id: int, day: date) -> bytes:
-        """The order with that id on that day."""
+        """Return the order with this id on this day."""
         return b"%b%d%b%b%b" % (self.head, order_id, self.middle, day.isoformat().encode(), self.tail)
 
 
 def templates(count: int) -> list[Template]:
-    """So many different orders."""
+    """Return a number of different orders."""
     seeded = SeededOrders(count=count, seed=1, first_day=FIRST_DAY, last_day=LAST_DAY)
     return [_template(json.dumps(seeded.order(index)).encode()) for index in range(count)]
 
@@ -42,13 +42,13 @@ def _template(order: bytes) -> Template:
 
 
 def envelope(rows: Iterable[bytes], next_url: str | None = None) -> bytes:
-    """An answer of the list endpoint."""
+    """Return a response of the list endpoint."""
     head = b'{"error": false, "error_message": null, "data": ['
     return head + b", ".join(rows) + b'], "pagination": {"next_url": %b}}' % json.dumps(next_url).encode()
 
 
 def page(size: int) -> bytes:
-    """A page of so many orders, the last of its list."""
+    """Return a page of orders, the last of its list."""
     return envelope(
         template.order(1_000_000 + index, FIRST_DAY) for index, template in enumerate(templates(size))
     )

@@ -1,10 +1,10 @@
-"""A server of pages that does next to nothing for each of them, so that it is never what is measured.
+"""Page server with minimal cost per request, so that it is not what is measured.
 
 Run: python -m benchmarks.page_server PORT files FOLDER|orders COUNT
 
-`files` answers with the files of a folder, those below `gzip` being packed. `orders` answers the list of
-workshop orders for any range of days, page by page; the orders differ in id and day, and all else is taken
-from a thousand templates.
+`files` serves the files of a folder, those below `gzip` with Content-Encoding gzip. `orders` serves the list
+of workshop orders for any range of days, page by page. The orders differ in id and day; the rest comes from a
+thousand templates.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _DAYS = (LAST_DAY - FIRST_DAY).days + 1
 
 
 def http(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
-    """A whole answer."""
+    """Return a complete response."""
     quota = [f"{name}: {value}" for name, value in QUOTA.items()]
     usual = ["Content-Type: application/json; charset=utf-8", f"Content-Length: {len(body)}"]
     return "\r\n".join([f"HTTP/1.1 {status}", *usual, *quota, *headers, "\r\n"]).encode() + body
 
 
 class Files:
-    """Answers with files, packed ones said to be so."""
+    """Serves files."""
 
     def __init__(self, folder: Path) -> None:
         self._answers = {
@@ -50,22 +50,22 @@ class Files:
         return http(path.read_bytes(), *["Content-Encoding: gzip"] * is_packed)
 
     def answer(self, target: str) -> bytes | None:
-        """The file, if it is there."""
+        """Return the file, or 404."""
         return self._answers.get(target.partition("?")[0])
 
 
 class Orders:
-    """Answers the list of `count` orders, the same number for each day."""
+    """Serves a list of `count` orders, the same number for each day."""
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._templates = templates(1_000)
-        # The first order of each day, and where the last day ends.
+        # Index of the first order of each day, and of the end.
         self._firsts = [count * day // _DAYS for day in range(_DAYS + 1)]
         self._days = [FIRST_DAY + timedelta(days=day) for day in range(_DAYS)]
 
     def answer(self, target: str) -> bytes | None:
-        """A page of the list; or, to those who ask for its health, nothing much."""
+        """Return a page of the list, or the health."""
         path, _, query = target.partition("?")
         if not path.endswith("/orders.json"):
             return http(b"{}") if path == "/health" else None
@@ -84,9 +84,9 @@ class Orders:
             first = self._firsts[day]
             yield from self._of_day(day)[max(start - first, 0) : stop - first]
 
-    # Whoever waits for one page after the other would pay for a slow server, and whoever overlaps his
-    # waiting would not; so an order is made once. A million orders take 2 GB.
-    @cache  # noqa: B019 - a process has one of these, for good
+    # A slow server would cost a sequential client more than a concurrent one, so each order is made once.
+    # A million orders take 2 GB.
+    @cache  # noqa: B019 - a process has one instance
     def _of_day(self, day: int) -> list[bytes]:
         return [self._order(index) for index in range(*self._firsts[day : day + 2])]
 
@@ -102,19 +102,19 @@ class Orders:
 
 
 class Conversation(asyncio.Protocol):
-    """One connection: requests without bodies, answered one after another."""
+    """One connection: requests without bodies, served in order."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Store the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is complete."""
+        """Respond to every complete request."""
         *requests, self._received = (self._received + data).split(b"\r\n\r\n")
         for request in requests:
             target = request.split(b" ", 2)[1].decode()

@@ -1,7 +1,7 @@
-"""The same orders by other libraries: models made from the fields of ours, so that all do the same work.
+"""The same orders in other libraries: models generated from our fields, so that all do the same work.
 
-Times are on the wire as Dutch wall times. Whoever's datetimes are called aware gives them their zone while
-decoding, by the fastest way that Python has.
+Times on the wire are Dutch wall times. Contenders with aware times attach the zone while decoding, in the
+fastest way that Python has.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TIMES = ("datetime_scheduled_start", "datetime_scheduled_finished", "datetime_cr
 
 
 def _fields(struct: type[msgspec.Struct], item: object = None) -> Fields:
-    """Names on the wire and types; lines are of the type `item`."""
+    """Return wire names and types. Lines have the type `item`."""
     found: Fields = {field.encode_name: field.type for field in structs.fields(struct)}
     if item is not None:
         found["order_items"] = _list_of(item) | None
@@ -80,13 +80,13 @@ def msgspec_page_decoder() -> msgspec.json.Decoder[Any]:
 
 
 def make_msgspec() -> Decode:
-    """Structs with naive times, and nothing around them."""
+    """Structs with naive times, without an envelope."""
     decoder = msgspec_page_decoder()
     return lambda body: decoder.decode(body).data
 
 
 def make_pydantic() -> Decode:
-    """Models with aware times, validated by the compiled core straight from the bytes."""
+    """Models with aware times, validated by pydantic-core from the bytes."""
 
     def model(name: str, fields: Fields) -> Any:
         create: Any = pydantic.create_model
@@ -124,7 +124,7 @@ def make_mashumaro() -> Decode:
     """Dataclasses with aware times, from orjson's dicts, by generated code."""
 
     class Aware(Dialect):
-        serialization_strategy: Any = {  # noqa: RUF012 - mashumaro's own way
+        serialization_strategy: Any = {  # noqa: RUF012 - required by mashumaro
             datetime: {"deserialize": _aware_from_text},
             Decimal: {"deserialize": _exact},
         }
@@ -134,7 +134,7 @@ def make_mashumaro() -> Decode:
 
 
 def json_aware(body: bytes) -> list[dict[str, Any]]:
-    """The standard library's dicts, with aware times put into them."""
+    """Dicts of the standard library, with aware times."""
     orders: list[dict[str, Any]] = json.loads(body)["data"]
     for order in orders:
         for name in TIMES:
@@ -143,7 +143,7 @@ def json_aware(body: bytes) -> list[dict[str, Any]]:
 
 
 def times_of(order: object) -> list[datetime]:
-    """The four times of an order, whoever decoded it."""
+    """Return the four times of an order decoded by any contender."""
     if isinstance(order, dict):
         return [cast("dict[str, Any]", order)[name] for name in TIMES]
     return [getattr(order, name) for name in TIMES]

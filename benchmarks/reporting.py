@@ -1,4 +1,4 @@
-"""What was found, as JSON, as Markdown, and put into the README."""
+"""Reports: JSON, Markdown, and the tables of the README."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Results(Struct, kw_only=True):
     parts: list[Part]
 
     def write(self, path: Path) -> None:
-        """As JSON, with the number of every round."""
+        """Write JSON with the number of every round."""
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self)))
 
 
 def markdown(results: Results) -> str:
-    """All tables and goals, and what they were measured with."""
+    """Return all tables and goals, and the machine."""
     parts = "\n".join(_part(part, is_quick=results.is_quick) for part in results.parts)
     return f"{_machine(results)}\n{parts}"
 
 
 def put_into(readme: Path, results: Results) -> None:
-    """Replace the README's tables of the parts that ran, each between two comments with its name."""
+    """Replace the README's tables of the measured parts, each between two comments with its name."""
     text = readme.read_text()
     sections = {part.name: _part(part, is_quick=results.is_quick) for part in results.parts}
     for name, section in {**sections, "machine": _machine(results)}.items():
@@ -88,7 +88,7 @@ def _cell(table: Table, row: str, column: str) -> str:
 
 
 def _number(value: float) -> str:
-    """Three figures, or all of those before the point."""
+    """Format with three significant figures."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{0 if value == int(value) else digits}f}"
 

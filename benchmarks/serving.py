@@ -1,4 +1,4 @@
-"""Servers in processes of their own, on a core of their own."""
+"""Servers in separate processes, on a core of their own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ http {{
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -68,7 +68,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], url: str) -> Generator[None]:
-    """A server, pinned to its core, that answers at `url` while the block lasts."""
+    """Run a server, pinned to its core, that responds at `url` during the block."""
     server = subprocess.Popen(command)  # noqa: S603
     os.sched_setaffinity(server.pid, {server_core()})
     try:
@@ -85,7 +85,7 @@ def _wait_until_up(server: subprocess.Popen[bytes], url: str) -> None:
         try:
             urllib.request.urlopen(url).close()  # noqa: S310 - our own loopback address
         except OSError:
-            time.sleep(0.02)  # servers don't all tell when they listen, so the port is asked
+            time.sleep(0.02)  # not every server reports that it listens, so the port is polled
         else:
             return
     raise SystemExit(f"{server.args!r} does not start")
@@ -93,7 +93,7 @@ def _wait_until_up(server: subprocess.Popen[bytes], url: str) -> None:
 
 @contextmanager
 def files_server(files: Path) -> Generator[str]:
-    """The base URL of a server of files, those below `gzip` being packed: nginx, or the bundled one."""
+    """Yield the base URL of a file server, those below `gzip` compressed: nginx, or the bundled one."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     bundled = [sys.executable, "-m", "benchmarks.page_server", str(port), "files", str(files)]
@@ -105,8 +105,8 @@ def files_server(files: Path) -> Generator[str]:
 
 
 def _nginx(folder: Path, files: Path, port: int) -> list[str]:
-    files.chmod(0o755)  # its worker is another user when it was started by root
-    # What is left of the day is another number each time, as in life.
+    files.chmod(0o755)  # started by root, its worker has another user
+    # The remaining quota of the day differs in each response, as in reality.
     told = {**QUOTA, "X-RateLimit-Daily-Remaining": "99$connection_requests"}
     quota = " ".join(f'add_header {name} "{value}";' for name, value in told.items())
     config = folder / "nginx.conf"
@@ -116,7 +116,7 @@ def _nginx(folder: Path, files: Path, port: int) -> list[str]:
 
 @contextmanager
 def orders_server(count: int) -> Generator[str]:
-    """The base URL of a server that lists so many workshop orders, spread over the year 2025."""
+    """Yield the base URL of a server that lists a number of workshop orders of the year 2025."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with running(

@@ -1,11 +1,11 @@
-"""What sharing costs: the inbox and the quota in PostgreSQL, beside those that one process has for itself.
+"""Cost of sharing: inbox and quota in PostgreSQL, against those of a single process.
 
-Deliveries are put into an inbox without HTTP, which the part `webhook` has. To handle them, a receiver takes
-what `put` stores, 32 at once, and the time ends with the last one's handler, which does nothing.
+Deliveries are put into an inbox without HTTP, which the part `webhook` measures. To handle them, a receiver
+claims what `put` stores, 32 concurrently. The time ends with the last handler, which does nothing.
 
-Each waiter asks for a permit, reports an answer in the next pass of the event loop, and asks again: there is
-always quota, so that nobody waits for anything but the ledger. Four processes have an account's row to fight
-over, and a quarter of the waiters each.
+Each waiter acquires a permit, reports a response in the next pass of the event loop, and acquires again.
+There is always quota, so waiters wait for the ledger only. Four processes compete for the account's row, with
+a quarter of the waiters each.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SQLITE, POSTGRES = "ours, SqliteInbox", "ours, PostgresInbox"
 ONE_PUT, PUTS, HANDLED = "stored, 1 at once", "stored, 32 at once", "stored and handled, 32 at once"
 AT_ONCE = 32
 WARM_UP = 0.5
-"""So much as long before: until then a pool has its connections, and a connection its prepared statements."""
+"""Warm-up as a share of the duration: opens the pool's connections and prepares their statements."""
 
 IN_MEMORY, SHARED = "ours, in memory", "ours, in PostgreSQL"
 BY_PROCESSES = f"{SHARED}, 4 processes"
@@ -57,7 +57,7 @@ PLENTY = {"X-RateLimit-Minutely-Limit": "100000000", "X-RateLimit-Daily-Limit": 
 
 
 def measure(effort: Effort) -> Part:
-    """Deliveries a second, and what a permit costs."""
+    """Measure deliveries per second, and the cost of a permit."""
     with postgres_server() as new_database:
         version = _version(new_database())
         deliveries = _deliveries(new_database, effort)
@@ -79,7 +79,7 @@ def measure(effort: Effort) -> Part:
 
 
 def _deliveries(new_database: NewDatabase, effort: Effort) -> Table:
-    """New tables for each number: what lies in them already counts for nobody."""
+    """Measure with new tables for each number, so that earlier rows cost no contender anything."""
     table = Table(
         title="Deliveries into an inbox", unit="a second", columns=[ONE_PUT, PUTS, HANDLED], beside=SQLITE
     )
@@ -98,7 +98,7 @@ def _deliveries(new_database: NewDatabase, effort: Effort) -> Table:
 
 
 async def stored_a_second(inbox: Inbox, at_once: int, seconds: float) -> float:
-    """Put deliveries that nobody handles."""
+    """Put deliveries without handling them."""
     await inbox.open(_ignore)
     try:
         await _put(inbox, at_once, seconds * WARM_UP)
@@ -132,7 +132,7 @@ async def handled_a_second(inbox: Inbox, at_once: int, seconds: float) -> float:
 
 
 async def _put(inbox: Inbox, at_once: int, seconds: float) -> int:
-    """How many were stored in that time, each of an order of its own."""
+    """Return the number stored in that time, each of another order."""
     template = PAYLOAD.read_bytes()
     its_id = json.loads(template)["id"].encode()
     numbers = count(1)
@@ -160,7 +160,7 @@ async def _put(inbox: Inbox, at_once: int, seconds: float) -> int:
 
 @asynccontextmanager
 async def _running(receiver: WebhookReceiver) -> AsyncGenerator[None]:
-    """Its handlers run; nothing listens at a port."""
+    """Run a receiver's handlers, without a port."""
     runner = web.AppRunner(receiver.app(), handle_signals=False)
     await runner.setup()
     yield
@@ -172,22 +172,22 @@ def _ignore(_: Sequence[QueuedDelivery]) -> None:
 
 
 class Spent(NamedTuple):
-    """What permits took."""
+    """Number and duration of permits."""
 
     permits: int
     seconds: float
     cpu: float
-    """Seconds of CPU time of the client."""
+    """CPU time of the client, in seconds."""
 
 
 def _grants(url: str, effort: Effort) -> tuple[Table, Table]:
-    grants = Table(title="A permit, while so many wait for one", unit="µs", columns=list(CROWDS))
+    grants = Table(title="A permit, by number of waiters", unit="µs", columns=list(CROWDS))
     cpu = Table(title="The same, the client's CPU time", unit="µs", columns=list(CROWDS), charted=False)
     seconds = effort.pick(0.1, 1.0)
     context = multiprocessing.get_context("spawn")
     started = context.Barrier(PROCESSES + 1)
     with context.Pool(PROCESSES, _say_started, [started]) as pool:
-        started.wait(_PATIENCE)  # a process that starts takes the core of those that are measured
+        started.wait(_PATIENCE)  # starting processes take the core of the measured ones
         contenders: dict[str, Callable[[int], Spent]] = {
             IN_MEMORY: lambda waiters: asyncio.run(spend(Limiter(max_concurrent=64), waiters, seconds)),
             SHARED: lambda waiters: spend_shared(url, uuid4().hex, waiters, seconds),
@@ -203,7 +203,7 @@ def _grants(url: str, effort: Effort) -> tuple[Table, Table]:
 
 
 async def spend(limiter: Limiter, waiters: int, seconds: float) -> Spent:
-    """Take as many permits as there are in that time."""
+    """Acquire permits for that time."""
     (await limiter.acquire()).answered(200, PLENTY)
     permits = 0
     began, cpu = time.perf_counter(), time.process_time()
@@ -257,7 +257,7 @@ def _version(url: str) -> str:
 
 
 def _flush() -> float:
-    """Milliseconds, the median of many, in the folder where both databases lie."""
+    """Return the median milliseconds of a flush in the folder of both databases."""
     took: list[float] = []
     with tempfile.TemporaryFile() as file:
         for _ in range(100):

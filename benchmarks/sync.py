@@ -1,10 +1,10 @@
-"""Bulk sync: orders from a server into SQLite, beside a bare loop that decodes and writes the same pages.
+"""Bulk sync: orders from a server into SQLite, against a bare loop that decodes and writes the same pages.
 
-Every run is a process of its own: `python -m benchmarks.sync CONTENDER URL DATABASE` says what it took.
+Every run is a process of its own: `python -m benchmarks.sync CONTENDER URL DATABASE` prints its measurements.
 
-The bare loop is what one writes in an afternoon: it asks for one page after the other, decodes it with
-msgspec, and writes orders and lines with `executemany`, one transaction a page, into tables without an index
-of their own. It keeps no cursor, no raw JSON and no zone, knows no quota, and forgets what went wrong.
+The bare loop fetches one page after another, decodes it with msgspec, and writes orders and lines with
+`executemany`, one transaction per page, into tables without further indexes. It stores no cursor, no raw JSON
+and no zone, ignores the quota, and handles no failures.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ Row: TypeAlias = tuple[object, ...]
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a run took."""
+    """Measurements of a run."""
 
     seconds: float
     cpu: float
-    """Seconds of all its threads."""
+    """CPU seconds of all threads."""
     megabytes: float
-    """The most memory that it had at any moment."""
+    """Peak memory."""
 
 
 def measure(effort: Effort) -> Part:
-    """Orders a second, and memory for ten times as many orders, twice."""
+    """Measure orders per second, and memory for tenfold numbers of orders."""
     count = effort.number(20_000, 200_000)
     speed = Table(
         title=f"Sync of {count:,} orders into SQLite", unit="orders/s", columns=[COLUMN], beside=BARE
@@ -65,7 +65,7 @@ def measure(effort: Effort) -> Part:
     cpu = Table(title="The same, CPU time", unit="µs an order", columns=[COLUMN], beside=BARE, charted=False)
     with orders_server(count) as url:
         for name in (BARE, OURS):
-            _run(name, url, count)  # the server makes its pages
+            _run(name, url, count)  # warms up the server's pages
         for name in turns([BARE, RAW, OURS], effort.number(2, 5)):
             run = _run(name, url, count)
             speed.add(name, COLUMN, count / run.seconds)
@@ -110,7 +110,7 @@ def _run(contender: str, url: str, count: int) -> Run:
 
 
 async def ours(url: str, database: str) -> None:
-    """The sync as users call it."""
+    """Run the sync as users call it."""
     async with CycleSoftSession("user", "pass", base_url=url) as cs:
         await sync_workshop_orders(
             cs, Store(f"sqlite:///{database}"), date_from=FIRST_DAY, date_until=LAST_DAY, concurrency=8
@@ -128,13 +128,13 @@ item_values: Callable[[object], Row] = attrgetter(*ITEM_COLUMNS)
 
 
 class RawPage(msgspec.Struct):
-    """The rows of a page, as they came."""
+    """The rows of a page, undecoded."""
 
     data: list[msgspec.Raw]
 
 
 async def bare(url: str, database: str, *, keeps_raw: bool) -> None:
-    """The loop."""
+    """Run the bare loop."""
     decoder, raw_decoder = msgspec_page_decoder(), msgspec.json.Decoder(RawPage)
     target = f"{LIST_PATH}?date_from={FIRST_DAY}&date_until={LAST_DAY}"
     with closing(_empty(database)) as connection:
@@ -176,7 +176,7 @@ def _write(connection: sqlite3.Connection, orders: Sequence[Any], raws: Sequence
 
 
 def _insert(table: str, columns: int) -> str:
-    return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608 - our own names
+    return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608 - constant names
 
 
 _INSERT_ORDERS = _insert("workshop_orders", len(ORDER_COLUMNS) + 1)
@@ -199,7 +199,7 @@ def main(contender: str, url: str, database: str) -> None:
 
 
 def _most_memory() -> float:
-    # Not getrusage, whose figure begins with what the process that started this one had.
+    # Not getrusage, whose figure starts at that of the parent process.
     [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(kilobytes) / 1_000
 

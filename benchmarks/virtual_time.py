@@ -1,6 +1,6 @@
-"""An asyncio event loop whose clock jumps to the next timer instead of waiting: minutes pass in milliseconds.
+"""Event loop in virtual time: its clock jumps to the next timer, so that minutes pass in milliseconds.
 
-It does no I/O. When nothing is left that could ever happen, it raises instead of hanging.
+It does no I/O. When no callback and no timer is left, it raises instead of hanging.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PATIENCE = 1.0
 
 
 class _Jump(SelectSelector):
-    """Waits for nothing, but moves the clock on by the time that it was asked to wait."""
+    """Advances the clock by the timeout instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,24 +31,24 @@ class _Jump(SelectSelector):
             if not events:
                 raise RuntimeError("deadlock: every task waits, and no timer is set")
             return events
-        # Each round takes a moment, as on a real clock; whoever polls without waiting gets somewhere, too.
+        # Each pass takes some time, as on a real clock, so that code that polls makes progress, too.
         self.now += timeout + 1e-9
         return []
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop that starts at time 0 and never waits."""
+    """Event loop that starts at time 0 and never waits."""
 
     def __init__(self) -> None:
         self._jump = _Jump()
         super().__init__(self._jump)
 
     def time(self) -> float:
-        """Virtual seconds since the loop was made."""
+        """Return the virtual seconds since the loop was created."""
         return self._jump.now
 
 
 def run(main: Coroutine[object, object, T]) -> T:
-    """Run `main` in a virtual-time loop of its own."""
+    """Run `main` in a new loop in virtual time."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(main)

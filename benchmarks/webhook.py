@@ -1,4 +1,4 @@
-"""The webhook receiver beside handlers that do less, each in a process of its own, 32 connections."""
+"""Webhook receiver against servers that do less, each in its own process, with 32 connections."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ CONNECTIONS = 32
 BARE, VERIFIED, STORED = "bare", "verified", "stored"
 COLUMN = f"{CONNECTIONS} connections"
 KINDS = {"gidgethub": "gidgethub", "fastapi-svix": "fastapi-svix"}
-"""Who wants other headers than ours."""
+"""Contenders with other headers than CycleSoftware's."""
 
 
 def measure(effort: Effort) -> Part:
-    """Requests a second and latency; the contenders are described in `webhooks.py`."""
+    """Measure requests per second and latency. `webhooks.py` describes the contenders."""
     rate = Table(title="Webhook receivers", unit="requests/s", columns=[COLUMN], beside=BARE)
     p99 = Table(title="Webhook receivers, 99th percentile", unit="ms", columns=[COLUMN], charted=False)
     with tempfile.TemporaryDirectory() as name:

@@ -1,14 +1,14 @@
-"""The contenders of the part `webhook`: what verifying and storing costs, beside servers that do less.
+"""Contenders of the part `webhook`: cost of verifying and storing, against servers that do less.
 
-Each serves in a process of its own, `python -m benchmarks.webhooks CONTENDER INBOX`, on a new inbox.
+Each runs in its own process, `python -m benchmarks.webhooks CONTENDER INBOX`, on a new inbox.
 
 ::
 
-    bare            aiohttp, reads the body and answers 200
-    floor           the least that verifies and reads: one HMAC, one comparison, one typed decode
+    bare            aiohttp, reads the body and responds 200
+    floor           minimum that verifies and decodes: one HMAC, one comparison, one typed decode
     verified        our body, signature and typed event, not stored
-    stored          our receiver: on disk before it answers (no handlers)
-    handled         the same, with one handler that runs meanwhile
+    stored          our receiver: on disk before its response (no handlers)
+    handled         the same, with one handler running
     commit-each     verified, then one SQLite transaction for each request (synchronous=FULL)
     gidgethub       on aiohttp: its verification and JSON, not stored
     fastapi-svix    on uvicorn: svix's verification, not stored
@@ -172,7 +172,7 @@ def headers(contender: str, delivery_id: str, body: bytes) -> dict[str, str]:
 
 
 def write_requests(contender: str, path: Path) -> None:
-    """Whole requests, one after the other, each preceded by its length."""
+    """Return whole requests, each preceded by its length."""
     delivery = json.loads(PAYLOAD.read_bytes())
     with path.open("wb") as file:
         for number in range(REQUESTS):

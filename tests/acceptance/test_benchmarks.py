@@ -1,4 +1,4 @@
-"""The benchmarks' plumbing: what comes out has the shape that it should; no test looks at a time."""
+"""Plumbing of the benchmarks: the shape of their results, never a time."""
 
 import json
 from datetime import date, timedelta
@@ -19,6 +19,8 @@ from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.quota import Limiter
 from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox
 from cyclesoft_async.webhooks.inbox import Inbox, State, entries
+
+GOALS = 3  # of the part decode
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_the_json_has_every_round(results: Results, tmp_path: Path) -> None:
     assert set(times["rows"]) == set(memory["rows"]) == set(decode.contenders())
     assert {len(rounds) for row in times["rows"].values() for rounds in row.values()} == {5}
     assert all(value > 0 for row in times["rows"].values() for rounds in row.values() for value in rounds)
-    assert [set(goal) for goal in part["goals"]] == [{"words", "measured", "at_most", "at_least"}] * 4
+    assert [set(goal) for goal in part["goals"]] == [{"words", "measured", "at_most", "at_least"}] * GOALS
 
 
 def test_markdown_names_the_command_and_has_a_cell_for_every_contender(results: Results) -> None:
@@ -61,10 +63,12 @@ def test_markdown_names_the_command_and_has_a_cell_for_every_contender(results: 
     rows = [line for line in text.splitlines() if line.startswith("|")]
     for name in decode.contenders():
         assert len([row for row in rows if row.startswith(f"| {name} |")]) == 2
-    assert len([row for row in rows if row.endswith(("| met |", "| **short** |"))]) == 4
+    assert len([row for row in rows if row.endswith(("| met |", "| **short** |"))]) == GOALS
 
 
-def test_the_readme_gets_the_tables_of_the_parts_that_ran(results: Results, tmp_path: Path) -> None:
+def test_the_tables_of_the_measured_parts_are_replaced_in_the_readme(
+    results: Results, tmp_path: Path
+) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(
         "a\n<!-- decode -->\nold\n<!-- end of decode -->\nb\n<!-- sync -->\nkept\n<!-- end of sync -->\n"
@@ -143,7 +147,7 @@ async def test_the_page_server_in_a_process_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-async def test_what_is_put_into_an_inbox_is_stored_and_then_handled(
+async def test_deliveries_put_into_an_inbox_are_stored_and_then_handled(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     where = tmp_path / "inbox.db" if kind == "sqlite" else str(request.getfixturevalue("postgres"))
@@ -160,14 +164,14 @@ async def test_what_is_put_into_an_inbox_is_stored_and_then_handled(
     assert states() == {"done", "received"}
 
 
-async def test_the_time_of_permits() -> None:
+async def test_measuring_permits() -> None:
     spent = await shared.spend(Limiter(max_concurrent=4), 8, seconds=0.02)
     assert spent.permits > 0
     assert spent.seconds >= 0.02
     assert spent.cpu > 0
 
 
-def test_the_time_of_permits_in_postgres(postgres: str) -> None:
+def test_measuring_permits_in_postgres(postgres: str) -> None:
     spent = shared.spend_shared(postgres, "account", 8, seconds=0.05)
     assert spent.permits > 0
     assert spent.seconds >= 0.05
