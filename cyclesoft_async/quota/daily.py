@@ -95,8 +95,8 @@ class DailyQuota:
             return
         is_lower = is_rumour = False
         if limit is not None and limit != self.limit:
-            is_lower = limit < self.limit
-            is_rumour = is_lower and self.confirmed and limit != self.rumoured_limit
+            is_lower = limit < self.limit and self.confirmed
+            is_rumour = is_lower and limit != self.rumoured_limit
         if is_rumour:
             self.rumoured_limit = limit
         elif limit is not None:

@@ -194,6 +194,7 @@ async def test_a_retry_after_date_is_read_against_the_answers_own_date() -> None
     assert now() == pytest.approx(30, abs=0.01)
 
 
+LANES: tuple[Lane, ...] = ("interactive", "bulk")
 PAST = format_datetime(moment(-60), usegmt=True)
 
 
@@ -392,6 +393,15 @@ async def test_a_first_answer_with_a_reset_in_47_hours_is_probed_every_minute(
     (await limiter.acquire()).answered(200, headers(daily_limit=15_000, daily_remaining=14_000, reset=3_600))
     await use(limiter, 50)
     assert now() < 61
+
+
+async def test_a_first_answer_that_ends_a_small_day_with_a_credible_reset_is_believed() -> None:
+    limiter = await a_limiter(headers(daily_limit=1, daily_remaining=0, reset=23 * 3_600))
+    for lane in LANES:
+        with pytest.raises(errors.QuotaExhausted, match="X-RateLimit-Daily-Reset") as raised:
+            await limiter.acquire(lane=lane, max_wait=300)
+        assert close(raised.value.resets_at, 23 * 3_600)
+    assert now() < 1
 
 
 async def test_a_daily_limit_that_falls_suddenly_counts_when_a_second_answer_confirms_it() -> None:
