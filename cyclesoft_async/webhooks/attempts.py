@@ -122,7 +122,8 @@ class Attempts:
 
         Args:
             queued: The delivery.
-            at_once: Asked at the end whether the write of its success must not wait to share a commit.
+            at_once: Called when its handlers have succeeded. Returns whether the write of that must not wait
+                to share a commit.
         """
         claimed = queued.claimed or await self._retry_until_written(lambda: self._inbox.claim(queued.seq))
         if claimed is None:
@@ -141,10 +142,9 @@ class Attempts:
             return await self._doom(event, claimed, handled, event.problem)
         # One event dated far ahead must not make all later ones of its entity stale.
         timestamp = event.event_timestamp if event.event_timestamp < time() + _LATEST_TIMESTAMP else 0.0
+        is_awaited = at_once() or self._cut_off
         await self._retry_until_written(
-            lambda: self._inbox.complete(
-                claimed.seq, claimed.ordering_key, timestamp, at_once=at_once() or self._cut_off
-            )
+            lambda: self._inbox.complete(claimed.seq, claimed.ordering_key, timestamp, at_once=is_awaited)
         )
         return None
 

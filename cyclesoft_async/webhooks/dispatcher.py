@@ -54,6 +54,7 @@ class Dispatcher:
         self._ready = _Turns()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._running: dict[asyncio.Task[None], _Entity] = {}
+        self._completing: set[str] = set()
         self._events_kept = 0
         self._stopping = False
         self._idle = asyncio.Event()
@@ -137,8 +138,10 @@ class Dispatcher:
             await asyncio.wait(self._running, timeout=_CANCEL_SECONDS)
 
     def _has_slot(self) -> bool:
-        # A hung handler has no slot: it keeps its entity, and must not stop the others.
-        return len(self._running) + len(self._reserved) - self.hung < self._concurrency
+        # A hung handler has no slot: it keeps its entity, and must not stop the others. Nor has an event
+        # whose handlers succeeded, while its completion waits to share a commit.
+        without = self.hung + min(len(self._completing), self._concurrency)
+        return len(self._running) - without + len(self._reserved) < self._concurrency
 
     def _slimmed(self, queued: QueuedDelivery) -> QueuedDelivery:
         """Drop the decoded event when many are kept already: a backlog must not fill the memory."""
@@ -179,6 +182,7 @@ class Dispatcher:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         entity = self._running.pop(task)
+        self._completing.discard(entity.key)
         self._calls.hung.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
@@ -192,8 +196,15 @@ class Dispatcher:
     async def _advance(self, entity: _Entity) -> None:
         """Attempt the first event of an entity, and line up the next."""
         _, queued = entity.waiting[0]
-        retry = await self._attempts.make(queued, lambda: len(entity.waiting) > 1 or not self._has_slot())
+        retry = await self._attempts.make(queued, lambda: self._completes(entity))
         self._advanced(entity, queued, retry)
+
+    def _completes(self, entity: _Entity) -> bool:
+        """Give the slot of an event away whose handlers have succeeded. Return whether others wait for it."""
+        self._completing.add(entity.key)
+        if self._ready:
+            self._start_some()
+        return len(entity.waiting) > 1 or self._stopping
 
     def _advanced(self, entity: _Entity, queued: QueuedDelivery, retry: Retry | None) -> None:
         if queued.event is not None and queued.claimed is None:

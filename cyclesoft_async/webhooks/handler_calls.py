@@ -38,6 +38,9 @@ class HandlerCalls:
     def __init__(self, timeout: float | None, on_hung: Callable[[], None]) -> None:
         self._timeout = timeout
         self._on_hung = on_hung
+        # In order of their deadlines, as all have the same time. So one timer serves all.
+        self._deadlines: dict[asyncio.Task[object], tuple[float, str]] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._overdue: dict[asyncio.Task[object], asyncio.TimerHandle] = {}
         self._cut_off = False
         self.hung: set[asyncio.Task[object]] = set()
@@ -57,7 +60,7 @@ class HandlerCalls:
         task = asyncio.current_task()
         if task is None or self._cut_off:  # the handler before this one ended in spite of the stop
             raise asyncio.CancelledError
-        timer = self._limit(task, name)
+        self._limit(task, name)
         cancelled: BaseException | None = None
         try:
             await handle(*arguments)
@@ -70,8 +73,7 @@ class HandlerCalls:
                 raise
             cancelled = error
         finally:
-            if timer is not None:
-                timer.cancel()
+            self._deadlines.pop(task, None)
             is_overdue = self._is_over(task)
             if task.cancelling() and not self._cut_off:
                 cancelled = cancelled or asyncio.CancelledError()
@@ -81,10 +83,12 @@ class HandlerCalls:
         if cancelled is not None:
             raise HandlerCancelledError("the handler was cancelled from within") from cancelled
 
-    def _limit(self, task: asyncio.Task[object], name: str) -> asyncio.TimerHandle | None:
-        if self._timeout is None:
-            return None
-        return asyncio.get_running_loop().call_later(self._timeout, self._time_out, task, name)
+    def _limit(self, task: asyncio.Task[object], name: str) -> None:
+        if self._timeout is not None:
+            loop = asyncio.get_running_loop()
+            self._deadlines[task] = loop.time() + self._timeout, name
+            if self._timer is None:
+                self._timer = loop.call_later(self._timeout, self._time_out)
 
     def _is_over(self, task: asyncio.Task[object]) -> bool:
         """Note the end of a handler. Return whether it came after its timeout."""
@@ -95,10 +99,17 @@ class HandlerCalls:
         self.hung.discard(task)
         return True
 
-    def _time_out(self, task: asyncio.Task[object], name: str) -> None:
+    def _time_out(self) -> None:
+        """Cancel the handlers that are over their time, and set the timer for the next deadline."""
         loop = asyncio.get_running_loop()
-        self._overdue[task] = loop.call_later(_GRACE_SECONDS, self._found_hung, task, name)
-        task.cancel()
+        self._timer = None
+        for task, (deadline, name) in list(self._deadlines.items()):
+            if deadline > loop.time():
+                self._timer = loop.call_at(deadline, self._time_out)
+                return
+            del self._deadlines[task]
+            self._overdue[task] = loop.call_later(_GRACE_SECONDS, self._found_hung, task, name)
+            task.cancel()
 
     def _found_hung(self, task: asyncio.Task[object], name: str) -> None:
         logger.error(
