@@ -17,7 +17,7 @@ _SHUTDOWN_SECONDS: Final = 3.0
 
 
 async def serve_until_signal(
-    app: web.Application, host: str, port: int, *, ready: Callable[[], None], reload: Callable[[], None]
+    app: web.Application, host: str, port: int, *, ready: Callable[[int], None], reload: Callable[[], None]
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -27,8 +27,8 @@ async def serve_until_signal(
     Args:
         app: The application.
         host: Address to listen on.
-        port: Port to listen on.
-        ready: Called once it listens.
+        port: Port to listen on; 0 for any free one.
+        ready: Called with the port once it listens.
         reload: Called on SIGHUP.
     """
     connections = _Connections(app)
@@ -41,7 +41,7 @@ async def serve_until_signal(
     sweep = asyncio.create_task(connections.sweep(runner))
     try:
         await web.TCPSite(runner, host, port).start()
-        ready()
+        ready(runner.addresses[0][1])
         await stop.wait()
     finally:
         sweep.cancel()

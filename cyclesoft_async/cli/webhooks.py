@@ -51,8 +51,8 @@ def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm:
     receiver = WebhookReceiver(read_secrets(secret_file), store, algorithm=algorithm)
     receiver.on_any(_print_event)
 
-    def ready() -> None:
-        click.echo(f"http://{host}:{port}/ into {store!r}; Ctrl-C stops it")
+    def ready(actual_port: int) -> None:
+        click.echo(f"http://{host}:{actual_port}/ into {store!r}; Ctrl-C stops it")
 
     def reload() -> None:
         try:

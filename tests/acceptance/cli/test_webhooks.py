@@ -399,13 +399,14 @@ async def test_a_stop_waits_for_no_sender(tmp_path: Path, sent: bytes) -> None:
 async def test_silent_connections_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_SILENT_SECONDS", 0.5)
     receiver = WebhookReceiver(SECRET, SqliteInbox(tmp_path / "inbox.db"))
-    ready = asyncio.Event()
-    port = free_port()
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     serving = asyncio.create_task(
-        server.serve_until_signal(receiver.app(), "127.0.0.1", port, ready=ready.set, reload=ready.set)
+        server.serve_until_signal(
+            receiver.app(), "127.0.0.1", 0, ready=listening.set_result, reload=lambda: None
+        )
     )
     async with asyncio.timeout(60):
-        await ready.wait()
+        port = await listening
         for begun in (b"", b"POST / HT", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(begun)

@@ -307,7 +307,7 @@ async def test_on_dead_sees_every_dead_letter_and_is_retried(place: Path | str) 
         await until(lambda: len(reported) >= 3)
         await receiver.settled()
     assert set(reported) == {"workshop_order.updated", "brand.new", ""}
-    assert errors[0] == "hopeless"
+    assert errors[:2] == ["hopeless", "hopeless"]
     states = [(entry.event_name, entry.state) for entry in entries(place)]
     assert sorted(states, key=str) == sorted(
         [
