@@ -19,8 +19,13 @@ __all__ = ["ensure_tables", "jobs_part"]
 def jobs_part() -> Part:
     """Return Procrastinate's own schema and migrations, as files of the installed version have them."""
     files = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
-    steps = [(file.name, file.read_bytes()) for file in files]
-    return Part("procrastinate", files[-1].name, SchemaManager.get_schema().encode(), steps)
+    steps = [(file.name, _ascii(file.read_text(encoding="utf-8"))) for file in files]
+    return Part("procrastinate", files[-1].name, _ascii(SchemaManager.get_schema()), steps)
+
+
+def _ascii(statements: str) -> bytes:
+    """Return statements for a database of any encoding: only their comments have other characters."""
+    return statements.encode("ascii", "replace")
 
 
 async def ensure_tables(dsn: Dsn, errors: ErrorTypes) -> None:

@@ -32,7 +32,7 @@ from cyclesoft_async.webhooks.inbox.stats import InboxStats
 
 from .browse import MATCHES, OLDEST_DUE, PURGEABLE, REPLAYABLE, number, parameters, stats
 from .claims import Claimer, end
-from .operations import CLAIM, SETTLE, STORE, Attempt, Outcome, Waiting, lane, text
+from .operations import CLAIM, SETTLE, STORE, Attempt, Outcome, Waiting, lane, storable
 from .pool import Database
 from .writer import GroupWriter
 
@@ -61,8 +61,8 @@ _PURGE_SELECTED: Final[LiteralString] = f"""
     ) RETURNING seq
 """  # noqa: S608 - of constants
 _REPLAYABLE: Final[LiteralString] = f"""
-    SELECT seq, lane, body FROM deliveries WHERE seq > %(after)s AND {REPLAYABLE} AND {MATCHES}
-    ORDER BY seq LIMIT %(limit)s
+    SELECT seq, lane, body, getdatabaseencoding() FROM deliveries
+    WHERE seq > %(after)s AND {REPLAYABLE} AND {MATCHES} ORDER BY seq LIMIT %(limit)s
 """  # noqa: S608 - of constants
 _REPLAY: Final = "SELECT replay_deliveries(%s, %s)"
 
@@ -272,7 +272,7 @@ class PostgresInbox:
         """
         selection = where or Selection()
         if delivery_id is not None:
-            selection = structs.replace(selection, delivery_id=text(delivery_id))
+            selection = structs.replace(selection, delivery_id=storable(delivery_id, None))
         if since is not None:
             selection = structs.replace(selection, since=since)
         if only_dead:
@@ -283,8 +283,8 @@ class PostgresInbox:
         total = after = 0
         async with self._connected() as database:
             while found := await database.rows(_REPLAYABLE, {**bound, "after": after, "limit": _AT_ONCE}):
-                seqs = [seq for seq, _, _ in found]
-                lanes = [_lane_now(body, before) for _, before, body in found]
+                seqs = [seq for seq, _, _, _ in found]
+                lanes = [_lane_now(body, before, encoding) for _, before, body, encoding in found]
                 [(replayed,)] = await database.rows(_REPLAY, (seqs, lanes))
                 total += replayed
                 after = seqs[-1]
@@ -350,10 +350,10 @@ class PostgresInbox:
                 holder=claim.holder,
                 state=state,
                 handled=handled,
-                error=error and text(error),
+                error=error,
                 due_in=due_in,
                 newest=newest,
-                failures=[structs.replace(one, error=text(one.error)) for one in failures],
+                failures=failures,
                 want_next=not is_kept and (state == "retrying" or len(claim.waiting) == 1),
             )
             waiting = await writer.run(SETTLE, outcome)
@@ -410,8 +410,8 @@ def _retention(days: float) -> timedelta | None:
     return timedelta(days=days) if days < _LONGEST_DAYS else None
 
 
-def _lane_now(body: bytes, before: str) -> str:
+def _lane_now(body: bytes, before: str, encoding: str) -> str:
     try:
-        return lane(ordering_key(read(body)))
+        return lane(ordering_key(read(body)), encoding)
     except ValueError:
         return before

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, Generic, LiteralString, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from psycopg.rows import TupleRow
 
 from cyclesoft_async.webhooks.inbox.protocol import ClaimedDelivery, Delivery, HandlerFailure, State, Stored
@@ -78,21 +78,22 @@ class Operation(NamedTuple, Generic[A, R]):
     """A kind of write, for a whole group of arguments."""
 
     statement: LiteralString
-    parameters: Callable[[Sequence[A]], Sequence[object]]
+    parameters: Callable[[Sequence[A], str | None], Sequence[object]]
+    """Made of the arguments and the database's encoding."""
     results: Callable[[Sequence[A], Sequence[TupleRow]], Sequence[R]]
     """One for each argument, in their order."""
 
 
-def _store_parameters(deliveries: Sequence[Delivery]) -> Sequence[object]:
+def _store_parameters(deliveries: Sequence[Delivery], encoding: str | None) -> Sequence[object]:
     return (
         [one.account_id for one in deliveries],
-        [text(one.id) for one in deliveries],
-        [one.event_name and text(one.event_name) for one in deliveries],
-        [lane(one.ordering_key) for one in deliveries],
+        [storable(one.id, encoding) for one in deliveries],
+        [one.event_name and storable(one.event_name, encoding) for one in deliveries],
+        [lane(one.ordering_key, encoding) for one in deliveries],
         [one.event_timestamp for one in deliveries],
         [one.body for one in deliveries],
         [one.state for one in deliveries],
-        [one.problem and text(one.problem) for one in deliveries],
+        [one.problem and storable(one.problem, encoding) for one in deliveries],
     )
 
 
@@ -121,7 +122,7 @@ def _begun(jobs: Sequence[FetchedJob], rows: Sequence[TupleRow]) -> Sequence[Beg
     return [BegunJob(holders.get(one.job), found.get(one.job, ())) for one in jobs]
 
 
-def _begin_parameters(jobs: Sequence[FetchedJob]) -> Sequence[object]:
+def _begin_parameters(jobs: Sequence[FetchedJob], _: str | None) -> Sequence[object]:
     return (jobs[0].worker, [one.job for one in jobs], [one.lane for one in jobs])
 
 
@@ -156,7 +157,7 @@ def _claimed(attempts: Sequence[Attempt], rows: Sequence[TupleRow]) -> Sequence[
     return [claimed.get(one.seq) for one in attempts]
 
 
-def _claim_parameters(attempts: Sequence[Attempt]) -> Sequence[object]:
+def _claim_parameters(attempts: Sequence[Attempt], _: str | None) -> Sequence[object]:
     return ([one.seq for one in attempts], [one.holder for one in attempts])
 
 
@@ -180,8 +181,24 @@ def _settled(outcomes: Sequence[Outcome], rows: Sequence[TupleRow]) -> Sequence[
     return [found.get(one.seq) for one in outcomes]
 
 
-def _settle_parameters(outcomes: Sequence[Outcome]) -> Sequence[object]:
-    return (msgspec.json.encode(outcomes).decode(),)
+def _settle_parameters(outcomes: Sequence[Outcome], encoding: str | None) -> Sequence[object]:
+    rows = [
+        structs.replace(
+            one,
+            handled=[storable(name, encoding) for name in one.handled],
+            error=one.error and storable(one.error, encoding),
+            failures=[
+                structs.replace(
+                    failure,
+                    handler=storable(failure.handler, encoding),
+                    error=storable(failure.error, encoding),
+                )
+                for failure in one.failures
+            ],
+        )
+        for one in outcomes
+    ]
+    return (msgspec.json.encode(rows).decode(),)
 
 
 SETTLE: Final = Operation[Outcome, Sequence[Waiting] | None](
@@ -192,14 +209,23 @@ SETTLE: Final = Operation[Outcome, Sequence[Waiting] | None](
 """None: another process has the lane now, and nothing was written."""
 
 
-def text(value: str) -> str:
-    """Return a text that PostgreSQL can store: without lone surrogates and without the character 0."""
-    return value.encode(errors="replace").decode().replace("\0", "\\0")
+def storable(value: str, encoding: str | None) -> str:
+    """Return a text that a database can hold: without lone surrogates and without the character 0.
+
+    Args:
+        value: The text.
+        encoding: PostgreSQL's name of the database's encoding. What that lacks is escaped.
+    """
+    whole = value.encode(errors="replace").decode().replace("\0", "\\0")
+    if encoding in {None, "UTF8", "SQL_ASCII"}:
+        return whole
+    codec = "latin1" if encoding == "LATIN1" else "ascii"
+    return whole.encode(codec, "backslashreplace").decode(codec)
 
 
-def lane(ordering_key: str) -> str:
+def lane(ordering_key: str, encoding: str | None) -> str:
     """Return an ordering key as a lane, short enough for an index."""
-    if len(ordering_key) <= _LONGEST_LANE:
-        return text(ordering_key)
-    digest = hashlib.sha256(ordering_key.encode(errors="replace")).hexdigest()
-    return f"{text(ordering_key[:_LONGEST_LANE])}… {digest}"
+    if len(ordering_key) > _LONGEST_LANE:
+        digest = hashlib.sha256(ordering_key.encode(errors="replace")).hexdigest()
+        ordering_key = f"{ordering_key[:_LONGEST_LANE]}... {digest}"
+    return storable(ordering_key, encoding)

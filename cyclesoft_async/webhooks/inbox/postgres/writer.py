@@ -106,17 +106,16 @@ async def _execute(
     connection: AsyncConnection[TupleRow], calls: Sequence[tuple[Operation[Any, Any], Sequence[Any]]]
 ) -> Sequence[AsyncCursor[TupleRow]]:
     """Run calls in one transaction."""
-    if len(calls) == 1:
-        [(operation, arguments)] = calls
-        parameters = operation.parameters(arguments)
-        return [await connection.execute(operation.statement, parameters, prepare=True, binary=True)]
+    encoding = connection.info.parameter_status("server_encoding")
+    statements = [
+        (operation.statement, operation.parameters(arguments, encoding)) for operation, arguments in calls
+    ]
+    if len(statements) == 1:
+        return [await connection.execute(*statements[0], prepare=True, binary=True)]
     async with connection.pipeline():
         await connection.execute("BEGIN")
         cursors = [
-            await connection.execute(
-                operation.statement, operation.parameters(arguments), prepare=True, binary=True
-            )
-            for operation, arguments in calls
+            await connection.execute(*statement, prepare=True, binary=True) for statement in statements
         ]
         await connection.execute("COMMIT")
     return cursors

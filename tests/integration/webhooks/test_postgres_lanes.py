@@ -1,0 +1,238 @@
+"""Lanes of the PostgreSQL inbox: a stored delivery always has a job, or one before it that has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import combinations
+
+import msgspec
+import pytest
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from cyclesoft_async._postgres.connection import connect
+from cyclesoft_async._postgres.dsn import Dsn
+from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks.inbox import Delivery, Stored, entries
+from cyclesoft_async.webhooks.inbox.postgres import migrate
+from cyclesoft_async.webhooks.inbox.postgres.operations import STORE
+from tests.support.postgres import Server, query
+from tests.support.webhook_server import SECRET, order, running, take
+
+from .test_inbox import at_work, letter
+
+WITHOUT_JOB = """
+    SELECT d.lane FROM cyclesoft.deliveries d WHERE d.finished_at IS NULL AND NOT EXISTS (
+        SELECT FROM cyclesoft.procrastinate_jobs j WHERE j.lock = d.lane AND j.status IN ('todo', 'doing')
+    )
+"""
+IS_WAITING = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+
+
+class Session:
+    """A connection with a transaction that is driven step by step."""
+
+    def __init__(self, connection: AsyncConnection[TupleRow], watch: AsyncConnection[TupleRow]) -> None:
+        self._connection = connection
+        self._watch = watch
+        self._step: asyncio.Task[list[TupleRow]] | None = None
+
+    async def run(self, statement: str, *parameters: object) -> bool:
+        """Start a statement. False: it waits for another session's lock."""
+        self._step = asyncio.create_task(self._rows(statement, parameters))
+        async with asyncio.timeout(60):
+            while not self._step.done():
+                cursor = await self._watch.execute(IS_WAITING, (self._connection.info.backend_pid,))
+                if cursor.rowcount:
+                    return False
+                await asyncio.sleep(0)
+        await self._step
+        return True
+
+    async def result(self) -> list[TupleRow]:
+        """Return the rows of the last statement, once it has ended."""
+        assert self._step is not None
+        async with asyncio.timeout(60):
+            return await self._step
+
+    async def _rows(self, statement: str, parameters: Sequence[object]) -> list[TupleRow]:
+        cursor = await self._connection.execute(statement.encode(), parameters)
+        return await cursor.fetchall() if cursor.description else []
+
+
+@asynccontextmanager
+async def sessions(url: str, count: int) -> AsyncGenerator[list[Session]]:
+    async with AsyncExitStack() as stack:
+        conninfo = Dsn(url).conninfo("test", search_path="cyclesoft")
+        watch, *others = [await stack.enter_async_context(await connect(conninfo)) for _ in range(count + 1)]
+        yield [Session(connection, watch) for connection in others]
+
+
+def store(session: Session, *deliveries: Delivery) -> Awaitable[bool]:
+    return session.run(STORE.statement, *STORE.parameters(deliveries, "UTF8"))
+
+
+def settle(session: Session, seq: int, lane: str, holder: int) -> Awaitable[bool]:
+    outcome = {"seq": seq, "lane": lane, "holder": holder, "state": "done", "handled": [], "want_next": True}
+    return session.run(
+        "SELECT seq FROM settle_deliveries(%s::jsonb)",
+        msgspec.json.encode([{**outcome, "failures": []}]).decode(),
+    )
+
+
+async def begun(session: Session, url: str) -> tuple[int, int, int]:
+    """Fetch the only job, and return it with its holder and delivery."""
+    await session.run("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+    [(worker,)] = await session.result()
+    await session.run(
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s RETURNING id, lock", worker
+    )
+    [(job, lane)] = await session.result()
+    await session.run("SELECT holder, seq FROM begin_jobs(%s, %s, %s)", worker, [job], [lane])
+    [(holder, seq)] = await session.result()
+    assert query(url, WITHOUT_JOB) == []
+    return job, holder, seq
+
+
+# When the two steps of the one that stores come among the five of both.
+@pytest.mark.parametrize("when", list(combinations(range(5), 2)), ids=str)
+async def test_no_order_of_a_store_and_a_jobs_end_leaves_a_delivery_without_a_job(
+    postgres: str, when: tuple[int, int]
+) -> None:
+    await migrate(postgres)
+    async with sessions(postgres, 2) as [receiver, worker]:
+        first, second = letter(1), msgspec.structs.replace(letter(1), id="second")
+        await store(receiver, first)
+        job, holder, seq = await begun(worker, postgres)
+        found: list[TupleRow] = []
+
+        async def receive() -> AsyncGenerator[bool]:
+            await receiver.run("BEGIN")
+            yield await store(receiver, second)
+            await receiver.result()
+            yield await receiver.run("COMMIT")
+
+        async def end() -> AsyncGenerator[bool]:
+            await worker.run("BEGIN")
+            yield await settle(worker, seq, first.ordering_key, holder)
+            found.extend(await worker.result())
+            yield await worker.run("COMMIT")
+            if found == [(None,)]:  # otherwise it has the next delivery in hand, and keeps its job
+                await worker.run("DELETE FROM procrastinate_jobs WHERE id = %s", job)
+            yield True
+
+        storing, ending = receive(), end()
+        blocked: AsyncGenerator[bool] | None = None
+        for step in range(5):
+            actor = storing if step in when else ending
+            if actor is blocked:  # its turn comes when the other has committed
+                actor = ending if actor is storing else storing
+            if not await anext(actor, True):
+                blocked = actor
+            elif blocked is not None and actor is not blocked:
+                blocked = None
+            assert query(postgres, WITHOUT_JOB) == []
+        async for _ in storing:
+            pass
+        async for _ in ending:
+            pass
+    assert query(postgres, WITHOUT_JOB) == []
+    assert query(postgres, "SELECT count(*) FROM cyclesoft.deliveries WHERE finished_at IS NULL") == [(1,)]
+    async with at_work(PostgresInbox(postgres, lease_seconds=0.2)) as hands:
+        query(postgres, "DELETE FROM cyclesoft.procrastinate_workers WHERE id = 1")
+        [work] = await hands.take(1)
+        assert work.body == second.body
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "new"])
+async def test_receivers_that_store_the_same_entities_in_opposite_order_do_not_deadlock(
+    postgres: str, known: bool
+) -> None:
+    await migrate(postgres)
+    lanes = [letter(number).ordering_key for number in range(4)]
+    if known:
+        query(postgres, "INSERT INTO cyclesoft.lanes (lane, changed_at) SELECT unnest(%s::text[]), now()", lanes)
+    forward = [msgspec.structs.replace(letter(number), id=f"a{number}") for number in range(4)]
+    backward = [msgspec.structs.replace(letter(number), id=f"b{number}") for number in reversed(range(4))]
+    async with sessions(postgres, 2) as [one, other]:
+        await one.run("BEGIN")
+        await other.run("BEGIN")
+        assert await store(one, *forward)
+        assert not await store(other, *backward)
+        await one.run("COMMIT")
+        await other.result()
+        await other.run("COMMIT")
+    assert query(postgres, "SELECT lock FROM cyclesoft.procrastinate_jobs ORDER BY lock") == [
+        (lane,) for lane in lanes
+    ]
+
+
+async def test_a_failing_entity_with_a_backlog_has_one_job_and_delays_no_other(postgres: str) -> None:
+    hooks = WebhookReceiver(SECRET, PostgresInbox(postgres), retry_after=600.0)
+    failed, seen = asyncio.Event(), asyncio.Queue[int]()
+
+    @hooks.on(events.WorkshopOrderUpdated)
+    async def handle(event: events.WorkshopOrderUpdated) -> None:
+        if event.payload.workshop_order_id == 1:
+            failed.set()
+            raise ValueError
+        seen.put_nowait(event.payload.workshop_order_id)
+
+    async with running(hooks) as server:
+        await server.post(order(1))
+        await failed.wait()
+        await asyncio.gather(*(server.post(order(1)) for _ in range(60)))
+        await asyncio.gather(*(server.post(order(number)) for number in range(2, 12)))
+        assert {await take(seen) for _ in range(10)} == set(range(2, 12))
+        jobs = "SELECT lock, status, scheduled_at > now() FROM cyclesoft.procrastinate_jobs"
+        while query(postgres, jobs) != [("1/workshop_order/1", "todo", True)]:  # noqa: ASYNC110 - of the server
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_of_another_encoding_keeps_what_it_can(
+    postgres_server: Server, encoding: str
+) -> None:
+    url = postgres_server.database(encoding)
+    inbox = PostgresInbox(url)
+    body = '{"naam": "Zoë €"}'.encode()
+    odd = msgspec.structs.replace(letter(1, body=body), id="é €", ordering_key="1/a/é €" + "€" * 400)
+    async with at_work(inbox) as hands:
+        assert await inbox.put(odd) is Stored.NEW
+        assert await inbox.put(odd) is Stored.DUPLICATE
+        [work] = await hands.take(1)
+        assert work.body == body
+        await inbox.dead_letter(work.seq, "fout: Zoë €")
+        assert await inbox.replay() == 1
+        [work] = await hands.take(1)
+        await inbox.dead_letter(work.seq, "fout: Zoë €")
+    [entry] = entries(url)
+    assert (entry.id, entry.error) == {
+        "LATIN1": ("é \\u20ac", "fout: Zoë \\u20ac"),
+        "SQL_ASCII": ("é €", "fout: Zoë €"),
+    }[encoding]
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+async def test_a_database_with_another_default_isolation_refuses_nothing(postgres: str, level: str) -> None:
+    name = postgres.partition("?")[0].rpartition("/")[2]
+    query(postgres, f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = '{level}'")
+    seen: asyncio.Queue[str] = asyncio.Queue()
+
+    def receiver() -> WebhookReceiver:
+        hooks = WebhookReceiver(SECRET, PostgresInbox(postgres))
+
+        @hooks.on_any
+        async def handle(event: events.Event) -> None:
+            seen.put_nowait(event.id)
+
+        return hooks
+
+    async with running(receiver()) as one, running(receiver()) as other:
+        answers = await asyncio.gather(
+            *((one, other)[number % 2].post(order(number % 10, id=f"{number}")) for number in range(100))
+        )
+        assert set(answers) == {200}
+        assert {await take(seen) for _ in range(100)} == {str(number) for number in range(100)}
