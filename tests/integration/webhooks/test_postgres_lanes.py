@@ -153,7 +153,8 @@ async def test_receivers_that_store_the_same_entities_in_opposite_order_do_not_d
     await migrate(postgres)
     lanes = [letter(number).ordering_key for number in range(4)]
     if known:
-        query(postgres, "INSERT INTO cyclesoft.lanes (lane, changed_at) SELECT unnest(%s::text[]), now()", lanes)
+        insert = "INSERT INTO cyclesoft.lanes (lane, changed_at) SELECT unnest(%s::text[]), now()"
+        query(postgres, insert, lanes)
     forward = [msgspec.structs.replace(letter(number), id=f"a{number}") for number in range(4)]
     backward = [msgspec.structs.replace(letter(number), id=f"b{number}") for number in reversed(range(4))]
     async with sessions(postgres, 2) as [one, other]:
