@@ -17,7 +17,7 @@ from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import Delivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.postgres import migrate
-from cyclesoft_async.webhooks.inbox.postgres.operations import STORE
+from cyclesoft_async.webhooks.inbox.postgres.operations import STORE, Outcome
 from tests.support.postgres import Server, query
 from tests.support.webhook_server import SECRET, order, running, take
 
@@ -75,10 +75,9 @@ def store(session: Session, *deliveries: Delivery) -> Awaitable[bool]:
 
 
 def settle(session: Session, seq: int, lane: str, holder: int) -> Awaitable[bool]:
-    outcome = {"seq": seq, "lane": lane, "holder": holder, "state": "done", "handled": [], "want_next": True}
+    outcome = Outcome(seq=seq, lane=lane, holder=holder, state="done", want_next=True)
     return session.run(
-        "SELECT seq FROM settle_deliveries(%s::jsonb)",
-        msgspec.json.encode([{**outcome, "failures": []}]).decode(),
+        "SELECT seq FROM settle_deliveries(%s::jsonb)", msgspec.json.encode([outcome]).decode()
     )
 
 

@@ -107,15 +107,15 @@ async def _execute(
 ) -> Sequence[AsyncCursor[TupleRow]]:
     """Run calls in one transaction."""
     encoding = connection.info.parameter_status("server_encoding")
-    statements = [
-        (operation.statement, operation.parameters(arguments, encoding)) for operation, arguments in calls
-    ]
-    if len(statements) == 1:
-        return [await connection.execute(*statements[0], prepare=True, binary=True)]
+
+    async def execute(operation: Operation[Any, Any], arguments: Sequence[Any]) -> AsyncCursor[TupleRow]:
+        parameters = operation.parameters(arguments, encoding)
+        return await connection.execute(operation.statement, parameters, prepare=True, binary=True)
+
+    if len(calls) == 1:
+        return [await execute(*calls[0])]
     async with connection.pipeline():
         await connection.execute("BEGIN")
-        cursors = [
-            await connection.execute(*statement, prepare=True, binary=True) for statement in statements
-        ]
+        cursors = [await execute(*call) for call in calls]
         await connection.execute("COMMIT")
     return cursors
