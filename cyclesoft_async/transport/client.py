@@ -52,6 +52,10 @@ _BODYLESS_WRITE = frozenset({hdrs.CONTENT_TYPE})
 """Headers that aiohttp would make up for a write without a body."""
 
 
+_TURNS_UNTIL_CLOSED = 3
+"""Turns of the event loop until a FIN that lies in the socket has closed the connection. TLS takes one more."""
+
+
 class _Headers(Struct):
     """Headers of every request. They hold the credentials, so `repr` does not show them."""
 
@@ -373,10 +377,9 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         if not self.is_read:
             if self.call.content_type is not None:
                 request.headers[hdrs.CONTENT_TYPE] = self.call.content_type
-            # After a busy moment the server's FIN may lie unread in the socket. One turn of the event loop
-            # reads it, the next one takes the connection out of the pool. 5 of 5 writes failed without them.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            # After a busy moment the server's FIN may lie unread in the socket: 5 of 5 writes failed.
+            for _ in range(_TURNS_UNTIL_CLOSED):
+                await asyncio.sleep(0)
         try:
             response = await handler(request)
         except BaseException as error:
