@@ -53,7 +53,7 @@ _BODYLESS_WRITE = frozenset({hdrs.CONTENT_TYPE})
 
 
 _TURNS_UNTIL_CLOSED = 3
-"""Turns of the event loop until a FIN that lies in the socket has closed the connection. TLS takes one more."""
+"""Turns of the event loop until a FIN in the socket has closed its connection. TLS takes the third."""
 
 
 class _Headers(Struct):
