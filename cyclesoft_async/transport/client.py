@@ -435,6 +435,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         Raises:
             RequestError: The failure itself: there is no other attempt.
         """
+        self.broken = None  # its traceback holds the request
         if not self.is_read:
             failure = write_error(failure, self.call)
         is_repeated = await self._back_off(failure, may_repeat=self.is_read or recover is not None)
