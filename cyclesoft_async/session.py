@@ -108,6 +108,8 @@ class CycleSoftSession(BaseSession):
         if max_concurrent < 1:
             raise UsageError(f"max_concurrent must be >= 1, got {max_concurrent}")
         options = CallOptions(timeout=timeout, retries=RetryPolicy() if retries is None else retries)
+        self.username = username
+        self.base_url = origin.base_url
         if ledger is None:
             limiter = Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve)
         else:

@@ -3,7 +3,7 @@
 from .estimate.estimate import SyncEstimate, estimate
 from .fetch.stream import windows
 from .follow import Follower
-from .report import SyncProgress, SyncReport, SyncStopped
+from .report import SyncProgress, SyncReport, SyncStopped, SyncSuspicious
 from .store.store import Store
 from .sync import sync_workshop_orders
 
@@ -14,6 +14,7 @@ __all__ = [
     "SyncProgress",
     "SyncReport",
     "SyncStopped",
+    "SyncSuspicious",
     "estimate",
     "sync_workshop_orders",
     "windows",

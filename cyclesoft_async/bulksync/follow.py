@@ -1,4 +1,4 @@
-"""Keeping a store fresh: the last days are read again and again, and webhooks name single orders."""
+"""Follower: keeps a store fresh by reading the days around today again and again, and by webhooks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import inf
 from time import monotonic, time
+from typing import Final
 
 import anyio
 
@@ -22,82 +23,101 @@ from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks import WebhookReceiver, events
 
-from .fetch.readers import PASSING, in_bulk
+from .account import account_of
+from .fetch.readers import bulk_session
 from .fetch.refetch import refetch
-from .report import SyncReport
+from .report import SyncReport, SyncSuspicious
+from .store.account import check_account
 from .store.queries import OrderKey
-from .store.store import Store, StoreWriter
+from .store.store import Store
+from .store.writer import StoreWriter
 from .sync import sync_workshop_orders
 
 logger = logging.getLogger("cyclesoft_async.bulksync")
 
-_DAY_SECONDS = 86_400.0
+_DAY_SECONDS: Final = 86_400.0
 # Seconds that an order's events are gathered for: one change in the shop raises several.
-_SETTLE_SECONDS = 2.0
-_PAUSE_SECONDS = 60.0
-_MOST_REMEMBERED = 10_000
-# No clock of a computer is so slow beside another.
-_SLOWEST_CLOCK = 0.999
+_SETTLE_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 60.0
+_MOST_REMEMBERED: Final = 10_000
+# No computer's clock is so slow beside another one.
+_SLOWEST_CLOCK: Final = 0.999
 
 
 class Follower:
-    """Keeps the orders of the last days fresh in a store, within a share of the day's quota.
+    """Keeps the orders of the days around today fresh in a store, within a share of the day's quota.
 
     ::
 
-        follower = Follower(cs, store, days=14, share=0.2)
+        follower = Follower(cs, store, days=14, days_ahead=60, share=0.2)
         follower.listen(receiver)       # before the receiver's application starts
         await follower.run()            # until it is cancelled
 
-    The list is read again as often as the share allows. Orders that webhooks name are asked for at once, also
-    those outside of the last days; several events of one order cost one request. An event is handled once its
-    order is stored.
+    The lists are read again as often as the share allows. Orders that webhooks name are requested at once,
+    also those of other days; several events of one order cost one request. An event is handled once its order
+    is stored.
 
     Args:
         cs: The session; calls are made in its lane "bulk".
-        store: Where the orders go.
-        days: How many days by their scheduled start, today included.
-        share: Of the account's daily quota, for the list and for single orders together.
+        store: The database.
+        days: How many days back by their scheduled start, today included.
+        days_ahead: How many days after today.
+        share: Of the account's daily quota, for the lists and for single orders together.
 
     Raises:
-        UsageError: There are no days, or the share is not between 0 and 1.
+        UsageError: A number of days or the share makes no sense.
     """
 
-    def __init__(self, cs: CycleSoftSession, store: Store, *, days: int = 14, share: float = 0.2) -> None:
-        if days < 1 or not 0 < share <= 1:
-            raise UsageError("days is at least one; share is more than 0 and at most 1")
+    def __init__(
+        self,
+        cs: CycleSoftSession,
+        store: Store,
+        *,
+        days: int = 14,
+        days_ahead: int = 60,
+        share: float = 0.2,
+    ) -> None:
+        if days < 1:
+            raise UsageError(f"days must be at least 1, got {days}")
+        if days_ahead < 0:
+            raise UsageError(f"days_ahead must be at least 0, got {days_ahead}")
+        if not 0 < share <= 1:
+            raise UsageError(f"share must be more than 0 and at most 1, got {share}")
         self._cs = cs
         self._store = store
-        self._days = timedelta(days=days - 1)
+        self._back = timedelta(days=days - 1)
+        self._ahead = timedelta(days=days_ahead)
         self._pace = _Pace(cs, share)
-        self._resume: bool | None = None
         self._writer: StoreWriter | None = None
         self._running = anyio.Event()
         self._clock = _InboxClock()
-        self._asked_at: dict[int, float] = {}
+        self._requested_at: dict[int, float] = {}
 
     def listen(self, receiver: WebhookReceiver) -> None:
-        """Ask for the orders that the receiver's events name; they wait in its inbox until `run` runs."""
+        """Request the orders that the receiver's events name; they wait in its inbox until `run` runs."""
 
         @receiver.on(events.WorkshopOrderEvent)
-        async def ask_for_order(event: events.WorkshopOrderEvent) -> None:
+        async def request_order(event: events.WorkshopOrderEvent) -> None:
             await self._refresh(event)
 
     async def run(self, *, on_round: Callable[[SyncReport], None] | None = None) -> None:
-        """Keep on, until cancelled.
+        """Follow until cancelled.
 
-        What may pass is waited for, and logged: the day's quota, the network, the database, and whatever the
-        server answers, unless it does not let us in.
+        Transient failures are logged and waited for: the day's quota, the network, the database, and any
+        answer of the server but a refusal of the user. When the lists lack orders that the server still has,
+        that is logged at ERROR, nothing is marked as deleted, and the next round reads the lists again.
 
         Args:
             on_round: Called in the event loop when the days were read once more.
 
         Raises:
+            UsageError: The store belongs to another account.
             AuthenticationError: The server does not know the username or the password.
             PermissionDeniedError: The user may not see orders.
-            StoreError: The database can't be opened.
+            StoreError: The database cannot be opened.
         """
         async with self._store.open() as writer:
+            await writer.run(check_account, account_of(self._cs), adopt=self._store.adopt)
             self._writer = writer
             self._running.set()
             try:
@@ -112,21 +132,19 @@ class Follower:
     async def _round(self) -> SyncReport | None:
         today = datetime.now(AMSTERDAM).date()
         before = self._cs.quota.sent
-        resume, self._resume = self._resume, None
         try:
             return await sync_workshop_orders(
-                self._cs, self._store, date_from=today - self._days, date_until=today, resume=resume
+                self._cs, self._store, date_from=today - self._back, date_until=today + self._ahead
             )
         except QuotaExhausted as stop:
             await _until_reset(stop)
+        except SyncSuspicious:  # logged at ERROR by the sync
+            pass
         except (AuthenticationError, PermissionDeniedError):
             raise
         except (RequestError, StoreError) as error:
-            if not isinstance(error, PASSING):
-                # A stored cursor may be to blame: whoever goes on from it would get the same answer again.
-                self._resume = False
-            logger.warning("%s; following goes on in a minute", error)
-            await anyio.sleep(_PAUSE_SECONDS)
+            logger.warning("%s; following resumes in a minute", error)
+            await anyio.sleep(_RETRY_SECONDS)
         finally:
             self._pace.spend(self._cs.quota.sent - before)
         return None
@@ -135,61 +153,61 @@ class Follower:
         order_id = event.payload.workshop_order_id
         sold = event.payload.sales_order
         if sold is None or sold.customer_id is None:
-            logger.warning("event %s names no customer; its order is not asked for", event.id)
+            logger.warning("event %s names no customer; its order is not requested", event.id)
             return
         received_at = time() if event.received_at is None else event.received_at.timestamp()
         self._clock.has_shown(received_at)
         await anyio.sleep(max(0.0, received_at + _SETTLE_SECONDS - self._clock.now()))
-        if self._asked_at.get(order_id, 0.0) > received_at:
-            return  # the answer to a later question is in the store
-        asked_at = await self._ask(OrderKey(sold.customer_id, order_id))
-        self._remember(order_id, asked_at)
+        if self._requested_at.get(order_id, 0.0) > received_at:
+            return  # the answer to a later request is stored
+        requested_at = await self._request(OrderKey(sold.customer_id, order_id))
+        self._remember(order_id, requested_at)
 
-    async def _ask(self, key: OrderKey) -> float:
-        """Store what the server says of an order; give when it was asked, by the inbox's clock."""
+    async def _request(self, key: OrderKey) -> float:
+        """Store the server's answer of an order; return when it was requested, by the inbox's clock."""
         while True:
             await self._pace.until_owed(_DAY_SECONDS)
             while self._writer is None:
                 await self._running.wait()
-            asked_at = self._clock.now()
+            requested_at = self._clock.now()
             try:
-                await refetch(in_bulk(self._cs), self._writer, [key], run_id=None)
+                await refetch(bulk_session(self._cs), self._writer, [key], run_id=None)
             except QuotaExhausted as stop:
-                # Raised, it would make dead letters of a day's events long before there is quota again.
+                # Raised, it would turn a day's events into dead letters long before there is quota again.
                 await _until_reset(stop)
             else:
                 self._pace.spend(1)
-                return asked_at
+                return requested_at
 
-    def _remember(self, order_id: int, asked_at: float) -> None:
-        while len(self._asked_at) >= _MOST_REMEMBERED:
-            del self._asked_at[next(iter(self._asked_at))]
-        self._asked_at[order_id] = asked_at
+    def _remember(self, order_id: int, requested_at: float) -> None:
+        while len(self._requested_at) >= _MOST_REMEMBERED:
+            del self._requested_at[next(iter(self._requested_at))]
+        self._requested_at[order_id] = requested_at
 
 
 async def _until_reset(stop: QuotaExhausted) -> None:
-    logger.warning("the %s quota is used up; following goes on at %s", stop.scope, stop.resets_at)
+    logger.warning("the %s quota is used up; following resumes at %s", stop.scope, stop.resets_at)
     await anyio.sleep(max(0.0, (stop.resets_at - datetime.now(UTC)).total_seconds()))
 
 
 class _InboxClock:
-    """What the clock shows at least that events are received by: it can be another machine's, and wrong."""
+    """Lower bound of the clock that events are received by: it can be another machine's, and wrong."""
 
     def __init__(self) -> None:
         self._shown, self._seen_at = -inf, 0.0
 
     def has_shown(self, moment: float) -> None:
-        """It has shown this moment, in unix seconds; it can show more by now."""
+        """Note a moment that it has shown, in unix seconds; it can show more by now."""
         if moment > self.now():
             self._shown, self._seen_at = moment, monotonic()
 
     def now(self) -> float:
-        """The latest moment, in unix seconds, that it surely has reached."""
+        """Return the latest moment, in unix seconds, that it surely has reached."""
         return self._shown + _SLOWEST_CLOCK * (monotonic() - self._seen_at)
 
 
 class _Pace:
-    """Spends a share of the day's quota evenly: every request costs so many seconds."""
+    """Spends a share of the day's quota evenly: every request costs a number of seconds."""
 
     def __init__(self, cs: CycleSoftSession, share: float) -> None:
         self._cs = cs
@@ -197,12 +215,12 @@ class _Pace:
         self._free_at = monotonic()
 
     def spend(self, requests: int) -> None:
-        """Requests were sent."""
+        """Note requests that were sent."""
         seconds = requests * _DAY_SECONDS / (self._share * self._cs.quota.daily.limit)
         self._free_at = max(self._free_at, monotonic()) + seconds
 
     async def until_owed(self, seconds: float) -> None:
-        """Wait until no more than so many seconds are left to be paid."""
+        """Wait until at most this number of seconds is left to pay."""
         wait = self._free_at - monotonic() - seconds
         while wait > 0:
             await anyio.sleep(wait)

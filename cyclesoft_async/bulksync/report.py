@@ -1,31 +1,35 @@
-"""How far a sync is, and what came of it."""
+"""Report: the figures of a sync, under way and at its end."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from msgspec import Struct
 
-from cyclesoft_async.errors import QuotaExhausted
+from cyclesoft_async.errors import CycleSoftError, QuotaExhausted
 from cyclesoft_async.snapshots import QuotaSnapshot
 
 
 class SyncReport(Struct, frozen=True, kw_only=True):
-    """What a sync did; a run that was stopped and went on later counts as one."""
+    """Figures of a sync; a run that was stopped and resumed counts as one."""
 
+    date_from: date
+    """First day that was read."""
+    date_until: date
+    """Last day that was read."""
     orders: int
-    """Orders read and stored; an order that the store has in a newer version is read, and left alone."""
+    """Orders read and stored; one that the store has in a newer version is read and left alone."""
     rejected: int
     """Rows that could not be read; they are in the table `rejected_rows`."""
     pages: int
     requests: int
     """Requests that the session put on the wire meanwhile, repeated ones included."""
     resumed: bool
-    """Whether this went on with a run that had been stopped; the figures above are those of the whole run."""
+    """Whether this resumed a run that had been stopped; the figures above are those of the whole run."""
     requests_now: int
-    """Those of the requests that were not an earlier attempt's."""
+    """Requests without those of earlier attempts."""
     refetched: int
-    """Orders asked for one by one, because the store had them in these days and the list has them no more."""
+    """Orders requested one by one, because the store has them in these days and the lists do not any more."""
     rate_limited: int
     """Answers with status 429 among the requests of now."""
     seconds: float
@@ -39,20 +43,24 @@ class SyncProgress(SyncReport, frozen=True, kw_only=True):
 
     windows_done: int
     windows: int
-    """Parts that the range of days was cut into; they become more while it is read."""
+    """Windows that the range of days is read in, as far as they are planned."""
     pages_left: int
-    """A guess, from how densely the pages read so far lie."""
+    """An estimate, by how many orders the days have that were read so far."""
 
 
 class SyncStopped(QuotaExhausted):
-    """The quota is used up; what was read is stored, and the same call goes on from there.
+    """The quota is used up. What was read is stored, and the same call resumes.
 
     Attributes:
         progress: How far it got.
-        resets_at: When it is worth going on, aware, in UTC.
+        resets_at: When it is worth resuming, aware, in UTC.
         scope: Which limit is full; "daily" as a rule.
     """
 
     def __init__(self, resets_at: datetime, scope: str, progress: SyncProgress) -> None:
         super().__init__(resets_at, scope)
         self.progress = progress
+
+
+class SyncSuspicious(CycleSoftError):  # noqa: N818 - named as SyncStopped is
+    """The lists lack orders that the server still has. Nothing was marked as deleted."""

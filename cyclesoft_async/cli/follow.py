@@ -23,6 +23,7 @@ class FollowOptions(Struct, frozen=True, kw_only=True):
     """Options of --follow."""
 
     days: int
+    days_ahead: int
     share: float
     """Share of the daily quota, above 0 and at most 1."""
     inbox: str | None
@@ -37,7 +38,7 @@ async def open_follower(cs: CycleSoftSession, store: Store, how: FollowOptions) 
     """Yield a follower. With an inbox, receive deliveries, which wait there until the follower runs."""
     from cyclesoft_async.bulksync import Follower  # noqa: PLC0415 - the extra may not be installed
 
-    follower = Follower(cs, store, days=how.days, share=how.share)
+    follower = Follower(cs, store, days=how.days, days_ahead=how.days_ahead, share=how.share)
     if how.inbox is None:
         yield follower
         return

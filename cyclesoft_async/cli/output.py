@@ -85,10 +85,10 @@ class WorkersProgress:
 
     def __call__(self, run: StoredRun) -> None:
         """Print a line if another window is done."""
-        done = sum(window.done for window in run.windows)
+        done = len(run.windows)
         if done > self._printed:
             self._printed = done
-            words = f"{done}/{len(run.windows)} windows, {run.orders:,} orders, {run.requests:,} requests"
+            words = f"{done} windows, {run.orders:,} orders, {run.requests:,} requests"
             self._console.print(words, highlight=False, soft_wrap=True)
 
 
@@ -108,6 +108,7 @@ def _counts(progress: SyncProgress) -> str:
 def print_report(report: SyncReport, store: str) -> None:
     """Print the report of a sync."""
     rows = {
+        "days": f"{report.date_from} to {report.date_until}",
         "orders": f"{report.orders:,}",
         "rejected rows": f"{report.rejected:,}",
         "refetched orders": f"{report.refetched:,}",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 import click
@@ -27,16 +27,23 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _EXIT_QUOTA = 75  # EX_TEMPFAIL of sysexits.h: retry later
+_EXIT_SUSPICIOUS = 8
+_EXIT_REJECTED = 9
+_MOST_REJECTED = 100
+_MOST_REJECTED_SHARE = 0.01
+_FEWEST_FOR_SHARE = 500
 
 _RUN_OPTIONS = {"--from", "--until", "--to", "--resume", "--fresh", "--json"}
+_CHECKS = {"--accept-missing", "--max-rejected"}
 _MODES = {
     "--retry-rejected": {"--to", "--json"},
-    "--dry-run": {*_RUN_OPTIONS, "--sandbox"},
-    "--workers": _RUN_OPTIONS,
+    "--dry-run": {*_RUN_OPTIONS, "--sandbox", "--same-account"},
+    "--workers": {*_RUN_OPTIONS, *_CHECKS},
 }
 """Options that select another task, and the options that each of them accepts."""
 _REQUIRED_WITH = {
     "--days": "--follow",
+    "--days-ahead": "--follow",
     "--share": "--follow",
     "--inbox": "--follow",
     "--secret-file": "--inbox",
@@ -66,7 +73,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     type=_DAY,
     callback=_to_date,
     metavar="DAY",
-    help="Last day, inclusive; by default that of the resumed run, else today.",
+    help="Last day, inclusive; by default that of the resumed run, else a year from today.",
 )
 @click.option("--to", "url", metavar="URL", help="The database: sqlite:///orders.db, postgresql://host/name.")
 @click.option(
@@ -82,9 +89,34 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     is_flag=True,
     help="Hand the windows to `cyclesoft worker` processes; --to is their database.",
 )
-@click.option("--follow", "follow_on", is_flag=True, help="Then keep the last days fresh until stopped.")
 @click.option(
-    "--days", type=click.IntRange(1), default=14, show_default=True, help="With --follow: number of days."
+    "--accept-missing", is_flag=True, help="Believe lists that lack orders which the server still has."
+)
+@click.option(
+    "--same-account", is_flag=True, help="Take the database over after a changed user name or host."
+)
+@click.option(
+    "--max-rejected",
+    type=click.IntRange(0),
+    metavar="ROWS",
+    help="Rejected rows above which the exit code is 9; by default 100, or 1% of at least 500 orders.",
+)
+@click.option(
+    "--follow", "follow_on", is_flag=True, help="Then keep the days around today fresh until stopped."
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1),
+    default=14,
+    show_default=True,
+    help="With --follow: days back, today included.",
+)
+@click.option(
+    "--days-ahead",
+    type=click.IntRange(0),
+    default=60,
+    show_default=True,
+    help="With --follow: days after today.",
 )
 @click.option(
     "--share",
@@ -118,8 +150,12 @@ def sync(
     fresh: bool,
     wait: bool,
     workers: bool,
+    accept_missing: bool,
+    same_account: bool,
+    max_rejected: int | None,
     follow_on: bool,
     days: int,
+    days_ahead: int,
     share: int,
     inbox: str | None,
     secret_file: Path | None,
@@ -134,9 +170,12 @@ def sync(
     the run stopped, within a day and also after midnight. With --sandbox the default range is the year of
     the sandbox's orders.
 
+    A database belongs to one account. Exit code 8: the lists lack orders that the server still has, and none
+    was marked as deleted. Exit code 9: too many rows were rejected; all other rows are stored.
+
     Keep the password of a PostgreSQL database in PGPASSWORD or ~/.pgpass rather than in --to.
     """
-    from cyclesoft_async.bulksync import SyncStopped  # noqa: PLC0415 - the extra may not be installed
+    from cyclesoft_async.bulksync import SyncStopped, SyncSuspicious  # noqa: PLC0415 - the extra may not be installed
 
     from . import sync_runner  # noqa: PLC0415 - see above
 
@@ -157,24 +196,33 @@ def sync(
         first, last = first or server.first_day, last or server.last_day
     if first is None:
         raise UsageError("--from is missing: set the first day to sync, e.g. --from 2025-01-01")
-    options = sync_runner.SyncOptions(first=first, last=last, resume=_resume(resume, fresh))
+    options = sync_runner.SyncOptions(
+        first=first, last=last, resume=_resume(resume, fresh), accept_missing=accept_missing
+    )
 
     if dry_run:
-        store = None if url is None else _store(url)
+        store = None if url is None else _store(url, adopt=same_account)
         print_result(
             anyio.run(sync_runner.estimate_sync, server or session_from_user(), store, options), print_cost
         )
         return
 
-    store = _store(url)
+    store = _store(url, adopt=same_account)
     if workers:
-        print_result(anyio.run(sync_runner.sync_by_workers, store, options, as_json), print_run)
+        try:
+            run = anyio.run(sync_runner.sync_by_workers, store, options, as_json)
+        except SyncSuspicious as suspicion:
+            _exit_suspicious(suspicion)
+        print_result(run, print_run)
+        _check_rejected(run.rejected, run.orders, max_rejected)
         return
 
     follow = None
     if follow_on:
         secrets = [] if inbox is None else read_secrets(secret_file)
-        follow = FollowOptions(days=days, share=share / 100, inbox=inbox, secrets=secrets, port=port)
+        follow = FollowOptions(
+            days=days, days_ahead=days_ahead, share=share / 100, inbox=inbox, secrets=secrets, port=port
+        )
     work = partial(
         sync_runner.sync,
         server or session_from_user(),
@@ -186,12 +234,35 @@ def sync(
         print_result=lambda report: print_result(report, partial(print_report, store=store.shown_url)),
     )
     try:
-        anyio.run(work)
+        report = anyio.run(work)
+    except SyncSuspicious as suspicion:
+        _exit_suspicious(suspicion)
     except SyncStopped as stop:
         if as_json:
             click.echo(msgspec.json.encode(stop.progress))
         click.echo(f"cyclesoft: {stop_message(stop)}; run the same command again then", err=True)
         raise click.exceptions.Exit(_EXIT_QUOTA) from None
+    _check_rejected(report.rejected, report.orders, max_rejected)
+
+
+def _exit_suspicious(suspicion: Exception) -> NoReturn:
+    click.echo(f"cyclesoft: {suspicion}", err=True)
+    raise click.exceptions.Exit(_EXIT_SUSPICIOUS) from None
+
+
+def _check_rejected(rejected: int, orders: int, most: int | None) -> None:
+    """End with an exit code of its own if too many rows were rejected."""
+    read = orders + rejected
+    is_too_many = rejected > _MOST_REJECTED or (
+        read >= _FEWEST_FOR_SHARE and rejected > read * _MOST_REJECTED_SHARE
+    )
+    if is_too_many if most is None else rejected > most:
+        click.echo(
+            f"cyclesoft: {rejected:,} of {read:,} rows were rejected and are in the table rejected_rows;"
+            " all others are stored",
+            err=True,
+        )
+        raise click.exceptions.Exit(_EXIT_REJECTED)
 
 
 def _is_given(ctx: click.Context, option: click.Parameter) -> bool:
@@ -221,9 +292,9 @@ def _resume(resume: bool, fresh: bool) -> bool | None:
     return False if fresh else None
 
 
-def _store(url: str | None) -> Store:
+def _store(url: str | None, *, adopt: bool = False) -> Store:
     from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - the extra may not be installed
 
     if url is None:
         raise UsageError("--to is missing: set the database, e.g. --to sqlite:///orders.db")
-    return Store(url)
+    return Store(url, adopt=adopt)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 import anyio
@@ -21,8 +22,9 @@ from cyclesoft_async.bulksync import (
     estimate,
     sync_workshop_orders,
 )
-from cyclesoft_async.bulksync.history import to_go_on_with
+from cyclesoft_async.bulksync.store import runs
 from cyclesoft_async.bulksync.store.rejected import RetriedRows
+from cyclesoft_async.bulksync.sync import resumable_run
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from cyclesoft_async.bulksync.store.runs import StoredRun
 
 _LONGEST_SLEEP = 60.0
+_AHEAD = timedelta(days=365)
 
 
 class SyncOptions(Struct, frozen=True, kw_only=True):
@@ -40,9 +43,10 @@ class SyncOptions(Struct, frozen=True, kw_only=True):
 
     first: date
     last: date | None
-    """None: the last day of the resumed run, or today."""
+    """None: the last day of the resumed run, or a year from today."""
     resume: bool | None
-    """As for `sync_workshop_orders`."""
+    accept_missing: bool
+    """Both as for `sync_workshop_orders`."""
 
 
 class _Run(TypedDict):
@@ -60,21 +64,27 @@ async def sync(
     quiet: bool,
     follow: FollowOptions | None,
     print_result: Callable[[SyncReport], None],
-) -> None:
+) -> SyncReport:
     """Copy the orders. With `follow`, then keep them fresh until stopped.
 
     Raises:
         SyncStopped: The daily quota is used up, and `wait` is false.
     """
     run = await _run(store, options)
+    if not quiet:
+        click.echo(f"days: {run['date_from']} to {run['date_until']}", err=True)
+    copy = partial(_run_sync, store=store, run=run, options=options, wait=wait, quiet=quiet)
     async with _open_session(source) as cs:
         if follow is None:
-            print_result(await _run_sync(cs, store, run, wait=wait, quiet=quiet))
-            return
+            report = await copy(cs)
+            print_result(report)
+            return report
         # Receive deliveries from the start: their orders may lie in days that have been read already.
         async with open_follower(cs, store, follow) as follower:
-            print_result(await _run_sync(cs, store, run, wait=wait, quiet=quiet))
+            report = await copy(cs)
+            print_result(report)
             await follower.run(on_round=print_round)
+            return report
 
 
 async def sync_by_workers(store: Store, options: SyncOptions, quiet: bool) -> StoredRun:
@@ -82,7 +92,9 @@ async def sync_by_workers(store: Store, options: SyncOptions, quiet: bool) -> St
     from cyclesoft_async.bulksync.workers import sync_with_workers  # noqa: PLC0415 - needs the extra postgres
 
     run = await _run(store, options)
-    return await sync_with_workers(store, **run, on_progress=WorkersProgress(quiet=quiet))
+    return await sync_with_workers(
+        store, **run, accept_missing=options.accept_missing, on_progress=WorkersProgress(quiet=quiet)
+    )
 
 
 async def estimate_sync(
@@ -96,8 +108,7 @@ async def estimate_sync(
 
 async def retry_rejected(store: Store) -> RetriedRows:
     """Decode the rejected rows again."""
-    async with store.open() as writer:
-        return await writer.retry_rejected()
+    return await store.retry_rejected()
 
 
 async def _run(store: Store | None, options: SyncOptions) -> _Run:
@@ -106,15 +117,18 @@ async def _run(store: Store | None, options: SyncOptions) -> _Run:
 
 
 async def _last_day(store: Store | None, options: SyncOptions) -> date:
-    """Return today, or the last day of the run to resume, which may have started before midnight."""
-    today = datetime.now(AMSTERDAM).date()
+    """Return the last day of the run to resume, which may have started before midnight, or a year from today.
+
+    What is planned for the next months is a part of the shop's orders.
+    """
+    a_year_ahead = datetime.now(AMSTERDAM).date() + _AHEAD
     if store is None:
-        return today
+        return a_year_ahead
     async with store.open_if_there() as there:
-        stopped = await there.stopped_run(options.first) if there else None
-    run = to_go_on_with(stopped, resume=options.resume)
-    if run is None or run.date_until == today:
-        return today
+        stopped = await there.run(runs.unfinished_run, options.first) if there else None
+    run = resumable_run(stopped, resume=options.resume)
+    if run is None or run.date_until == a_year_ahead:
+        return a_year_ahead
     click.echo(f"cyclesoft: resuming the stopped run, up to {run.date_until}", err=True)
     return run.date_until
 
@@ -129,11 +143,15 @@ async def _open_session(source: Sandbox | CycleSoftSession) -> AsyncGenerator[Cy
             yield cs
 
 
-async def _run_sync(cs: CycleSoftSession, store: Store, run: _Run, *, wait: bool, quiet: bool) -> SyncReport:
+async def _run_sync(
+    cs: CycleSoftSession, store: Store, run: _Run, options: SyncOptions, *, wait: bool, quiet: bool
+) -> SyncReport:
     with progress_display(quiet=quiet) as show:
         while True:
             try:
-                return await sync_workshop_orders(cs, store, **run, on_progress=show)
+                return await sync_workshop_orders(
+                    cs, store, **run, accept_missing=options.accept_missing, on_progress=show
+                )
             except SyncStopped as stop:
                 if not wait:
                     raise

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Windows read concurrently.",
 )
-def worker(database: str, concurrency: int) -> None:
+@click.option(
+    "--same-account", is_flag=True, help="Take the database over after a changed user name or host."
+)
+def worker(database: str, concurrency: int, same_account: bool) -> None:
     """Read the windows that `cyclesoft sync --workers --to URL` enqueues, until stopped.
 
     Start any number of workers, on any number of machines. They share the account's quota through the
@@ -35,7 +38,7 @@ def worker(database: str, concurrency: int) -> None:
     from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - the extra may not be installed
     from cyclesoft_async.quota.postgres import PostgresLedger  # noqa: PLC0415 - see above
 
-    store = Store(database)
+    store = Store(database, adopt=same_account)
     cs = session_from_user(ledger=PostgresLedger(store.postgres_url))
     logging.basicConfig(format="%(asctime)s %(message)s")
     anyio.run(_work, cs, store, concurrency)

@@ -16,6 +16,7 @@ from typing import Final, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from .accounts import announce, withdraw
 from .api import CREATE_INVOICES, Api
 from .fault_injection import FaultInjector
 from .faults import Fault, Faults
@@ -100,6 +101,7 @@ class Sandbox:
         self._quota = Quota(minutely_limit=minutely_limit, daily_limit=daily_limit, own_limits=_OWN_LIMITS)
         self._credentials = f"{username}:{password}".encode()
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
+        self._seed = seed
         self._random = Random(seed)
         self._clock = clock or _steady_clock()
         self._api = Api(self._repository, page_size=page_size, clock=self._clock)
@@ -138,9 +140,11 @@ class Sandbox:
         app = web.Application(middlewares=[self._serve])
         app.add_routes(self._api.routes())
         await self._loopback.open(app)
+        announce(self.url, seed=self._seed)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        withdraw(self.url)
         await self._loopback.close()
 
     @web.middleware

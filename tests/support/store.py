@@ -1,16 +1,19 @@
-"""Helpers of the store's tests."""
+"""Stores filled with given orders, and their contents."""
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import date
 
 import msgspec
 
 from cyclesoft_async.bulksync import Store
-from cyclesoft_async.bulksync.store.runs import StoredRun, WindowPage
-from cyclesoft_async.bulksync.store.store import StoreWriter
+from cyclesoft_async.bulksync.pages import FetchedPage
+from cyclesoft_async.bulksync.store import queries, runs
+from cyclesoft_async.bulksync.store.rows import RawOrder
+from cyclesoft_async.bulksync.store.runs import RefetchedOrders, StoredRun
+from cyclesoft_async.bulksync.store.writer import StoreWriter
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import PageReader
@@ -39,28 +42,55 @@ def raw_page(*orders: Mapping[str, object] | bytes) -> bytes:
 
 
 def page_of(
-    run: StoredRun, *orders: Mapping[str, object] | bytes, number: int = 0, done: bool = False
-) -> WindowPage:
+    *orders: Mapping[str, object] | bytes, window: Window = YEAR, pages: int = 1, is_last: bool = True
+) -> FetchedPage[WorkshopOrder]:
+    """A page of a window's list, by default its only one."""
     response = Response(status=200, headers={}, body=raw_page(*orders))
     page = READER.read(response, call=Call(method="GET", path="/"), whole=False)
-    return WindowPage(
-        run_id=run.run_id,
-        number=number,
-        page=page,
-        orders=len(page.items),
-        done=done,
-        in_order=True,
-        reached=None,
+    return FetchedPage(window=window, page=page, pages=pages, rows=len(page.items), is_last=is_last)
+
+
+async def begin(writer: StoreWriter, window: Window = YEAR) -> StoredRun:
+    return await writer.run(runs.begin_run, window.first, window.last)
+
+
+async def write(
+    writer: StoreWriter,
+    run: StoredRun,
+    *orders: Mapping[str, object] | bytes,
+    window: Window = YEAR,
+    requests: int = 1,
+) -> int:
+    """Store a window of a run that has one page; the number of rejected rows."""
+    return await writer.run(
+        runs.store_pages, run.run_id, [page_of(*orders, window=window)], requests=requests
     )
 
 
-async def begin(writer: StoreWriter, windows: Sequence[Window] = (YEAR,)) -> StoredRun:
-    return await writer.begin_run(windows[0].first, windows[-1].last, windows)
+async def write_single(writer: StoreWriter, *orders: RawOrder, run: StoredRun | None = None) -> int:
+    """Store orders that were requested one by one; the number of rejected rows."""
+    keys = [order.workshop_order_id for order, _ in orders]
+    answers = RefetchedOrders(requested=keys, found=orders, unreadable=(), deleted=())
+    return await writer.run(runs.store_refetched, answers, None if run is None else run.run_id)
+
+
+async def finish(writer: StoreWriter, run: StoredRun, requests: int = 0) -> None:
+    await writer.run(runs.finish_run, run.run_id, requests=requests)
+
+
+async def missing(writer: StoreWriter, run: StoredRun) -> list[int]:
+    """Orders that a run would request one by one."""
+    found = await writer.run(queries.missing, run.run_id)
+    return [key.workshop_order_id for key in found.vanished]
+
+
+async def last_run(writer: StoreWriter, window: Window = YEAR) -> StoredRun | None:
+    return await writer.run(runs.last_run, window.first, window.last)
 
 
 async def as_it_is(writer: StoreWriter, run: StoredRun) -> StoredRun:
-    """Return the stored state of the run."""
-    found = await writer.current_run(run.run_id)
+    """The run as it stands in the store by now."""
+    found = await writer.run(runs.current_run, run.run_id)
     assert found is not None
     return found
 
@@ -70,7 +100,7 @@ async def stored(url: str, *pages: tuple[Mapping[str, object] | bytes, ...]) -> 
     async with Store(url).open() as writer:
         run = await begin(writer)
         for page in pages:
-            await writer.write([page_of(run, *page)], requests=1)
+            await write(writer, run, *page)
     return run
 
 

@@ -1,4 +1,4 @@
-"""How many orders the days of a range have, from looking at some of them. All days are ordinals."""
+"""Sampling: how many orders the days of a range have, estimated from some of them. Days are ordinals."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from itertools import pairwise
 from math import hypot
 from operator import itemgetter
 
-from cyclesoft_async.bulksync.fetch.plan import start_days
-from cyclesoft_async.bulksync.fetch.readers import in_bulk
+from cyclesoft_async.bulksync.fetch.listing import WORKSHOP_ORDERS
+from cyclesoft_async.bulksync.fetch.readers import bulk_session
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.session import CycleSoftSession
 
@@ -199,12 +199,12 @@ async def take_sample(cs: CycleSoftSession, whole: Window) -> Sample:
 async def _look(cs: CycleSoftSession, sample: Sample, day: int) -> None:
     first = date.fromordinal(day)
     last = date.fromordinal(sample.days[-1]) if sample.in_order else first
-    orders = in_bulk(cs).workshop_orders.list(date_from=first, date_until=last)
+    orders = bulk_session(cs).workshop_orders.list(date_from=first, date_until=last)
     starts: list[int] = []
     async with aclosing(orders.pages()) as pages:
         async for page in pages:
             sample.requests += 1
-            starts += start_days(page)
+            starts += WORKSHOP_ORDERS.days(page)
             if page.cursor is not None:
                 sample.page_size = len(page.items) or sample.page_size
             if first != last and starts != sorted(starts):

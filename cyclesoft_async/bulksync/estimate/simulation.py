@@ -1,78 +1,60 @@
-"""A sync played through without a server: how many requests the readers will need."""
+"""Simulation: a sync played through without a server, to count its requests."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from cyclesoft_async.bulksync.fetch.plan import Part, Plan
-from cyclesoft_async.bulksync.store.runs import StoredWindow
+from cyclesoft_async.bulksync.fetch.plan import Plan, WindowReader
 from cyclesoft_async.bulksync.window import Window
 
 
-class Book:
-    """What a server would list.
+class SimulatedList:
+    """The list that a server would have.
 
     Args:
         starts: The days, as ordinals, on which the orders start, in order.
-        page_size: Orders in a page.
+        page_size: Orders in a full page.
     """
 
     def __init__(self, starts: Sequence[int], page_size: int) -> None:
         self._starts = starts
         self._page_size = page_size
 
-    def page(self, part: Part) -> tuple[Sequence[int], str | None]:
-        """The next page of a part, and the cursor after it: where that starts, and where the list ends."""
-        start, stop = map(int, (part.cursor or self.cursor(part.window)).split())
-        end = min(start + self._page_size, stop)
-        return self._starts[start:end], f"{end} {stop}" if end < stop else None
+    def orders(self, window: Window) -> int:
+        """Return how many orders a window has."""
+        return len(self._of(window))
 
-    def cursor(self, window: Window, skip: int = 0) -> str:
-        """The place in a window after so many orders."""
-        stop = bisect_right(self._starts, window.last.toordinal())
-        return f"{min(bisect_left(self._starts, window.first.toordinal()) + skip, stop)} {stop}"
+    def page(self, window: Window, number: int) -> tuple[Sequence[int], bool]:
+        """Return the days of the orders on a page of a window, and whether it is the last one."""
+        rows = self._of(window)
+        end = (number + 1) * self._page_size
+        return rows[number * self._page_size : end], end >= len(rows)
 
-    def orders(self, part: Part) -> int:
-        """How many orders are left of a part."""
-        start, stop = map(int, (part.cursor or self.cursor(part.window)).split())
-        return stop - start
-
-    def parts(self, windows: Iterable[StoredWindow]) -> list[Part]:
-        """What is left of a run's windows."""
-        return [
-            Part(
-                each.number,
-                each.window,
-                self.cursor(each.window, each.orders) if each.pages else None,
-                reached=each.reached,
-            )
-            for each in windows
-            if not each.done
-        ]
+    def _of(self, window: Window) -> Sequence[int]:
+        days = window.days
+        return self._starts[bisect_left(self._starts, days[0]) : bisect_right(self._starts, days[-1])]
 
 
-def rehearse(book: Book, parts: Sequence[Part], concurrency: int) -> int:
-    """How many requests it takes to read the parts, when all readers are equally fast."""
-    plan = Plan(parts)
-    flying: deque[tuple[Part, Sequence[int], str | None]] = deque()
+def simulate_requests(listed: SimulatedList, unread: Sequence[Window], plan: Plan, readers: int) -> int:
+    """Return how many requests it takes to read the days that are left, when all readers are equally fast."""
     requests = 0
-    while True:
-        while plan.reading < concurrency and (part := _next_part(plan)) is not None:
-            flying.append((part, *book.page(part)))
-        if not flying:
-            return requests
-        part, days, cursor = flying.popleft()
+    if plan.needs_first_page and len(unread) == 1:
+        days, is_only = listed.page(unread[0], 0)
         requests += 1
-        plan.read(part, days, cursor)
-        if not part.done:
-            flying.append((part, *book.page(part)))
-
-
-def _next_part(plan: Plan) -> Part | None:
-    part = plan.take()
-    if part is None and (where := plan.where_to_cut()) is not None:
-        plan.cut(*where, len(plan.parts))
-        part = plan.take()
-    return part
+        if is_only:
+            return requests
+        plan.start(days, len(days))
+    reading: deque[WindowReader] = deque()
+    while True:
+        while len(reading) < readers and (reader := plan.take()) is not None:
+            reading.append(reader)
+        if not reading:
+            return requests
+        reader = reading.popleft()
+        days, is_last = listed.page(reader.window, reader.pages)
+        requests += 1
+        plan.note_page(reader, days, len(days), is_last=is_last)
+        if not is_last and not reader.is_cut:
+            reading.append(reader)

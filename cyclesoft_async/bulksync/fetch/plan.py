@@ -1,236 +1,264 @@
-"""Which days are read by whom: a range is cut into windows, and cut again when a reader has nothing to do.
+"""Plan: which days of a range are listed together, and which are read next.
 
-Pure: it decides, and sends and stores nothing. Every window costs a last page that is filled in part, so a
-range begins as one window, and is cut only where a good deal is left to read. A window is cut at a day, while
-somebody reads it: the reader stops as soon as it has read past the cut. That works only if the pages come in
-the order of the scheduled start, which the vendor does not promise; so it is verified on every page, and what
-did not come in order is neither cut nor stopped before its end.
+Pure: it decides, and sends and stores nothing. Every window is a list of its own, because a server promises
+no order in its lists. Each list costs a last page that is filled in part. So windows are planned by how many
+rows their days have: as counted by earlier runs, or as estimated from the windows that were read first.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
-from itertools import accumulate
+from datetime import timedelta
 from math import ceil
+from typing import Final
 
-from cyclesoft_async.bulksync.store.runs import StoredWindow, WindowPage
 from cyclesoft_async.bulksync.window import Window
-from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
-from cyclesoft_async.pagination import Page
 
-_PAGE_SIZE = 100
-# Pages: of what is left of a window, so that half of it is worth the page that a cut costs.
-_WORTH_CUTTING = 6.0
+from .density import DensityEstimate
 
-
-def start_days(page: Page[WorkshopOrder]) -> list[int]:
-    """The days, as ordinals, on which the orders of a page start; 0 for none, which no list should have."""
-    return [_start_day(order) for order in page.items]
-
-
-def _start_day(order: WorkshopOrder) -> int:
-    start = order.datetime_scheduled_start
-    # A time keeps its own zone if Amsterdam's calendar has no day for it.
-    return 0 if start is None or start.tzinfo is not AMSTERDAM else start.toordinal()
-
-
-def split_days(first: date, last: date, parts: int) -> list[Window]:
-    """Cut the days from `first` to `last`, both included, into at most `parts` windows of like length."""
-    days = (last - first).days + 1
-    parts = min(parts, days)
-    edges = [first + timedelta(days=days * part // parts) for part in range(parts)]
-    ends = [edge - timedelta(days=1) for edge in edges[1:]]
-    return [Window(start, end) for start, end in zip(edges, [*ends, last], strict=True)]
+MOST_PAGES: Final = 5
+"""Pages that a window is planned to have at most: what is read again after an interruption."""
+_PAGE_SIZE: Final = 100
+# The first windows: enough rows of each to estimate the other days from.
+_EXPLORED_PAGES: Final = 4
+_EXPLORED_SHARE: Final = 0.5
+_SHARE_WITHOUT_RATE: Final = 8
+# A window that turns out so much larger than planned is planned again.
+_FAR_TOO_LARGE: Final = 2 * MOST_PAGES
+_REFUSALS: Final = 3
+# A list that ends with a full page is complete if it has this share of the rows that were expected.
+_PLAUSIBLE_SHARE: Final = 0.9
+SMALLEST_PAGE: Final = 20
+"""A page with fewer rows than this is not full on any server."""
 
 
-class Part:
-    """A window, and how far it was read.
+class WindowReader:
+    """A window that is being read.
 
     Args:
-        number: Its number in the run.
         window: Its days.
-        cursor: Where its next page starts; None from the beginning.
-        reached: The last day that was read of before the cursor; None if there is none, or it is not known.
-        rate: Orders a day, guessed.
-        in_order: Whether the pages before the cursor came in order.
+        planned_rows: How many rows it probably has.
+        planned_pages: How many pages it probably has.
+        attempt: How often its days were listed before, without coming to the end.
 
     Attributes:
-        reading: A reader has it.
-        done: Nothing more of it is wanted.
-        in_order: All its pages so far came in the order of the scheduled start.
+        pages: Pages read.
+        rows: Rows of them.
+        is_cut: The rest is not wanted: its days are planned again.
+    """
+
+    def __init__(
+        self, window: Window, planned_rows: float = 0, planned_pages: int = 0, attempt: int = 0
+    ) -> None:
+        self.window = window
+        self.planned_rows = planned_rows
+        self.planned_pages = planned_pages
+        self.attempt = attempt
+        self.pages = self.rows = 0
+        self.is_cut = False
+        self._days: Counter[int] = Counter()
+
+    @property
+    def pages_left(self) -> int:
+        """How many pages are probably left; one at least."""
+        return max(1, self.planned_pages - self.pages)
+
+    @property
+    def counted(self) -> Mapping[int, int]:
+        """The rows of each of its days, when all of them were read."""
+        return {day: self._days[day] for day in self.window.days}
+
+    def add(self, days: Sequence[int], rows: int) -> None:
+        """Note a page with so many rows, some of them on these days."""
+        self.pages += 1
+        self.rows += rows
+        self._days.update(days)
+
+    def is_far_too_large(self, days: Sequence[int]) -> bool:
+        """Whether its first page, if in the order of days, shows that it has far more than planned."""
+        length = len(self.window.days)
+        if self.pages > 1 or length == 1 or list(days) != sorted(days) or not days:
+            return False
+        reached = max(1, days[-1] - self.window.days.start)
+        return length / reached > max(_FAR_TOO_LARGE, 2 * self.planned_pages)
+
+
+class Plan:
+    """The days that are left to read.
+
+    Args:
+        unread: Windows that cover them.
+        known: Rows of days that earlier runs have counted, by ordinal.
+        page_size: Rows in a full page; None if it is not known.
+        readers: How many windows are read at the same time.
     """
 
     def __init__(
         self,
-        number: int,
-        window: Window,
-        cursor: str | None = None,
+        unread: Iterable[Window],
+        known: Mapping[int, int] | None = None,
         *,
-        reached: date | None = None,
-        rate: float = 0.0,
-        in_order: bool = True,
+        page_size: int | None = None,
+        readers: int = 8,
     ) -> None:
-        self.number = number
-        self.window = window
-        self.cursor = cursor
-        self.rate = rate
-        self.reading = self.done = False
-        self.in_order = in_order
-        self._reached = window.first.toordinal() - 1 if reached is None else reached.toordinal()
-        self._begun = self._orders = 0
-
-    @classmethod
-    def of(cls, stored: StoredWindow) -> Part:
-        """Return what is left of a stored window."""
-        return cls(
-            stored.number, stored.window, stored.cursor, reached=stored.reached, in_order=stored.in_order
-        )
-
-    def fetched(self, run_id: int, page: Page[WorkshopOrder], orders: int) -> WindowPage:
-        """Return the page that was noted last as the store takes it."""
-        return WindowPage(
-            run_id=run_id,
-            number=self.number,
-            page=page,
-            orders=orders,
-            done=self.done,
-            in_order=self.in_order,
-            reached=self.reached,
-        )
-
-    def read(self, days: Sequence[int], cursor: str | None) -> int:
-        """Note a page.
-
-        Args:
-            days: The days, as ordinals, on which its orders start.
-            cursor: Where the next page starts.
-
-        Returns:
-            How many of its orders lie before the window's end, and so count as its own.
-        """
-        last = self.window.last.toordinal()
-        way = [self._reached, *days]
-        self.in_order = self.in_order and way == sorted(way)
-        if days and self.in_order:
-            self._begun = self._begun or days[0]
-            self._reached = days[-1]
-            self._orders += len(days)
-            self.rate = self._orders / max(1, self._reached - self._begun)
-        self.cursor = cursor
-        self.done = cursor is None or (self.in_order and bool(days) and days[-1] > last)
-        return sum(day <= last for day in days)
+        self._gaps = [window.days for window in unread]
+        self._again: list[tuple[Window, int]] = []
+        self._readers = readers
+        self._expected_page_size = page_size or _PAGE_SIZE
+        self._full_page: int | None = None
+        self._most_pages = MOST_PAGES
+        self._refusals = 0
+        span = range(self._gaps[0].start, self._gaps[-1].stop) if self._gaps else range(0)
+        self._density = DensityEstimate(span, known or {})
+        self.in_flight: list[WindowReader] = []
+        self.windows_read = 0
 
     @property
-    def is_unread(self) -> bool:
-        """Nothing of it was read yet."""
-        return self._reached < self.window.first.toordinal()
+    def _page_size(self) -> int:
+        """Rows in a full page, as the pages of this run show, or as it was before."""
+        return self._full_page or self._expected_page_size
 
     @property
-    def reached(self) -> date | None:
-        """The last day that something was read of in order."""
-        return None if self.is_unread else date.fromordinal(self._reached)
-
-    @property
-    def days_left(self) -> range:
-        """The days, as ordinals, of which nothing was read as far as known."""
-        return range(0) if self.done else range(self._reached + 1, self.window.last.toordinal() + 1)
-
-    @property
-    def cuts(self) -> range:
-        """The days, as ordinals, before which it can be cut; a window has one day at least, on both sides."""
-        return self.days_left[1:] if self.is_unread else self.days_left
-
-
-class Density:
-    """How many orders there are in some days: known from before, or guessed from a rate.
-
-    Args:
-        known: Orders of every day; empty if nothing is known.
-    """
-
-    def __init__(self, known: Mapping[date, int]) -> None:
-        self._days = sorted(day.toordinal() for day in known)
-        self._sums = [0, *accumulate(known[date.fromordinal(day)] for day in self._days)]
-
-    def orders(self, days: range, rate: float) -> float:
-        """How many orders these days have."""
-        if not self._days:
-            return rate * len(days)
-        low, high = self._between(days)
-        return self._sums[high] - self._sums[low]
-
-    def middle(self, days: range) -> int:
-        """The day before which about half of the orders of these days lie."""
-        if not self._days:
-            return days[len(days) // 2]
-        low, high = self._between(days)
-        half = (self._sums[low] + self._sums[high]) / 2
-        return self._days[bisect_left(self._sums, half, low + 1, high) - 1] + 1
-
-    def _between(self, days: range) -> tuple[int, int]:
-        return bisect_left(self._days, days.start), bisect_left(self._days, days.stop)
-
-
-class Plan:
-    """The parts of a range, and the decision who reads what next.
-
-    Args:
-        parts: What there is to read.
-        known: Orders a day if they are known, to cut by; otherwise the pages that come tell.
-    """
-
-    def __init__(self, parts: Iterable[Part], known: Mapping[date, int] | None = None) -> None:
-        self.parts = list(parts)
-        self._density = Density(known or {})
-        self._page_size = 0
-
-    @property
-    def reading(self) -> int:
-        """How many parts are being read."""
-        return sum(part.reading for part in self.parts)
+    def needs_first_page(self) -> bool:
+        """Whether nothing is known of the days: `start` wants a page of their list."""
+        return bool(self._gaps) and self._density.is_blank
 
     @property
     def pages_left(self) -> int:
-        """How many pages are left to read, as far as can be guessed."""
-        return sum(max(1, ceil(self._left(part))) for part in self.parts if not part.done)
+        """How many pages are probably left to read."""
+        waiting = sum(max(1.0, self._density.rows(gap) / self._page_size) for gap in self._gaps)
+        return ceil(waiting) + len(self._again) + sum(reader.pages_left for reader in self.in_flight)
 
-    def take(self) -> Part | None:
-        """A part that nobody reads, for a reader that has nothing to do; the largest first."""
-        waiting = [part for part in self.parts if not part.reading and not part.done]
-        part = max(waiting, key=self._left, default=None)
-        if part is not None:
-            part.reading = True
-        return part
+    @property
+    def next_pages(self) -> int:
+        """How many pages the next window probably has, or less."""
+        return min(self._most_pages, max(1, self.pages_left))
 
-    def read(self, part: Part, days: Sequence[int], cursor: str | None) -> int:
-        """Note a page of a part; see `Part.read`."""
-        if cursor is not None:
-            self._page_size = max(self._page_size, len(days))
-        counted = part.read(days, cursor)
-        part.reading = part.reading and not part.done
-        return counted
+    @property
+    def windows(self) -> int:
+        """How many windows there probably are, those included that were read."""
+        waiting = sum(
+            max(1, ceil(self._density.rows(gap) / self._page_size / self._most_pages)) for gap in self._gaps
+        )
+        return self.windows_read + len(self.in_flight) + len(self._again) + waiting
 
-    def where_to_cut(self) -> tuple[Part, date] | None:
-        """The part with the most left to read, and the day to cut it at; None if that is not worth it."""
-        part = max(self._divisible(), key=self._left, default=None)
-        if part is None or self._left(part) < _WORTH_CUTTING:
+    def start_unproven(self, window: Window, rows: int) -> None:
+        """Read the days in two windows: their list has one page, as a list that breaks off has."""
+        self._expected_page_size = max(1, rows)
+        self._gaps = []
+        self._again = [(half, 0) for half in halves(window)]
+
+    def start(self, days: Sequence[int], rows: int) -> None:
+        """Choose the first windows by the first page of the list of all days, which has more pages.
+
+        They are spread over the range, so that seasons and weekdays show.
+        """
+        [gap] = self._gaps
+        self._full_page = max(1, rows)
+        in_order = bool(days) and list(days) == sorted(days)
+        # The last day may have rows on the next page; a rate from no whole day is too low, and a start.
+        rate = rows / max(1, days[-1] - gap.start) if in_order else 0.0
+        if rate:
+            self._density.guess(rate)
+            length = max(1, ceil(_EXPLORED_PAGES * rows / rate))
+        else:
+            length = max(1, len(gap) // (self._readers * _SHARE_WITHOUT_RATE))
+            self._density.guess(rows / length)
+        if length * self._readers > _EXPLORED_SHARE * len(gap):
+            return
+        step = (len(gap) - length) / max(1, self._readers - 1)
+        starts = [gap.start + round(step * number) for number in range(self._readers)]
+        explored = [Window.of(range(start, start + length)) for start in starts]
+        self._again = [(window, 0) for window in reversed(explored)]
+        self._gaps = [left.days for left in Window.of(gap).minus(explored)]
+
+    def take(self) -> WindowReader | None:
+        """Return the next window to read; None if all days are read or being read."""
+        if self._again:
+            window, attempt = self._again.pop()
+        elif self._gaps:
+            window, attempt = self._next_window(), 0
+        else:
             return None
-        cuts, middle = part.cuts, self._density.middle(part.days_left)
-        return part, date.fromordinal(min(max(middle, cuts[0]), cuts[-1]))
+        rows = self._density.rows(window.days)
+        reader = WindowReader(window, rows, max(1, ceil(rows / self._page_size)), attempt)
+        self.in_flight.append(reader)
+        return reader
 
-    def cut(self, part: Part, day: date, number: int) -> None:
-        """The part ends before this day from now on; what it had from there is a new one."""
-        self.parts.append(Part(number, Window(day, part.window.last), rate=part.rate))
-        part.window = Window(part.window.first, day - timedelta(days=1))
+    def note_page(self, reader: WindowReader, days: Sequence[int], rows: int, *, is_last: bool) -> None:
+        """Note a page of a window that is being read, and whether it was the last one."""
+        reader.add(days, rows)
+        if is_last:
+            self.in_flight.remove(reader)
+            self.windows_read += 1
+            self._density.count(reader.counted)
+            return
+        self._full_page = max(self._full_page or 0, rows)
+        if reader.is_far_too_large(days):
+            self._cut(reader, days)
 
-    def _divisible(self) -> list[Part]:
-        found = [part for part in self.parts if part.in_order]
-        if len(found) < len(self.parts):
-            # This list can come in any order: only what has shown that it does not is cut.
-            found = [part for part in found if not part.is_unread]
-        return [part for part in found if part.cuts]
+    def may_have_broken_off(self, reader: WindowReader, days: Sequence[int], rows: int) -> bool:
+        """Whether the list of a window, which ends with this page, may go on after it.
 
-    def _left(self, part: Part) -> float:
-        return self._density.orders(part.days_left, part.rate) / (self._page_size or _PAGE_SIZE)
+        A server that loses the address of the next page ends a list with a full page. So does a complete list
+        sometimes; but then it has about as many rows as its days were expected to have.
+        """
+        if reader.attempt and len(reader.window.days) == 1:
+            return False
+        if self._full_page is None:
+            inside = sum(day in reader.window.days for day in days)
+            return inside >= max(self._page_size, SMALLEST_PAGE)
+        return rows >= self._full_page and reader.rows + rows < _PLAUSIBLE_SHARE * reader.planned_rows
+
+    def list_again(self, reader: WindowReader, *, refused: bool) -> None:
+        """Let the days of a window that was not read to its end be listed again, in two windows if they can.
+
+        Args:
+            reader: The window.
+            refused: Whether the server refused a cursor: when that repeats itself, windows have one page.
+        """
+        self._refusals += refused
+        if self._refusals >= _REFUSALS:
+            self._most_pages = 1
+        self.in_flight.remove(reader)
+        self._again += [(half, reader.attempt + 1) for half in halves(reader.window)]
+
+    def _cut(self, reader: WindowReader, days: Sequence[int]) -> None:
+        """Plan a window again that is far too large, by its first page, which came in the order of days."""
+        reader.is_cut = True
+        self.in_flight.remove(reader)
+        window = reader.window.days
+        on_day = Counter(days)  # the last day can have more rows on the next page
+        self._density.count({day: on_day[day] for day in range(window.start, days[-1] + 1)})
+        length = self._most_pages * max(1, days[-1] - window.start)
+        self._again.append((Window.of(window[:length]), 0))
+        self._gaps.append(window[length:])
+
+    def _next_window(self) -> Window:
+        gap = max(self._gaps, key=lambda gap: (self._density.rows(gap), len(gap)))
+        days = self._density.best_window(gap, self._page_size, self._most_pages)
+        self._gaps.remove(gap)
+        if days.stop < gap.stop:
+            self._gaps.append(range(days.stop, gap.stop))
+        return Window.of(days)
+
+
+def halves(window: Window) -> list[Window]:
+    """Cut a window in two; one of a single day stays as it is."""
+    length = len(window.days)
+    if length == 1:
+        return [window]
+    middle = window.first + timedelta(days=length // 2)
+    return [Window(window.first, middle - timedelta(days=1)), Window(middle, window.last)]
+
+
+def equal_windows(windows: Iterable[Window], most: int) -> list[Window]:
+    """Cut windows into shorter ones of like length, about `most` altogether."""
+    whole = list(windows)
+    length = max(1, ceil(sum(len(window.days) for window in whole) / most))
+    return [
+        Window.of(window.days[start : start + length])
+        for window in whole
+        for start in range(0, len(window.days), length)
+    ]

@@ -1,204 +1,298 @@
-"""Reading a range of days concurrently, whatever becomes of the pages."""
+"""Readers: windows of a listing, several at the same time, each read to its end or listed again."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import date
-from typing import TypeAlias
+from typing import Final, Generic, TypeAlias, TypeVar
 
 import anyio
 from anyio.abc import ObjectSendStream
+from msgspec.structs import replace
 
+from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.errors import (
+    AuthenticationError,
     LedgerError,
+    PermissionDeniedError,
     QuotaExhausted,
     RateLimitedError,
+    ResponseError,
     ServerError,
     StoreError,
     TransportError,
     UsageError,
 )
-from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import Page
 from cyclesoft_async.session import CycleSoftSession
 
-from .plan import Part, Plan, split_days, start_days
+from .listing import Listing
+from .overlap import step_back
+from .plan import SMALLEST_PAGE, Plan, WindowReader
 
-PASSING = (TransportError, ServerError, RateLimitedError, LedgerError, StoreError)
-"""What goes over by itself: whoever runs for days tries again."""
+T = TypeVar("T")
+
+logger = logging.getLogger("cyclesoft_async.bulksync")
+
+TRANSIENT: Final = (TransportError, ServerError, RateLimitedError, LedgerError, StoreError)
+"""Errors that pass by themselves: long-running callers retry them."""
 
 # Seconds that a request waits for the quota: enough for any minute, and for a midnight that is near.
-_PATIENCE = 300.0
-# Windows for each reader when windows can't be cut later: none has to wait long for the last one.
-_WINDOWS_PER_READER = 4
+_MAX_WAIT: Final = 300.0
+# Times that the list of a single day is read again because it changed meanwhile.
+_ATTEMPTS: Final = 5
+# By default a session leaves a twentieth of the day to interactive calls.
+_RESERVED_SHARE: Final = 20
 
 
-class Arrival:
-    """A page of a part; the part's next page is fetched once this one is kept.
+class InterruptedListError(Exception):
+    """A list that cannot be read to its end as it began.
 
     Attributes:
-        orders: How many of its orders count as the part's own.
+        refusal: The server's refusal of a cursor; None if the list changed while it was read.
     """
 
-    def __init__(self, part: Part, page: Page[WorkshopOrder]) -> None:
-        self.part = part
-        self.page = page
-        self.orders = 0
-        self.kept = anyio.Event()
+    def __init__(self, refusal: Exception | None = None) -> None:
+        super().__init__()
+        self.refusal = refusal
 
 
-class _Stop:
-    """The quota is used up for a reader."""
-
-    def __init__(self, part: Part, why: QuotaExhausted) -> None:
-        self.part = part
-        self.why = why
-
-
-class NewRequests:
-    """Counts what a session puts on the wire, so that every request is told of once."""
+class RequestCounter:
+    """Counts what a session puts on the wire, so that every request is reported once."""
 
     def __init__(self, cs: CycleSoftSession) -> None:
         self._cs = cs
-        self._told = cs.quota.sent
+        self._reported = cs.quota.sent
 
     def take(self) -> int:
-        """How many there were since the last time."""
+        """Return how many there were since the last time."""
         sent = self._cs.quota.sent
-        new, self._told = sent - self._told, sent
+        new, self._reported = sent - self._reported, sent
         return new
 
 
-Keep: TypeAlias = Callable[[Sequence[Arrival]], Awaitable[None]]
-Cut: TypeAlias = Callable[[Part, date], Awaitable[int]]
+OnPages: TypeAlias = Callable[[Sequence[FetchedPage[T]]], Awaitable[None]]
 
 
-def in_bulk(cs: CycleSoftSession) -> CycleSoftSession:
-    """The session, stepping behind interactive calls; it waits for minutes, but not for the next day."""
-    return cs.with_options(lane="bulk", max_wait=_PATIENCE)
+def bulk_session(cs: CycleSoftSession) -> CycleSoftSession:
+    """Return the session with its calls in the lane "bulk"; they wait for minutes, not for the next day."""
+    return cs.with_options(lane="bulk", max_wait=_MAX_WAIT)
 
 
-def check(date_from: date, date_until: date, concurrency: int) -> None:
-    """Refuse what can't work.
+def validate_range(date_from: date, date_until: date, concurrency: int) -> None:
+    """Check the arguments of a sync.
 
     Raises:
         UsageError: The range of days is empty, or concurrency is less than one.
     """
     if date_from > date_until:
-        raise UsageError("date_from lies after date_until")
+        raise UsageError(f"date_from must not lie after date_until, got {date_from} and {date_until}")
     if concurrency < 1:
-        raise UsageError("concurrency is at least one")
+        raise UsageError(f"concurrency must be at least 1, got {concurrency}")
 
 
-async def first_page(
-    cs: CycleSoftSession, whole: Window, concurrency: int
-) -> tuple[list[Window], Page[WorkshopOrder] | None]:
-    """Begin a range: the windows to read, and the first page of the first one if it is of use.
+async def read_window(
+    bulk: CycleSoftSession, listing: Listing[T], window: Window, *, attempt: int = 0
+) -> AsyncGenerator[FetchedPage[T]]:
+    """Yield the pages of a window's list from its beginning to its end.
 
-    When the pages come in the order of the scheduled start there is one window, to be cut as it is read. If
-    not, there are many from the start, and the page that told so is of no use.
+    Cursors are used here only: after an interruption the list may have changed, and a row that nobody has
+    touched may have moved before an old cursor.
+
+    Args:
+        bulk: The session.
+        listing: What to read.
+        window: Its days.
+        attempt: How often they were listed before. Of a single day the last attempt is taken as it comes.
+
+    Raises:
+        InterruptedListError: The list changed while it was read, so that rows may be missing, or the server
+            refuses a cursor that it has just given. Both are cured by shorter windows.
+        RequestError: A call went wrong for good.
     """
-    page = await in_bulk(cs).workshop_orders.list(date_from=whole.first, date_until=whole.last)
-    probe = Part(0, whole)
-    probe.read(start_days(page), page.cursor)
-    if probe.in_order or probe.done:
-        return [whole], page
-    return split_days(whole.first, whole.last, concurrency * _WINDOWS_PER_READER), None
+    is_last_attempt = len(window.days) == 1 and attempt >= _ATTEMPTS
+    page = await listing.of_window(bulk, window)
+    pages, rows, position = 1, len(page.items), _size(page)
+    cursors: set[str] = set()
+    while True:
+        yield FetchedPage(window=window, page=page, pages=pages, rows=rows, is_last=page.cursor is None)
+        if page.cursor is None:
+            return
+        stepped_back = step_back(page.cursor, position)
+        last_key = _last_key(listing, page) if stepped_back is not None else None
+        cursor = page.cursor if stepped_back is None or last_key is None else stepped_back
+        if cursor in cursors:
+            raise InterruptedListError
+        cursors.add(cursor)
+        try:
+            page = await listing.at_cursor(bulk, cursor)
+        except (AuthenticationError, PermissionDeniedError, RateLimitedError):
+            raise
+        except (ResponseError, UsageError) as error:  # the latter: it leads to another path
+            if is_last_attempt:
+                raise
+            raise InterruptedListError(error) from None
+        repeated = 0
+        if last_key is not None and cursor != page.cursor:
+            keys = [listing.key(row) for row in page.items]
+            if last_key in keys:
+                repeated = keys.index(last_key) + 1
+            elif not is_last_attempt:
+                raise InterruptedListError
+            else:
+                logger.warning("the list of %s changes faster than it can be read", window.first)
+        pages += 1
+        rows += len(page.items) - repeated
+        position += _size(page) - (last_key is not None)
 
 
-async def read_parts(
-    cs: CycleSoftSession,
-    plan: Plan,
-    *,
-    first: Page[WorkshopOrder] | None = None,
-    concurrency: int,
-    keep: Keep,
-    cut: Cut,
+async def read_windows(
+    cs: CycleSoftSession, plan: Plan, listing: Listing[T], *, concurrency: int, on_pages: OnPages[T]
 ) -> None:
-    """Read what the plan has left, several parts at the same time.
+    """Read all days of a plan, several windows at the same time.
 
     Args:
         cs: The session.
         plan: What to read; it is kept up to date.
-        first: The first page of its first part, if that was fetched already.
-        concurrency: How many parts are read at the same time.
-        keep: Called with the pages that wait; the plan has noted them already.
-        cut: Called before a part is cut; gives the number of the new part.
+        listing: What to read.
+        concurrency: How many windows are read at the same time.
+        on_pages: Called with the pages that wait, to store them.
 
     Raises:
-        QuotaExhausted: The quota is used up; every page that came before was kept.
+        QuotaExhausted: The quota is used up; every page that came before was stored.
         RequestError: A call went wrong for good.
     """
-    # The first answer tells what is left of the day; whoever waits for the quota already does not hear of it.
-    employed = 1
-    if first is not None:
-        await _keep([Arrival(plan.parts[0], first)], plan, keep)
-        employed = concurrency
-        del first  # it would last as long as the readers
-    bulk = in_bulk(cs)
-    send, receive = anyio.create_memory_object_stream[Arrival | _Stop](concurrency)
-    stopped: QuotaExhausted | None = None
-    try:
-        # In this order: a cancelled reader must not find the stream closed first.
-        async with send, receive, anyio.create_task_group() as readers:
-            while True:
-                while stopped is None and plan.reading < employed:
-                    part = await _next_part(plan, cut)
-                    if part is None:
+    await _Readers(cs, plan, listing, concurrency, on_pages).run()
+
+
+async def read_first_page(
+    cs: CycleSoftSession, plan: Plan, listing: Listing[T], whole: Window
+) -> FetchedPage[T] | None:
+    """Choose the first windows of days of which nothing is known.
+
+    Returns:
+        The page of the list of all days, if it is the only one; otherwise it is of no further use.
+    """
+    page = await listing.of_window(bulk_session(cs), whole)
+    if page.cursor is not None:
+        plan.start(listing.days(page), _size(page))
+    elif _size(page) < SMALLEST_PAGE or whole.first == whole.last:
+        return FetchedPage(window=whole, page=page, pages=1, rows=len(page.items), is_last=True)
+    else:
+        plan.start_unproven(whole, _size(page))
+    return None
+
+
+class _Result(Generic[T]):
+    """What a reader has fetched, or why it ended before the end of its list."""
+
+    def __init__(
+        self, reader: WindowReader, outcome: FetchedPage[T] | InterruptedListError | QuotaExhausted
+    ) -> None:
+        self.reader = reader
+        self.outcome = outcome
+        self.handled = anyio.Event()
+
+
+class _Readers(Generic[T]):
+    def __init__(
+        self,
+        cs: CycleSoftSession,
+        plan: Plan,
+        listing: Listing[T],
+        concurrency: int,
+        on_pages: OnPages[T],
+    ) -> None:
+        self._cs = cs
+        self._bulk = bulk_session(cs)
+        self._plan = plan
+        self._listing = listing
+        self._concurrency = concurrency
+        self._on_pages = on_pages
+        # The first answer shows what is left of the day; readers that already wait for the quota miss it.
+        self._employed = 1
+        self._exhausted: QuotaExhausted | None = None
+
+    async def run(self) -> None:
+        send, receive = anyio.create_memory_object_stream[_Result[T]](self._concurrency)
+        try:
+            # In this order: a cancelled reader must not find the stream closed first.
+            async with send, receive, anyio.create_task_group() as tasks:
+                while True:
+                    while (reader := self._next_reader()) is not None:
+                        tasks.start_soon(self._read, reader, send)
+                    if not self._plan.in_flight:
                         break
-                    readers.start_soon(_read, bulk, part, send)
-                if not plan.reading:
-                    break
-                waiting = [await receive.receive()]
-                employed = concurrency
-                waiting += [receive.receive_nowait() for _ in range(receive.statistics().current_buffer_used)]
-                for stop in (one for one in waiting if isinstance(one, _Stop)):
-                    stop.part.reading = False
-                    stopped = stop.why
-                arrivals = [one for one in waiting if isinstance(one, Arrival)]
-                if arrivals:
-                    await _keep(arrivals, plan, keep)
-    except ExceptionGroup as failures:
-        # The first failure cancelled the others; callers expect it, and not a group of one.
-        raise failures.exceptions[0] from None
-    if stopped is not None:
-        raise stopped
+                    waiting = [await receive.receive()]
+                    self._employed = self._concurrency
+                    waiting += [
+                        receive.receive_nowait() for _ in range(receive.statistics().current_buffer_used)
+                    ]
+                    await self._handle(waiting)
+        except ExceptionGroup as failures:
+            # The first failure cancelled the others; callers expect it, and not a group of one.
+            raise failures.exceptions[0] from None
+        if self._exhausted is not None:
+            raise self._exhausted
+
+    def _next_reader(self) -> WindowReader | None:
+        busy = len(self._plan.in_flight)
+        if self._exhausted is not None or busy >= self._employed or (busy and not self._has_quota()):
+            return None
+        return self._plan.take()
+
+    def _has_quota(self) -> bool:
+        """Whether the day's quota lasts for one more window: of an unfinished one all pages are lost."""
+        daily = self._cs.quota.daily
+        needed = sum(reader.pages_left for reader in self._plan.in_flight)
+        return needed + self._plan.next_pages <= daily.remaining - daily.limit // _RESERVED_SHARE
+
+    async def _handle(self, results: Sequence[_Result[T]]) -> None:
+        fetched: list[FetchedPage[T]] = []
+        for result in results:
+            reader, outcome = result.reader, result.outcome
+            if isinstance(outcome, QuotaExhausted):
+                self._exhausted = outcome
+                self._plan.in_flight.remove(reader)
+            elif isinstance(outcome, InterruptedListError):
+                self._plan.list_again(reader, refused=outcome.refusal is not None)
+            else:
+                days, rows = self._listing.days(outcome.page), _size(outcome.page)
+                if outcome.is_last and self._plan.may_have_broken_off(reader, days, rows):
+                    outcome = replace(outcome, is_last=False)
+                    self._plan.list_again(reader, refused=False)
+                else:
+                    self._plan.note_page(reader, days, rows, is_last=outcome.is_last)
+                fetched.append(outcome)
+        if fetched:
+            await self._on_pages(fetched)
+        for result in results:
+            result.handled.set()
+
+    async def _read(self, reader: WindowReader, send: ObjectSendStream[_Result[T]]) -> None:
+        try:
+            listed = read_window(self._bulk, self._listing, reader.window, attempt=reader.attempt)
+            async with aclosing(listed) as pages:
+                async for page in pages:
+                    result = _Result(reader, page)
+                    await send.send(result)
+                    await result.handled.wait()
+                    if reader.is_cut:
+                        return
+        except (InterruptedListError, QuotaExhausted) as why:
+            await send.send(_Result(reader, why))
 
 
-async def _next_part(plan: Plan, cut: Cut) -> Part | None:
-    part = plan.take()
-    if part is None and (where := plan.where_to_cut()) is not None:
-        plan.cut(*where, await cut(*where))
-        part = plan.take()
-    return part
+def _size(page: Page[T]) -> int:
+    return len(page.items) + len(page.rejected)
 
 
-async def _keep(arrivals: Sequence[Arrival], plan: Plan, keep: Keep) -> None:
-    for arrival in arrivals:
-        arrival.orders = plan.read(arrival.part, start_days(arrival.page), arrival.page.cursor)
-    await keep(arrivals)
-    for arrival in arrivals:
-        arrival.kept.set()
-
-
-async def _read(bulk: CycleSoftSession, part: Part, send: ObjectSendStream[Arrival | _Stop]) -> None:
-    try:
-        async with aclosing(pages_of(bulk, part)) as pages:
-            async for page in pages:
-                arrival = Arrival(part, page)
-                await send.send(arrival)
-                await arrival.kept.wait()
-                if part.done:
-                    return
-    except QuotaExhausted as why:
-        await send.send(_Stop(part, why))
-
-
-def pages_of(bulk: CycleSoftSession, part: Part) -> AsyncGenerator[Page[WorkshopOrder]]:
-    """The pages of a part, from its cursor on; of one that is cut meanwhile, to its old end."""
-    if part.cursor is not None:
-        return bulk.workshop_orders.list(cursor=part.cursor).pages()
-    window = part.window
-    return bulk.workshop_orders.list(date_from=window.first, date_until=window.last).pages()
+def _last_key(listing: Listing[T], page: Page[T]) -> int | None:
+    """Return the key of a page's last row; None if there is none that could be read."""
+    rejected = {row.index for row in page.rejected}
+    if not page.items or _size(page) - 1 in rejected:
+        return None
+    return listing.key(page.items[-1])

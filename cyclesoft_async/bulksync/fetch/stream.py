@@ -1,28 +1,29 @@
-"""The pages of a range of days as they come, without a database."""
+"""Stream: the pages of a range of days as they come, without a database."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import date
-from itertools import count
 
 import anyio
 from anyio.abc import ObjectSendStream
 
+from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import Page
 from cyclesoft_async.session import CycleSoftSession
 
-from .plan import Part, Plan
-from .readers import Arrival, check, first_page, read_parts
+from .listing import WORKSHOP_ORDERS
+from .plan import Plan
+from .readers import read_first_page, read_windows, validate_range
 
 
 async def windows(
     cs: CycleSoftSession, *, date_from: date, date_until: date, concurrency: int = 8
 ) -> AsyncGenerator[Page[WorkshopOrder]]:
-    """The workshop orders of a range of days, page by page, read by several readers at the same time.
+    """Yield the workshop orders of a range of days, page by page, read by several readers at the same time.
 
     ::
 
@@ -30,8 +31,8 @@ async def windows(
             async for page in pages: ...
 
     Pages come in no order. Each reader waits until its page was taken, so no more than `concurrency` of them
-    wait. `aclosing` stops the readers at once when you leave early. An order can come twice: where two
-    readers meet, and when it is moved meanwhile; the one with the newer `datetime_modified` counts.
+    wait. `aclosing` stops the readers at once when you leave early. An order can come twice: when it is moved
+    meanwhile, and when a list changed and is read again. The copy with the newer `datetime_modified` counts.
 
     Args:
         cs: The session; calls are made in its lane "bulk".
@@ -44,7 +45,7 @@ async def windows(
         QuotaExhausted: The day's quota, less what is reserved for interactive calls, is used up.
         RequestError: A call went wrong for good.
     """
-    check(date_from, date_until, concurrency)
+    validate_range(date_from, date_until, concurrency)
     send, receive = anyio.create_memory_object_stream[Page[WorkshopOrder]]()
     # A task of its own, and no task group around the `yield`: a generator can be closed by another task.
     reading = asyncio.create_task(_read(cs, Window(date_from, date_until), concurrency, send))
@@ -62,15 +63,14 @@ async def windows(
 async def _read(
     cs: CycleSoftSession, whole: Window, concurrency: int, send: ObjectSendStream[Page[WorkshopOrder]]
 ) -> None:
-    async def keep(arrivals: Sequence[Arrival]) -> None:
-        for arrival in arrivals:
-            await send.send(arrival.page)
-
-    async def cut(_part: Part, _day: date) -> int:
-        return next(numbers)
+    async def hand_on(fetched: Sequence[FetchedPage[WorkshopOrder]]) -> None:
+        for each in fetched:
+            await send.send(each.page)
 
     async with send:
-        parts, first = await first_page(cs, whole, concurrency)
-        plan = Plan(Part(number, window) for number, window in enumerate(parts))
-        numbers = count(len(parts))
-        await read_parts(cs, plan, first=first, concurrency=concurrency, keep=keep, cut=cut)
+        plan = Plan([whole], readers=concurrency)
+        only = await read_first_page(cs, plan, WORKSHOP_ORDERS, whole)
+        if only is not None:
+            await hand_on([only])
+        else:
+            await read_windows(cs, plan, WORKSHOP_ORDERS, concurrency=concurrency, on_pages=hand_on)

@@ -1,13 +1,21 @@
-"""What differs between the databases that a store can lie in."""
+"""Backend: the differences between the databases that a store can lie in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import URL, Connection, Engine
 
 from .rows import RawOrder
+
+
+class StoredVersion(NamedTuple):
+    """An order as the table has it."""
+
+    modified: str | None
+    """`datetime_modified` as `rows.utc_text` writes it."""
+    raw: str
 
 
 class Backend(Protocol):
@@ -15,38 +23,55 @@ class Backend(Protocol):
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What the driver raises by itself when something is wrong with the database."""
+        """Exceptions that the driver raises by itself when something is wrong with the database."""
         ...
 
     @property
-    def misfits(self) -> tuple[type[Exception], ...]:
-        """What is raised for a value that the database has no room for."""
+    def value_errors(self) -> tuple[type[Exception], ...]:
+        """Exceptions for a value that the database cannot store."""
         ...
 
     def engine(self, url: URL) -> Engine:
-        """An engine that keeps one connection."""
+        """Return an engine that keeps one connection."""
         ...
 
     def lock_schema(self, connection: Connection) -> None:
-        """Let no other process look at the schema, or change it, until this transaction ends."""
+        """Keep other processes from reading or changing the schema until this transaction ends."""
         ...
 
     def wall_time(self, column: str) -> str:
-        """The SQL of a column's time on a Dutch clock."""
+        """Return the SQL of a column's time on a Dutch clock."""
         ...
 
-    def put_orders(self, connection: Connection, orders: Sequence[RawOrder], run_id: int | None) -> None:
-        """Insert or update orders with their lines, and note that the run has seen them.
-
-        Of an order that the table has in a newer version only that is noted.
+    def stored_versions(
+        self, connection: Connection, keys: Sequence[int], *, lock: bool
+    ) -> Mapping[int, StoredVersion]:
+        """Return the stored version of each of these orders that is stored.
 
         Args:
             connection: In a transaction.
-            orders: Each of them once, by ascending id.
-            run_id: None leaves it as it is which run has seen them.
+            keys: In ascending order.
+            lock: Whether the rows stay as they are until the transaction ends.
+        """
+        ...
+
+    def insert_orders(self, connection: Connection, orders: Sequence[RawOrder]) -> Collection[int]:
+        """Insert orders with their lines, and return the ids of those that were not there."""
+        ...
+
+    def update_orders(self, connection: Connection, orders: Sequence[RawOrder]) -> None:
+        """Replace orders that are there and locked, with their lines."""
+        ...
+
+    def mark_seen(
+        self, connection: Connection, keys: Sequence[int], run_id: int | None, arrived_at: str | None
+    ) -> None:
+        """Note in `cyclesoft_seen` that a run has seen these orders, and when a readable copy came.
+
+        An order keeps the newest run and the latest arrival. None leaves either as it is.
         """
         ...
 
     def reason(self, error: BaseException | None) -> str:
-        """What is wrong, without any value that stands in the tables or in the URL."""
+        """Return what is wrong, without any value of the tables or the URL."""
         ...

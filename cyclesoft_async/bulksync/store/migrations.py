@@ -1,35 +1,42 @@
-"""The schema: made on first use, brought up to date when it is older, refused when it is newer."""
+"""Schema of a store: created on first use, upgraded when older, repaired when tables are missing."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, Table, insert, inspect, select
+from sqlalchemy import Inspector, Table, insert, inspect, select
 from sqlalchemy.schema import CreateColumn
 
 from cyclesoft_async.errors import StoreError
 
 from . import rejected
-from .backend import Backend
 from .tables import (
     INDEXED_WHEN_FINISHED,
     metadata,
     rejected_rows,
+    runs,
     schema_version,
     windows,
+    workshop_order_items,
     workshop_orders,
 )
+from .transaction import Transaction
+from .upserts import rewrite_lines
 
-VERSION: Final = 3
+VERSION: Final = 4
+_IDENTIFIED: Final = 3  # since this version the order of a rejected row is noted
 _ADDED: Final = frozenset(
     {
         # In version 2; version 1 wrote no version down.
-        workshop_orders.c.seen_run_id,
         rejected_rows.c.path,
         rejected_rows.c.run_id,
         # In version 3.
         rejected_rows.c.workshop_order_id,
-        windows.c.reached,
+        # In version 4.
+        schema_version.c.account,
+        runs.c.refetched,
+        runs.c.suspicion,
+        runs.c.accepts_missing,
     }
 )
 """Columns that tables of earlier versions lack."""
@@ -37,75 +44,99 @@ _ADDED: Final = frozenset(
 VIEW: Final = "workshop_orders_amsterdam"
 
 
-def prepare(connection: Connection, backend: Backend) -> None:
-    """Make the database what this version works with.
+def prepare(tx: Transaction) -> None:
+    """Create, upgrade or repair the tables.
 
     Raises:
-        StoreError: Its schema is newer, or tables of somebody else's have the names of ours.
+        StoreError: The schema is newer, or another application's tables have the same names.
     """
-    backend.lock_schema(connection)
-    found = _version(connection)
-    if found == VERSION:
-        return
+    tx.backend.lock_schema(tx.connection)
+    inspector = inspect(tx.connection)
+    found = _version(tx)
     if found is not None and found > VERSION:
         raise StoreError(
             f"the database has schema {found}, made by a newer version of this library,"
             f" which knows schemas up to {VERSION}: upgrade the library"
         )
-    for table in metadata.sorted_tables:
-        _bring_up_to_date(connection, table)
-    metadata.create_all(connection)
-    for index in workshop_orders.indexes:
-        index.create(connection, checkfirst=True)  # on a table that was there
-    if found is None:
-        # What it shows has not changed since; and to make it anew would take away who may read it.
-        _make_view(connection, backend)
-    rejected.identify(connection)
-    connection.execute(schema_version.delete())
-    connection.execute(insert(schema_version).values(version=VERSION))
+    tables = set(inspector.get_table_names())
+    if found != VERSION or not tables.issuperset(metadata.tables) or VIEW not in inspector.get_view_names():
+        _bring_up_to_date(tx, inspector, found, tables)
 
 
-def make_indexes(connection: Connection) -> None:
-    """Make those indexes that wait until the tables are full."""
-    inspector = inspect(connection)
+def is_current(tx: Transaction) -> bool:
+    """Whether the database has the schema of this version."""
+    if _version(tx) != VERSION:
+        return False
+    return set(inspect(tx.connection).get_table_names()).issuperset(metadata.tables)
+
+
+def build_indexes(tx: Transaction) -> None:
+    """Build those indexes that wait until the tables are full."""
+    inspector = inspect(tx.connection)
     for column in INDEXED_WHEN_FINISHED:
         table = column.table.name
         name = f"ix_{table}_{column.name}"
-        # Asked beforehand: "IF NOT EXISTS" would wait for everybody who is writing.
+        # Checked beforehand: "IF NOT EXISTS" would wait for every writer of the table.
         if not inspector.has_index(table, name):
-            connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({column.name})")
+            tx.connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({column.name})")
 
 
-def _version(connection: Connection) -> int | None:
-    if not inspect(connection).has_table(schema_version.name):
+def _version(tx: Transaction) -> int | None:
+    if not inspect(tx.connection).has_table(schema_version.name):
         return None
-    return connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+    return tx.connection.execute(select(schema_version.c.version)).scalar_one_or_none()
 
 
-def _bring_up_to_date(connection: Connection, table: Table) -> None:
-    inspector = inspect(connection)
-    if not inspector.has_table(table.name):
-        return
-    there = {column["name"] for column in inspector.get_columns(table.name)}
+def _bring_up_to_date(tx: Transaction, inspector: Inspector, found: int | None, tables: set[str]) -> None:
+    if windows.name in tables and "cursor" in _columns(inspector, windows):
+        # Versions before 4 took days for read that were not.
+        tx.connection.exec_driver_sql(f"DROP TABLE {windows.name}")
+        tx.connection.execute(runs.delete().where(runs.c.finished_at.is_(None)))
+        tables.discard(windows.name)
+    for table in metadata.sorted_tables:
+        if table.name in tables:
+            _add_columns(tx, inspector, table)
+    metadata.create_all(tx.connection)
+    tx.connection.exec_driver_sql("DROP INDEX IF EXISTS ix_workshop_orders_start_seen")  # of version 3
+    for index in workshop_orders.indexes:
+        index.create(tx.connection, checkfirst=True)  # on a table that was there
+    if VIEW not in inspector.get_view_names():
+        # An existing one stays: creating it anew would revoke the rights that users granted on it.
+        _create_view(tx)
+    if found is None or found < _IDENTIFIED:
+        rejected.identify(tx)
+    if workshop_order_items.name not in tables and workshop_orders.name in tables:
+        rewrite_lines(tx)
+    if found is None:
+        tx.connection.execute(insert(schema_version).values(version=VERSION))
+    else:
+        tx.connection.execute(schema_version.update().values(version=VERSION))
+
+
+def _columns(inspector: Inspector, table: Table) -> set[str]:
+    return {column["name"] for column in inspector.get_columns(table.name)}
+
+
+def _add_columns(tx: Transaction, inspector: Inspector, table: Table) -> None:
+    there = _columns(inspector, table)
     missing = [column for column in table.columns if column.name not in there]
-    strange = sorted(column.name for column in missing if column not in _ADDED)
-    if strange:
+    foreign = sorted(column.name for column in missing if column not in _ADDED)
+    if foreign:
         raise StoreError(
             f"the database has a table {table.name} that is not this library's:"
-            f" it has no column {', '.join(strange)}"
+            f" it has no column {', '.join(foreign)}"
         )
     for column in missing:
-        definition = CreateColumn(column).compile(dialect=connection.dialect)
-        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
+        definition = CreateColumn(column).compile(dialect=tx.connection.dialect)
+        tx.connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
 
 
-def _make_view(connection: Connection, backend: Backend) -> None:
-    """The orders with their times as a Dutch clock showed them."""
+def _create_view(tx: Transaction) -> None:
+    """Create the view of the orders with their times as a Dutch clock showed them."""
     columns = [
-        f"{backend.wall_time(name)} AS {name}" if name.startswith("datetime_") else name
+        f"{tx.backend.wall_time(name)} AS {name}" if name.startswith("datetime_") else name
         for name in (column.name for column in workshop_orders.columns)
     ]
-    connection.exec_driver_sql(f"DROP VIEW IF EXISTS {VIEW}")
-    connection.exec_driver_sql(
+    tx.connection.exec_driver_sql(
         " ".join(("CREATE VIEW", VIEW, "AS SELECT", ", ".join(columns), "FROM workshop_orders"))
     )

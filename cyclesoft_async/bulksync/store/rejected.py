@@ -1,4 +1,4 @@
-"""Rows that can't be read or stored: put aside as they came, to be tried again by a later version."""
+"""Rejected rows: stored as they came, because they cannot be read, and tried again by a later version."""
 
 from __future__ import annotations
 
@@ -8,41 +8,54 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
-from sqlalchemy import Connection, bindparam, delete, exists, or_, select
+from sqlalchemy import Row, delete, func, or_, select
 
 from cyclesoft_async.codec.decode import decode
 from cyclesoft_async.models import WorkshopOrder
+from cyclesoft_async.pagination import RejectedRow
 
-from .backend import Backend
-from .seen import mark_seen
-from .tables import rejected_rows, workshop_orders
-from .upserts import Misfit, put_each
+from .queries import mark_seen
+from .slices import next_slice
+from .tables import rejected_rows, seen_orders
+from .transaction import Transaction
+from .upserts import UnstorableRow, upsert
 
-_AT_ONCE = 500
+_row = rejected_rows.c
+_seen = seen_orders.c
 
 
 class RetriedRows(Struct, frozen=True, kw_only=True):
-    """What came of rejected rows that were tried again."""
+    """Outcome of a new attempt at the rejected rows."""
 
     stored: int
-    """Rows that this version can read: they are orders now. Of an order that the store has in a newer version
-    nothing is changed."""
+    """Rows that this version can read, and that left the table. An order of which a newer copy is stored, or
+    came later, stays as it is."""
     rejected: int
-    """Rows that still can't be read; they stay in the table."""
+    """Rows that still cannot be read; they stay in the table."""
 
 
 class _Identified(Struct, frozen=True):
-    """What is known of an order that can't be read."""
+    """The part of an order that identifies it."""
 
     workshop_order_id: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-def put_aside(connection: Connection, rows: Sequence[Misfit], run_id: int | None) -> None:
-    """Store rows that are no orders; the run has seen the orders that they were to be."""
+def unstorable(row: RejectedRow) -> UnstorableRow:
+    """Return a row that a page has rejected as one to be stored here."""
+    return UnstorableRow(row.raw, row.path, row.reason)
+
+
+def reject(tx: Transaction, rows: Sequence[UnstorableRow], run_id: int | None) -> None:
+    """Store rows that are no orders, each once for a run, which then has seen the orders."""
     if not rows:
         return
     now = datetime.now(UTC)
-    keys = [_order_id(row.raw) for row in rows]
+    keys = {row.raw: _order_id(row.raw) for row in rows}
+    identified = [key for key in keys.values() if key is not None]
+    unidentified = [raw for raw, key in keys.items() if key is None]
+    # A window that was interrupted is listed again, and has the same rows again.
+    again = or_(_row.workshop_order_id.in_(identified), _row.raw.in_(unidentified))
+    tx.connection.execute(delete(rejected_rows).where(_row.run_id == run_id, again))
     values = [
         {
             "seen_at": now,
@@ -50,38 +63,85 @@ def put_aside(connection: Connection, rows: Sequence[Misfit], run_id: int | None
             "raw": row.raw,
             "path": row.path,
             "run_id": run_id,
-            "workshop_order_id": key,
+            "workshop_order_id": keys[row.raw],
         }
-        for row, key in zip(rows, keys, strict=True)
+        for row in {row.raw if keys[row.raw] is None else keys[row.raw]: row for row in rows}.values()
     ]
-    connection.execute(rejected_rows.insert(), values)
-    mark_seen(connection, {key for key in keys if key is not None}, run_id)
+    tx.connection.execute(rejected_rows.insert(), values)
+    mark_seen(tx, set(identified), run_id)
 
 
-def forget_outdated(connection: Connection, run_id: int, started_at: datetime) -> None:
-    """Forget rows from before a run that it has come across again, whether or not they are orders by now.
+def count(tx: Transaction, run_id: int) -> int:
+    """Return how many rows a run has rejected that are in the table."""
+    of_run = select(func.count()).select_from(rejected_rows).where(_row.run_id == run_id)
+    return tx.connection.execute(of_run).scalar_one()
 
-    Those that left the days of the run meanwhile stay: nobody has another copy.
+
+def forget_outdated(tx: Transaction, run_id: int, started_at: datetime) -> None:
+    """Delete rows from before a run that it has received again, readable or not.
+
+    Rows of orders that left the days of the run meanwhile stay: there is no other copy.
     """
-    row, again, orders = rejected_rows.c, rejected_rows.alias().c, workshop_orders.c
-    key, of_run = row.workshop_order_id, again.run_id == run_id
+    again = rejected_rows.alias().c
     came_again = or_(
-        exists().where(orders.workshop_order_id == key, orders.seen_run_id >= run_id),
-        key.in_(select(again.workshop_order_id).where(of_run)),
-        # Of what not even the number can be read, only the same bytes are known to be the same.
-        row.raw.in_(select(again.raw).where(of_run, again.workshop_order_id.is_(None))),
+        _row.workshop_order_id.in_(select(_seen.workshop_order_id).where(_seen.run_id >= run_id)),
+        # Of a row whose id cannot be read, only the same bytes are known to be the same order.
+        _row.raw.in_(select(again.raw).where(again.run_id == run_id, again.workshop_order_id.is_(None))),
     )
-    is_earlier = row.run_id.is_distinct_from(run_id) & (row.seen_at < started_at)
-    connection.execute(rejected_rows.delete().where(is_earlier, came_again))
+    is_earlier = _row.run_id.is_distinct_from(run_id) & (_row.seen_at < started_at)
+    tx.connection.execute(delete(rejected_rows).where(is_earlier, came_again))
 
 
-def identify(connection: Connection) -> None:
-    """Note of which orders the rows are; versions of the schema before 3 did not."""
-    found = connection.execute(select(rejected_rows.c.id, rejected_rows.c.raw)).all()
-    if found:
-        noted = rejected_rows.update().where(rejected_rows.c.id == bindparam("key"))
-        values = [{"key": row.id, "order": _order_id(row.raw)} for row in found]
-        connection.execute(noted.values(workshop_order_id=bindparam("order")), values)
+def identify(tx: Transaction) -> None:
+    """Note which orders the rows are; versions of the schema before 3 did not."""
+    after: int | None = None
+    while keys := next_slice(tx, _row.id, _row.raw, after):
+        after = keys[-1]
+        for row in tx.connection.execute(select(_row.id, _row.raw).where(_row.id.in_(keys))).all():
+            noted = rejected_rows.update().where(_row.id == row.id)
+            tx.connection.execute(noted.values(workshop_order_id=_order_id(row.raw)))
+
+
+class Retry:
+    """A pass over the rejected rows, a slice of them at a time."""
+
+    def __init__(self) -> None:
+        self.stored = self.rejected = 0
+        self._after: int | None = None
+
+    def next_slice(self, tx: Transaction) -> bool:
+        """Try the next rows again; return whether there were any."""
+        stored = rejected = 0
+        keys = next_slice(tx, _row.id, _row.raw, self._after)
+        for key in keys:  # one in memory at a time
+            locked = select(rejected_rows).where(_row.id == key).with_for_update()
+            row = tx.connection.execute(locked).one_or_none()
+            if row is None:  # another process has stored it meanwhile
+                continue
+            if _store(tx, row):
+                tx.connection.execute(delete(rejected_rows).where(_row.id == key))
+                stored += 1
+            else:
+                rejected += 1
+        self.stored += stored
+        self.rejected += rejected
+        self._after = keys[-1] if keys else self._after
+        return bool(keys)
+
+
+def _store(tx: Transaction, row: Row[tuple[object, ...]]) -> bool:
+    if _order_id(row.raw) is None:
+        return False
+    try:
+        order = decode(row.raw, WorkshopOrder)
+    except msgspec.DecodeError:
+        return False
+    seen = select(_seen.arrived_at).where(_seen.workshop_order_id == order.workshop_order_id)
+    arrived_at = tx.connection.execute(seen).scalar_one_or_none()
+    if arrived_at is not None and row.seen_at <= arrived_at:
+        return True
+    one_by_one = Transaction(tx.connection, tx.backend, one_by_one=True)
+    return not upsert(one_by_one, [(order, row.raw)], row.run_id, arrived_at=row.seen_at)
 
 
 def _order_id(raw: bytes) -> int | None:
@@ -89,33 +149,3 @@ def _order_id(raw: bytes) -> int | None:
         return decode(raw, _Identified).workshop_order_id
     except msgspec.DecodeError:
         return None
-
-
-class Retry:
-    """A pass over the rejected rows, some at a time."""
-
-    def __init__(self) -> None:
-        self.stored = self.rejected = 0
-        self._after = 0
-
-    def go_on(self, connection: Connection, backend: Backend) -> bool:
-        """Try the next rows; answers whether there were any."""
-        later = rejected_rows.c.id > self._after
-        some = select(rejected_rows).where(later).order_by(rejected_rows.c.id).limit(_AT_ONCE)
-        rows = connection.execute(some.with_for_update()).all()
-        for row in rows:
-            self._after = row.id
-            if _store(connection, backend, row.raw, row.run_id):
-                connection.execute(delete(rejected_rows).where(rejected_rows.c.id == row.id))
-                self.stored += 1
-            else:
-                self.rejected += 1
-        return bool(rows)
-
-
-def _store(connection: Connection, backend: Backend, raw: bytes, run_id: int | None) -> bool:
-    try:
-        order = decode(raw, WorkshopOrder)
-    except msgspec.DecodeError:
-        return False
-    return not put_each(connection, backend, [(order, raw)], run_id)

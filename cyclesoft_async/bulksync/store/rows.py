@@ -1,7 +1,7 @@
 """Orders and their lines as the tuples that the database takes.
 
-This runs for every order of a sync, and would easily cost more than decoding it; so it goes by position
-instead of by name, and the text of a day in UTC is made once.
+This runs for every order of a sync. Values go by position and the text of a day in UTC is made once: by name,
+and through `astimezone`, it would cost more than decoding the order.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from .tables import ExactDecimal, UtcDateTime, workshop_order_items, workshop_or
 
 Row: TypeAlias = tuple[object, ...]
 RawOrder: TypeAlias = tuple[WorkshopOrder, bytes]
-"""An order, and its JSON."""
+"""An order and its JSON."""
 
-# An order's columns are its plain values, then its times, and then these two.
-_ADDED: Final = ("raw", "seen_run_id")
+# An order's columns are its plain values, then its times, and then the raw JSON.
+_ADDED: Final = ("raw",)
 _TIMES: Final = [column.name for column in workshop_orders.columns if isinstance(column.type, UtcDateTime)]
 _PLAIN: Final = [name for name in list(workshop_orders.columns.keys()) if name not in {*_TIMES, *_ADDED}]
 _plain = attrgetter(*_PLAIN)
@@ -39,24 +39,33 @@ _HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 
 
-def order_row(order: WorkshopOrder, raw: bytes, run_id: int | None) -> Row:
-    """The row of an order that a run has seen; the columns are those of `tables.workshop_orders`.
+def order_row(order: WorkshopOrder, raw: bytes) -> Row:
+    """Return the row of an order; the columns are those of `tables.workshop_orders`.
 
     Raises:
         OverflowError: A time lies outside of the years 1 to 9999, once it is UTC.
     """
-    row = (
-        *_plain(order),
-        *map(utc_text, _times(order)),
-        # Properties that nobody reads are not looked into: there the bytes need not be UTF-8.
-        raw.decode(errors="replace"),
-        run_id,
-    )
+    row = (*_plain(order), *map(utc_text, _times(order)), raw_text(raw))
     return _without_nul(row) if _NUL in raw else row
 
 
+def raw_text(raw: bytes) -> str:
+    """Return an order's JSON as it is stored."""
+    # Undocumented properties are not decoded: their bytes need not be UTF-8.
+    return raw.decode(errors="replace")
+
+
+def modified_text(order: WorkshopOrder) -> str | None:
+    """Return an order's `datetime_modified` as `utc_text` writes it.
+
+    Raises:
+        OverflowError: It lies outside of the years 1 to 9999.
+    """
+    return utc_text(order.datetime_modified)
+
+
 def line_rows(order: WorkshopOrder, raw: bytes) -> Iterable[Row]:
-    """The rows of an order's lines; the columns are those of `tables.workshop_order_items`."""
+    """Return the rows of an order's lines; the columns are those of `tables.workshop_order_items`."""
     key = order.workshop_order_id
     lines: list[Row] = []
     for position, line in enumerate(order.order_items):
@@ -69,12 +78,12 @@ def line_rows(order: WorkshopOrder, raw: bytes) -> Iterable[Row]:
 
 
 def _without_nul(row: Row) -> Row:
-    """PostgreSQL has no such character, and in SQLite a text would seem to end there."""
+    """Drop NUL: PostgreSQL cannot store it, and in SQLite a text seems to end there."""
     return tuple(value.replace("\0", "") if isinstance(value, str) else value for value in row)
 
 
 def utc_text(moment: datetime | None) -> str | None:
-    """An aware time as UTC, e.g. "2025-07-01 07:30:00.000000".
+    """Write an aware time as UTC, e.g. "2025-07-01 07:30:00.000000".
 
     Raises:
         OverflowError: It lies outside of the years 1 to 9999.
@@ -95,9 +104,9 @@ def utc_text(moment: datetime | None) -> str | None:
 
 @lru_cache(maxsize=10_000)
 def _day(day: date) -> tuple[int, str, str] | None:
-    """By how many hours Amsterdam is ahead of UTC, and the day and the one before it as text.
+    """Return how many hours Amsterdam is ahead of UTC, and the day and the one before it as text.
 
-    None on a day on which that changes, or on which it is no whole number: before 1940.
+    None on a day on which the offset changes, and before 1940, when it was no whole number of hours.
     """
     first, last = (datetime.combine(day, at, AMSTERDAM).utcoffset() for at in (time.min, time.max))
     if first is None or first != last or first % _HOUR:

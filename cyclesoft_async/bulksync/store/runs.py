@@ -1,40 +1,41 @@
-"""Where a run is: its windows of days, and the cursor that each of them goes on from."""
+"""Runs: the days that each of them reads, those that it has read whole, and its figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from math import ceil
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
+from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.errors import StoreError
 from cyclesoft_async.models import WorkshopOrder
-from cyclesoft_async.pagination import Page
+from cyclesoft_async.pagination import RejectedRow
 
-from .rejected import forget_outdated
+from . import rejected
+from .queries import note_refetched, orders_per_day
+from .rows import RawOrder
 from .tables import runs, windows
+from .transaction import Transaction
+from .upserts import mark_deleted, upsert
+
+_KEPT_RUNS = 30
+_FORGOTTEN_AFTER = timedelta(days=30)
 
 
-class StoredWindow(Struct, frozen=True, kw_only=True):
-    """A window of a run, as far as it has been read."""
+class ReadWindow(Struct, frozen=True, kw_only=True):
+    """Days that were read whole, and what reading them took."""
 
-    number: int
     window: Window
-    cursor: str | None
-    """Where its next page starts; None is the beginning."""
-    done: bool
-    in_order: bool
-    """All its pages so far came in the order of the scheduled start."""
-    reached: date | None
-    """The last day that was read of while they did; None before the first."""
     pages: int
     orders: int
 
 
 class StoredRun(Struct, frozen=True, kw_only=True):
-    """A run, with what it did up to now over all its attempts."""
+    """A run with its figures over all of its attempts."""
 
     run_id: int
     date_from: date
@@ -45,214 +46,238 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
     requests: int
     orders: int
-    """Orders read, also those of which the store had a newer version."""
+    """Orders read in windows that were read whole, also those of which the store had a newer version."""
     rejected: int
     pages: int
-    windows: Sequence[StoredWindow]
+    refetched: int
+    suspicion: str | None
+    """Why the lists are not to be believed, if they are not: the run cannot be resumed."""
+    accepts_missing: bool
+    """Whether the lists are believed even if orders are missing from them."""
+    windows: Sequence[ReadWindow]
+    """The days that were read whole."""
+
+    @property
+    def unread(self) -> list[Window]:
+        """The days that are left to read."""
+        return Window(self.date_from, self.date_until).minus(each.window for each in self.windows)
 
 
-class WindowPage(Struct, frozen=True, kw_only=True):
-    """A page that was read, and how its window stands after it."""
+class RefetchedOrders(Struct, frozen=True, kw_only=True):
+    """What the server answered when orders were requested one by one."""
 
-    run_id: int
-    number: int
-    page: Page[WorkshopOrder]
-    orders: int
-    """How many of its orders count as the window's; beyond a cut they are the next one's."""
-    done: bool
-    """Nothing more of the window is wanted; otherwise it goes on at the page's cursor."""
-    in_order: bool
-    """Whether all pages of the window up to this one came in the order of the scheduled start."""
-    reached: date | None
-    """The last day that was read of while they did."""
+    requested: Sequence[int]
+    """The ids of all of them."""
+    found: Sequence[RawOrder]
+    unreadable: Sequence[RejectedRow]
+    deleted: Sequence[int]
+    """The ids of those that the server does not have any more."""
 
 
-def last_run(connection: Connection, date_from: date, date_until: date) -> StoredRun | None:
-    """The newest run of exactly these days."""
+def last_run(tx: Transaction, date_from: date, date_until: date) -> StoredRun | None:
+    """Return the newest run of exactly these days."""
     of_range = (runs.c.date_from == date_from) & (runs.c.date_until == date_until)
-    newest = select(runs).where(of_range).order_by(runs.c.run_id.desc()).limit(1)
-    row = connection.execute(newest).one_or_none()
-    return None if row is None else _run(connection, row)
+    return _newest(tx, of_range)
 
 
-def stopped_run(connection: Connection, date_from: date) -> StoredRun | None:
-    """The newest unfinished run from this day on, unless a later run reaches as far."""
+def unfinished_run(tx: Transaction, date_from: date) -> StoredRun | None:
+    """Return the newest unfinished run from this day on, unless a later run reaches as far."""
     later = runs.alias()
     is_replaced = exists().where(
         later.c.run_id > runs.c.run_id,
         later.c.date_from == runs.c.date_from,
         later.c.date_until >= runs.c.date_until,
     )
-    stopped = (
-        select(runs)
-        .where(runs.c.date_from == date_from, runs.c.finished_at.is_(None), ~is_replaced)
-        .order_by(runs.c.run_id.desc())
-        .limit(1)
-    )
-    row = connection.execute(stopped).one_or_none()
-    return None if row is None else _run(connection, row)
+    is_resumable = runs.c.finished_at.is_(None) & runs.c.suspicion.is_(None)
+    return _newest(tx, (runs.c.date_from == date_from) & is_resumable & ~is_replaced)
 
 
-def current_run(connection: Connection, run_id: int) -> StoredRun | None:
-    """The run with this number, unless a later one of the same days has taken its place."""
+def current_run(tx: Transaction, run_id: int) -> StoredRun | None:
+    """Return the run with this number, unless a later one of the same days has replaced it."""
     later = runs.alias()
     is_replaced = exists().where(
         later.c.run_id > runs.c.run_id,
         later.c.date_from == runs.c.date_from,
         later.c.date_until == runs.c.date_until,
     )
-    row = connection.execute(select(runs).where(runs.c.run_id == run_id, ~is_replaced)).one_or_none()
-    return None if row is None else _run(connection, row)
+    return _newest(tx, (runs.c.run_id == run_id) & ~is_replaced)
 
 
 def begin_run(
-    connection: Connection, date_from: date, date_until: date, parts: Sequence[Window]
+    tx: Transaction, date_from: date, date_until: date, *, accepts_missing: bool = False
 ) -> StoredRun:
-    """A new run of these windows, numbered from 0."""
+    """Store a new run, of which nothing has been read."""
     now = datetime.now(UTC)
-    values = {"date_from": date_from, "date_until": date_until, "started_at": now, "active_at": now}
-    row = connection.execute(runs.insert().values(values).returning(runs)).one()
-    for number, window in enumerate(parts):
-        _add_window(connection, row.run_id, number, window)
-    return _run(connection, row)
-
-
-def split(connection: Connection, run_id: int, number: int, cut: date) -> StoredWindow:
-    """Cut a window in two: the later one, from `cut` on, is new."""
-    _note_activity(connection, run_id)  # whoever splits a window of the same run at the same time waits here
-    of_run = windows.c.run_id == run_id
-    this = of_run & (windows.c.number == number)
-    last = connection.execute(select(windows.c.last_day).where(this)).scalar_one()
-    # Another process that works on the run may have cut it before this day; what lies beyond is in its hands.
-    earlier, last = min(last, cut - timedelta(days=1)), max(last, cut)
-    connection.execute(windows.update().where(this).values(last_day=earlier))
-    count = connection.execute(select(func.count()).where(of_run)).scalar_one()
-    return _add_window(connection, run_id, count, Window(cut, last))
-
-
-def advance(connection: Connection, pages: Sequence[WindowPage]) -> None:
-    """Put the windows where the pages end, and count them."""
-    connection.execute(
-        _ADVANCE,
-        [
-            {
-                "of_run": page.run_id,
-                "of_number": page.number,
-                "cursor": page.page.cursor,
-                "done": page.done,
-                "in_order": page.in_order,
-                "reached": page.reached,
-                "more_orders": page.orders,
-            }
-            for page in pages
-        ],
-    )
-
-
-def count(connection: Connection, pages: Sequence[WindowPage], *, requests: int, rejected: int) -> None:
-    """Add what the pages brought to their run; relative, because several processes may work on it."""
     values = {
-        "requests": runs.c.requests + requests,
-        "orders": runs.c.orders + sum(page.orders for page in pages),
-        "rejected": runs.c.rejected + rejected,
-        "pages": runs.c.pages + len(pages),
+        "date_from": date_from,
+        "date_until": date_until,
+        "started_at": now,
+        "active_at": now,
+        "accepts_missing": accepts_missing,
     }
-    _note_activity(connection, pages[0].run_id, values)
+    row = tx.connection.execute(runs.insert().values(values).returning(runs)).one()
+    return _run(tx, row)
 
 
-def count_rejected(connection: Connection, run_id: int, rejected: int) -> None:
-    """Add rows that were put aside while orders were asked for one by one."""
-    _note_activity(connection, run_id, {"rejected": runs.c.rejected + rejected})
+def accept_missing(tx: Transaction, run_id: int) -> None:
+    """Let a run believe the lists even if orders are missing from them."""
+    tx.connection.execute(runs.update().where(runs.c.run_id == run_id).values(accepts_missing=True))
 
 
-def _note_activity(
-    connection: Connection, run_id: int, values: Mapping[str, ColumnElement[int]] | None = None
-) -> None:
-    """Note that something of the run was stored just now.
+def known_days(tx: Transaction, whole: Window) -> Mapping[int, int]:
+    """Return how many orders each day, as an ordinal, has that a run of late has read whole."""
+    overlapping = (windows.c.first_day <= whole.last) & (windows.c.last_day >= whole.first)
+    read = tx.connection.execute(select(windows.c.first_day, windows.c.last_day).where(overlapping)).all()
+    days = {day for first, last in read for day in Window(first, last).days if day in whole.days}
+    if not days:
+        return {}
+    stored = orders_per_day(tx, whole.first, whole.last)
+    return {day: stored.get(date.fromordinal(day), 0) for day in days}
+
+
+def page_size(tx: Transaction) -> int | None:
+    """Return about how many orders a full page of the list has, by the windows read of late."""
+    largest = tx.connection.scalar(select(func.max(windows.c.orders * 1.0 / windows.c.pages)))
+    return None if not largest else ceil(largest)
+
+
+def store_pages(
+    tx: Transaction, run_id: int, pages: Sequence[FetchedPage[WorkshopOrder]], *, requests: int
+) -> int:
+    """Store orders and rejected rows of pages, and the windows that were read whole with them.
+
+    Args:
+        tx: The transaction.
+        run_id: The run.
+        pages: In the order in which they were fetched.
+        requests: Requests that they took, to be added to the run's.
+
+    Returns:
+        How many rows were rejected: they cannot be read, or have a value too large for the database.
 
     Raises:
         StoreError: There is no such run any more.
     """
-    noted = runs.update().where(runs.c.run_id == run_id).values(active_at=datetime.now(UTC), **values or {})
-    if not connection.execute(noted).rowcount:
+    orders = [pair for each in pages for pair in zip(each.page.items, each.page.raw_items, strict=True)]
+    unstorable = [rejected.unstorable(row) for each in pages for row in each.page.rejected]
+    unstorable += upsert(tx, orders, run_id)
+    rejected.reject(tx, unstorable, run_id)
+    finished = [each for each in pages if each.is_last]
+    _count(
+        tx,
+        run_id,
+        {
+            "requests": runs.c.requests + requests,
+            "orders": runs.c.orders + sum(each.rows for each in finished),
+            "pages": runs.c.pages + sum(each.pages for each in finished),
+        },
+    )
+    for each in finished:
+        _add_window(tx, run_id, each)
+    return len(unstorable)
+
+
+def store_refetched(tx: Transaction, answers: RefetchedOrders, run_id: int | None) -> int:
+    """Store orders that were requested one by one; None is no run.
+
+    Returns:
+        How many rows were rejected: they cannot be read, or have a value too large for the database.
+    """
+    unstorable = [rejected.unstorable(row) for row in answers.unreadable]
+    unstorable += upsert(tx, answers.found, run_id)
+    rejected.reject(tx, unstorable, run_id)
+    mark_deleted(tx, answers.deleted)
+    if run_id is not None:
+        note_refetched(tx, answers.requested, run_id)
+        _count(tx, run_id, {"refetched": runs.c.refetched + len(answers.requested)})
+    return len(unstorable)
+
+
+def finish_run(tx: Transaction, run_id: int, *, requests: int) -> StoredRun | None:
+    """Note that everything of a run has been read; None if there is no such run any more."""
+    values = {
+        "finished_at": datetime.now(UTC),
+        "requests": runs.c.requests + requests,
+        "rejected": rejected.count(tx, run_id),
+    }
+    finished = runs.update().where(runs.c.run_id == run_id).values(values).returning(runs)
+    row = tx.connection.execute(finished).one_or_none()
+    if row is None:
+        return None
+    rejected.forget_outdated(tx, run_id, row.started_at)
+    _forget_earlier(tx, row)
+    return _run(tx, row)
+
+
+def give_up_run(tx: Transaction, run_id: int, *, suspicion: str, requests: int) -> None:
+    """Note why the lists that a run has read are not to be believed: it cannot be resumed."""
+    values = {"suspicion": suspicion, "requests": runs.c.requests + requests}
+    tx.connection.execute(runs.update().where(runs.c.run_id == run_id).values(values))
+
+
+def _count(tx: Transaction, run_id: int, figures: Mapping[str, ColumnElement[int]]) -> None:
+    """Add figures, relative to those stored, because several processes may work on the run.
+
+    Raises:
+        StoreError: There is no such run any more.
+    """
+    counted = runs.update().where(runs.c.run_id == run_id).values(active_at=datetime.now(UTC), **figures)
+    if not tx.connection.execute(counted).rowcount:
         raise StoreError("this run was given up: a later one has read its days meanwhile")
 
 
-def finish_run(connection: Connection, run_id: int, requests: int) -> None:
-    """Note that everything of the run has been read."""
-    this = connection.execute(
-        runs.update()
-        .where(runs.c.run_id == run_id)
-        .values(finished_at=datetime.now(UTC), requests=runs.c.requests + requests)
-        .returning(runs)
-    ).one_or_none()
-    if this is not None:
-        forget_outdated(connection, run_id, this.started_at)
-        _forget_earlier(connection, this)
+def _add_window(tx: Transaction, run_id: int, last: FetchedPage[WorkshopOrder]) -> None:
+    days = {"run_id": run_id, "first_day": last.window.first, "last_day": last.window.last}
+    # Two workers can read the same window: one that waited for another's lease may have ended after all.
+    tx.connection.execute(delete(windows).where(*(windows.c[name] == value for name, value in days.items())))
+    tx.connection.execute(windows.insert().values(**days, pages=last.pages, orders=last.rows))
 
 
-def _forget_earlier(connection: Connection, this: Row[tuple[object, ...]]) -> None:
-    """Forget earlier runs of these days, or fewer, but for those that are still at work.
+def _forget_earlier(tx: Transaction, this: Row[tuple[object, ...]]) -> None:
+    """Delete unfinished runs that this one replaces, and all but the newest runs.
 
-    Whoever follows begins hundreds of runs a day.
+    A Follower begins hundreds of runs a day. An unfinished run that stores something is left to its process.
     """
-    connection.execute(
-        runs.delete().where(
-            runs.c.run_id < this.run_id,
-            runs.c.date_from >= this.date_from,
-            runs.c.date_until <= this.date_until,
-            or_(runs.c.finished_at.is_not(None), runs.c.active_at < this.started_at),
-        )
-    )
-
-
-_ADVANCE = (
-    windows.update()
-    .where(windows.c.run_id == bindparam("of_run"), windows.c.number == bindparam("of_number"))
-    .values(
-        cursor=bindparam("cursor"),
-        done=or_(windows.c.done, bindparam("done")),
-        in_order=and_(windows.c.in_order, bindparam("in_order")),
-        reached=bindparam("reached"),
-        pages=windows.c.pages + 1,
-        orders=windows.c.orders + bindparam("more_orders"),
-    )
-)
-
-
-def _add_window(connection: Connection, run_id: int, number: int, window: Window) -> StoredWindow:
-    connection.execute(
-        windows.insert().values(
-            run_id=run_id,
-            number=number,
-            first_day=window.first,
-            last_day=window.last,
-            done=False,
-            in_order=True,
-        )
-    )
-    return StoredWindow(
-        number=number, window=window, cursor=None, done=False, in_order=True, reached=None, pages=0, orders=0
-    )
-
-
-def _run(connection: Connection, row: Row[tuple[object, ...]]) -> StoredRun:
-    found = connection.execute(
-        select(windows).where(windows.c.run_id == row.run_id).order_by(windows.c.number)
-    )
-    return StoredRun(
-        **row._mapping,  # the columns are the fields
-        windows=[
-            StoredWindow(
-                number=part.number,
-                window=Window(part.first_day, part.last_day),
-                cursor=part.cursor,
-                done=part.done,
-                in_order=part.in_order,
-                reached=part.reached,
-                pages=part.pages,
-                orders=part.orders,
+    is_within = (runs.c.date_from >= this.date_from) & (runs.c.date_until <= this.date_until)
+    is_replaced = is_within & (runs.c.run_id < this.run_id) & (runs.c.active_at < this.started_at)
+    is_forgotten = runs.c.active_at < datetime.now(UTC) - _FORGOTTEN_AFTER
+    is_unfinished = runs.c.finished_at.is_(None) & runs.c.suspicion.is_(None)
+    kept = select(runs.c.run_id).order_by(runs.c.run_id.desc()).limit(_KEPT_RUNS)
+    tx.connection.execute(
+        delete(runs).where(
+            or_(
+                is_unfinished & (is_replaced | is_forgotten),
+                ~is_unfinished & runs.c.run_id.not_in(kept),
             )
-            for part in found
+        )
+    )
+
+
+def _newest(tx: Transaction, condition: ColumnElement[bool]) -> StoredRun | None:
+    row = tx.connection.execute(
+        select(runs).where(condition).order_by(runs.c.run_id.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else _run(tx, row)
+
+
+def _run(tx: Transaction, row: Row[tuple[object, ...]]) -> StoredRun:
+    of_run = select(windows).where(windows.c.run_id == row.run_id).order_by(windows.c.first_day)
+    return StoredRun(
+        run_id=row.run_id,
+        date_from=row.date_from,
+        date_until=row.date_until,
+        started_at=row.started_at,
+        active_at=row.active_at,
+        finished_at=row.finished_at,
+        requests=row.requests,
+        orders=row.orders,
+        rejected=rejected.count(tx, row.run_id) if row.finished_at is None else row.rejected,
+        pages=row.pages,
+        refetched=row.refetched,
+        suspicion=row.suspicion,
+        accepts_missing=row.accepts_missing,
+        windows=[
+            ReadWindow(window=Window(each.first_day, each.last_day), pages=each.pages, orders=each.orders)
+            for each in tx.connection.execute(of_run)
         ],
     )

@@ -1,4 +1,4 @@
-"""The tables of a store: typed columns beside the raw JSON, so that nothing the vendor adds is lost.
+"""Tables of a store: typed columns beside the raw JSON, so that nothing the vendor adds is lost.
 
 Datetimes are UTC, amounts are cents, ids are the vendor's.
 """
@@ -24,43 +24,44 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
+    false,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime; SQLite, which knows no zones, keeps it as UTC."""
+    """An aware datetime; UTC text in SQLite, which knows no zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """To UTC."""
+        """Convert to UTC."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """As UTC, where the database has dropped the zone or gives another."""
+        """Restore UTC where the database drops the zone or returns another."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class ExactDecimal(TypeDecorator[Decimal]):
-    """A decimal; as text in SQLite, which would make a float of it."""
+    """A decimal; text in SQLite, which would store a float."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """NUMERIC without limits where the database has it."""
+        """Use NUMERIC without limits where the database has it."""
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric())
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | str | None:
-        """To text, in SQLite."""
+        """Convert to text in SQLite."""
         return str(value) if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Decimal | str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
-        """From text, in SQLite."""
+        """Convert from text in SQLite."""
         return None if value is None else Decimal(value)
 
 
@@ -69,7 +70,13 @@ _Key = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData()
 
-schema_version = Table("cyclesoft_schema", metadata, Column("version", Integer, nullable=False))
+schema_version = Table(
+    "cyclesoft_schema",
+    metadata,
+    Column("version", Integer, nullable=False),
+    # A hash of the account whose orders are stored; NULL until the first sync of this version.
+    Column("account", Text),
+)
 
 workshop_orders = Table(
     "workshop_orders",
@@ -99,10 +106,19 @@ workshop_orders = Table(
     Column("datetime_created", UtcDateTime),
     Column("datetime_modified", UtcDateTime),
     Column("raw", Text, nullable=False),
-    # The newest run that had the order from the server, even if its copy was older than the stored one.
-    Column("seen_run_id", BigInteger),
-    # Both, so that to find the few orders which a run has not seen no order has to be read.
-    Index("ix_workshop_orders_start_seen", "datetime_scheduled_start", "seen_run_id"),
+    Index("ix_workshop_orders_start", "datetime_scheduled_start"),
+)
+
+seen_orders = Table(
+    "cyclesoft_seen",
+    metadata,
+    Column("workshop_order_id", _Key, primary_key=True, autoincrement=False),
+    # The newest run that received the order, readable or not.
+    Column("run_id", BigInteger),
+    # When the newest readable copy came; a rejected row from before is never stored over it.
+    Column("arrived_at", UtcDateTime),
+    # When a run last requested the order by itself; NULL once a list shows the order again.
+    Column("refetched_at", UtcDateTime),
 )
 
 workshop_order_items = Table(
@@ -165,24 +181,22 @@ runs = Table(
     Column("orders", BigInteger, nullable=False, server_default="0"),
     Column("rejected", BigInteger, nullable=False, server_default="0"),
     Column("pages", BigInteger, nullable=False, server_default="0"),
+    Column("refetched", BigInteger, nullable=False, server_default="0"),
+    # Why the lists are not to be believed, if they are not: such a run cannot be resumed.
+    Column("suspicion", Text),
+    Column("accepts_missing", Boolean, nullable=False, server_default=false()),
 )
 
 windows = Table(
     "cyclesoft_windows",
     metadata,
     Column("run_id", _Key, ForeignKey("cyclesoft_runs.run_id", ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("first_day", Date, nullable=False),
-    Column("last_day", Date, nullable=False),
-    Column("cursor", Text),
-    Column("done", Boolean, nullable=False),
-    # Whether all of its pages came in the order of the scheduled start: else it is read to its very end.
-    Column("in_order", Boolean, nullable=False),
-    # The last day that was read of while they did: the next page has to go on from there.
-    Column("reached", Date),
-    Column("pages", BigInteger, nullable=False, server_default="0"),
-    Column("orders", BigInteger, nullable=False, server_default="0"),
+    Column("first_day", Date, primary_key=True),
+    Column("last_day", Date, primary_key=True),
+    Column("pages", BigInteger, nullable=False),
+    Column("orders", BigInteger, nullable=False),
 )
+"""Days of a run that were read whole, each window as a list of its own."""
 
 INDEXED_WHEN_FINISHED: Final = [
     workshop_orders.c.customer_id,
@@ -191,5 +205,5 @@ INDEXED_WHEN_FINISHED: Final = [
     workshop_orders.c.status_id,
     workshop_order_items.c.barcode,
 ]
-"""For the questions of users. To index rows that are all there costs a fraction of what it costs while they
-arrive, so that waits until a run has finished."""
+"""Indexes for users' queries. Building one over stored rows costs a fraction of maintaining it while they
+arrive, so they are built when the first run has finished."""

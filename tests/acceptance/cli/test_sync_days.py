@@ -1,4 +1,4 @@
-"""Without --until the last day is today, or that of a resumed run, also after midnight."""
+"""Without --until the last day is a year from today, or that of a resumed run, also after midnight."""
 
 import os
 import sys
@@ -67,6 +67,10 @@ def today() -> date:
     return datetime.now(AMSTERDAM).date()
 
 
+def a_year_ahead() -> date:
+    return today() + timedelta(days=365)
+
+
 YESTERDAY = today() - timedelta(days=1)
 RESUMING = f"cyclesoft: resuming the stopped run, up to {YESTERDAY}\n"
 
@@ -82,7 +86,7 @@ def read(done: CompletedProcess[str]) -> Report:
     return msgspec.json.decode(done.stdout, type=Report)
 
 
-async def test_after_midnight_the_same_command_resumes_and_the_next_run_reaches_today(
+async def test_after_midnight_the_same_command_resumes_and_the_next_run_reaches_a_year_ahead(
     account: Account, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'orders.db'}"
@@ -94,7 +98,7 @@ async def test_after_midnight_the_same_command_resumes_and_the_next_run_reaches_
     assert read(again) == Report(orders=1_000, resumed=True)
     following = await account.sync("--to", url, "--json")
     assert (following.returncode, RESUMING in following.stderr) == (75, False)
-    assert rows(url, RUNS) == [(str(YESTERDAY), 1), (str(today()), 0)]
+    assert rows(url, RUNS) == [(str(YESTERDAY), 1), (str(a_year_ahead()), 0)]
 
 
 async def test_a_run_stopped_long_ago_is_resumed_only_with_resume(account: Account, tmp_path: Path) -> None:
@@ -108,22 +112,22 @@ async def test_a_run_stopped_long_ago_is_resumed_only_with_resume(account: Accou
     assert read(again) == Report(orders=1_000, resumed=True)
 
 
-async def test_a_dry_run_without_a_database_reaches_today(account: Account) -> None:
+async def test_a_dry_run_without_a_database_reaches_a_year_ahead(account: Account) -> None:
     expected = await account.sync("--dry-run", "--json")
     assert (expected.returncode, expected.stderr) == (0, "")
     assert not read(expected).resumes
 
 
-async def test_fresh_reaches_today(account: Account, tmp_path: Path) -> None:
+async def test_fresh_reaches_a_year_ahead(account: Account, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'orders.db'}"
     await stopped_yesterday(account, url)
     anew = await account.sync("--to", url, "--fresh")
     assert (anew.returncode, "up to" in anew.stderr) == (75, False)
-    assert rows(url, RUNS) == [(str(YESTERDAY), 0), (str(today()), 0)]
+    assert rows(url, RUNS) == [(str(YESTERDAY), 0), (str(a_year_ahead()), 0)]
     account.days += 1
     again = await account.sync("--to", url, "--json")
     assert read(again) == Report(orders=1_000, resumed=True)
-    assert rows(url, RUNS)[-1] == (str(today()), 1)
+    assert rows(url, RUNS)[-1] == (str(a_year_ahead()), 1)
 
 
 async def test_a_finished_fresh_run_replaces_the_stopped_one(account: Account, tmp_path: Path) -> None:

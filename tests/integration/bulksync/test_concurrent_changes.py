@@ -40,7 +40,7 @@ def stored(file: Path, order: WorkshopOrder) -> tuple[object, ...]:
     return row
 
 
-async def test_what_left_the_days_between_two_syncs_is_asked_for(file: Path) -> None:
+async def test_orders_that_left_the_days_between_two_syncs_are_refetched(file: Path) -> None:
     async with limitless(500) as sandbox, session(sandbox.url) as cs:
         await sync_workshop_orders(cs, store(file), **YEAR)
         page = await cs.workshop_orders.list()
@@ -61,7 +61,7 @@ async def test_what_left_the_days_between_two_syncs_is_asked_for(file: Path) -> 
         assert again.refetched == 0
 
 
-async def test_what_the_server_does_not_know_any_more_is_no_longer_active(file: Path) -> None:
+async def test_orders_that_the_server_does_not_have_are_not_active(file: Path) -> None:
     orders = [
         {
             "workshop_order_id": number,
@@ -105,7 +105,7 @@ async def test_what_the_server_does_not_know_any_more_is_no_longer_active(file: 
     assert json.loads(str(raw))["added"] == "kept"
 
 
-async def test_orders_that_cannot_be_read_any_more_are_not_asked_for_and_put_aside_once(file: Path) -> None:
+async def test_orders_that_cannot_be_read_any_more_are_not_refetched_and_rejected_once(file: Path) -> None:
     lines: object = []
     asked = 0
 
@@ -140,7 +140,7 @@ async def test_what_could_not_be_read_stays_when_its_order_leaves_the_days(file:
     assert rows(file, "select * from rejected_rows") == []
 
 
-async def test_a_run_does_not_ask_for_what_a_later_one_has_seen(file: Path) -> None:
+async def test_a_run_does_not_refetch_what_a_later_one_has_seen(file: Path) -> None:
     spring = Days(date_from=date(2025, 1, 1), date_until=date(2025, 4, 30))
     async with limitless(2_000) as sandbox, session(sandbox.url) as cs:
         alone = await sync_workshop_orders(cs, store(file), **YEAR)
@@ -157,7 +157,7 @@ async def test_a_run_does_not_ask_for_what_a_later_one_has_seen(file: Path) -> N
             assert (report.orders, report.refetched) == (2_000, 0)
 
 
-async def test_a_failure_while_asking_is_raised_and_the_run_goes_on_there(file: Path) -> None:
+async def test_a_failure_while_refetching_is_raised_and_the_run_resumes_there(file: Path) -> None:
     failing = True
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -178,7 +178,7 @@ async def test_a_failure_while_asking_is_raised_and_the_run_goes_on_there(file: 
     assert rows(file, "select is_active from workshop_orders") == [(0,)]
 
 
-async def test_the_quota_can_run_out_while_asking(file: Path) -> None:
+async def test_the_quota_can_run_out_while_refetching(file: Path) -> None:
     async with Sandbox(orders=100, daily_limit=45, page_size=10) as sandbox, session(sandbox.url) as cs:
         await sync_workshop_orders(cs, store(file), **YEAR)
         everything = await cs.workshop_orders.list().collect()

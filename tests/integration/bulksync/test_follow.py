@@ -267,7 +267,7 @@ async def test_what_passes_is_waited_for_and_what_does_not_is_raised(
         with caplog.at_level(logging.WARNING), anyio.move_on_after(1) as scope:
             await Follower(cs, Store(url)).run()
     assert scope.cancelled_caught
-    assert "following goes on in a minute" in caplog.text
+    assert "following resumes in a minute" in caplog.text
 
 
 async def follow_until_a_round_is_done(follower: Follower) -> None:
@@ -283,7 +283,7 @@ async def follow_until_a_round_is_done(follower: Follower) -> None:
     "fault", [Fault.SERVER_ERROR, Fault.ERROR_UNDER_200, Fault.LIST_FOR_OBJECT, Fault.REPEATED_CURSOR]
 )
 async def test_an_odd_answer_does_not_end_it(url: str, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:
-    monkeypatch.setattr("cyclesoft_async.bulksync.follow._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("cyclesoft_async.bulksync.follow._RETRY_SECONDS", 0.01)
     shop = Sandbox(
         orders=200,
         page_size=20,
@@ -300,10 +300,7 @@ async def test_an_odd_answer_does_not_end_it(url: str, monkeypatch: pytest.Monke
 AMPLE = {"X-RateLimit-Daily-Limit": f"{10**9}", "X-RateLimit-Daily-Remaining": f"{10**9}"}
 
 
-async def test_a_round_does_not_go_on_from_a_cursor_that_was_refused(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cyclesoft_async.bulksync.follow._PAUSE_SECONDS", 0.01)
+async def test_a_round_survives_a_cursor_that_was_refused(url: str) -> None:
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -311,8 +308,9 @@ async def test_a_round_does_not_go_on_from_a_cursor_that_was_refused(
         asked.append(token)
         if token == "1":
             return web.Response(status=400, headers=AMPLE)
-        next_url = None if token else f"{request.path}?token={len(asked)}"
-        order = {"workshop_order_id": len(asked), "datetime_scheduled_start": f"{TODAY} 09:00:00"}
+        day = request.query.get("date_from", f"{TODAY}")
+        next_url = f"{request.path}?token=1" if len(asked) == 1 else None
+        order = {"workshop_order_id": len(asked), "datetime_scheduled_start": f"{day} 09:00:00"}
         return web.Response(body=page(order, next_url=next_url), headers=AMPLE)
 
     async with (
@@ -320,7 +318,68 @@ async def test_a_round_does_not_go_on_from_a_cursor_that_was_refused(
         CycleSoftSession("user", "pass", base_url=base, retries=RetryPolicy.none()) as cs,
     ):
         await follow_until_a_round_is_done(Follower(cs, Store(url), share=1.0))
-    assert asked == ["", "1", "", "3"]
+    assert asked.count("") == len(asked)
+
+
+async def test_the_future_is_followed_too(url: str) -> None:
+    ahead = timedelta(days=60)
+    async with (
+        Sandbox(orders=300, first_day=TODAY, last_day=TODAY + 2 * ahead, daily_limit=10**9) as sandbox,
+        session(sandbox) as cs,
+    ):
+        await follow_until_a_round_is_done(Follower(cs, Store(url), share=1.0))
+    [(last,)] = rows(url, "SELECT max(date(datetime_scheduled_start)) FROM workshop_orders_amsterdam")
+    assert TODAY + ahead - timedelta(days=3) <= datetime.fromisoformat(str(last)).date() <= TODAY + ahead
+
+
+async def test_orders_that_lists_hide_are_requested_once_and_the_follower_does_not_end(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    orders = [
+        {
+            "workshop_order_id": number,
+            "customer_id": 24,
+            "is_active": True,
+            "datetime_scheduled_start": f"{TODAY - timedelta(days=number % 14)} 09:00:00",
+        }
+        for number in range(1, 61)
+    ]
+    hidden: set[int] = set()
+    singles: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if not request.path.endswith("/orders.json"):
+            singles.append(request.path)
+            number = int(request.path.rpartition("/")[2].removesuffix(".json"))
+            return web.json_response(orders[number - 1], headers=AMPLE)
+        first, last = request.query["date_from"], request.query["date_until"]
+        found = [
+            order
+            for order in orders
+            if first <= str(order["datetime_scheduled_start"])[:10] <= last
+            and order["workshop_order_id"] not in hidden
+        ]
+        return web.json_response({"data": found, "pagination": {"next_url": None}}, headers=AMPLE)
+
+    async with (
+        served(answer) as base,
+        CycleSoftSession("user", "pass", base_url=base, retries=RetryPolicy.none()) as cs,
+    ):
+        follower = Follower(cs, Store(url), share=1.0)
+        await follow_until_a_round_is_done(follower)
+        hidden.update(range(1, 31))
+        with caplog.at_level(logging.ERROR, "cyclesoft_async.bulksync"):
+            await follow_until_a_round_is_done(follower)
+        assert sorted(singles) == sorted(set(singles)), "each of them once"
+        assert len(singles) == 30
+        await follow_until_a_round_is_done(follower)
+    assert len(singles) == 30, "and not again in the next round"
+    suspicions = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [record.getMessage().partition(",")[0] for record in suspicions] == [
+        "run 2: the lists lack 30 known orders",
+        "run 3: the lists lack 10 known orders",
+    ]
+    assert rows(url, "SELECT count(*) FROM workshop_orders WHERE is_active") == [(60,)]
 
 
 async def test_a_used_up_quota_is_waited_for(url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -330,7 +389,7 @@ async def test_a_used_up_quota_is_waited_for(url: str, caplog: pytest.LogCapture
             await Follower(cs, Store(url)).run()
         assert scope.cancelled_caught
         assert sandbox.refused == 0
-    assert "following goes on at" in caplog.text
+    assert "following resumes at" in caplog.text
 
 
 async def test_an_event_waits_for_the_days_quota_and_is_not_given_up(url: str, tmp_path: Path) -> None:
@@ -340,7 +399,7 @@ async def test_an_event_waits_for_the_days_quota_and_is_not_given_up(url: str, t
             self.round, self.event = anyio.Event(), anyio.Event()
 
         def emit(self, record: logging.LogRecord) -> None:
-            if "following goes on at" in record.getMessage():
+            if "following resumes at" in record.getMessage():
                 (self.event if self.round.is_set() else self.round).set()
 
     inbox, waits = tmp_path / "inbox.db", Waits()
@@ -376,5 +435,5 @@ async def test_rounds_keep_to_their_share_of_the_day(url: str) -> None:
 
 @pytest.mark.parametrize(("days", "share"), [(0, 0.5), (1, 0.0), (1, 1.1)])
 def test_numbers_that_make_no_sense(url: str, days: int, share: float) -> None:
-    with pytest.raises(errors.UsageError, match="days is at least one"):
+    with pytest.raises(errors.UsageError, match=r"must be (at least 1|more than 0)"):
         Follower(CycleSoftSession("user", "pass"), Store(url), days=days, share=share)

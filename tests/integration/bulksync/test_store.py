@@ -14,13 +14,24 @@ from sqlalchemy.engine import make_url
 
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store
-from cyclesoft_async.bulksync.store import tables
+from cyclesoft_async.bulksync.store import runs, tables
 from cyclesoft_async.bulksync.store.rejected import RetriedRows
 from cyclesoft_async.bulksync.store.rows import utc_text
 from cyclesoft_async.codec.datetimes import in_amsterdam
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
 from cyclesoft_async.pagination import Page, RejectedRow
-from tests.support.store import YEAR, begin, decoded, page_of, raw_page, rows, stored, version
+from tests.support.store import (
+    begin,
+    decoded,
+    last_run,
+    page_of,
+    raw_page,
+    rows,
+    stored,
+    version,
+    write,
+    write_single,
+)
 
 SUNDAY = 6
 YEAR_2 = datetime.fromisoformat("0002-01-01")
@@ -81,8 +92,8 @@ async def test_an_older_copy_never_overwrites_a_newer_one(
         (expected,)
     ]
     assert rows(url, "select description from workshop_order_items") == [(expected,)]
-    seen = rows(url, "select workshop_order_id, seen_run_id from workshop_orders order by 1")
-    assert seen == [(1, again.run_id), (2, again.run_id - 1)], "an older copy is a sign of life all the same"
+    seen = rows(url, "select workshop_order_id, run_id from cyclesoft_seen order by 1")
+    assert seen == [(1, again.run_id), (2, again.run_id - 1)], "an older copy shows that the order exists"
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -90,8 +101,8 @@ async def test_of_copies_in_one_transaction_the_newest_counts(url: str, order: t
     copies = [version(str(hour), f"2025-07-01 0{hour}:00:00") for hour in range(3)]
     async with Store(url).open() as writer:
         run = await begin(writer)
-        pages = [page_of(run, copies[hour], version("other", None, key=2)) for hour in order]
-        await writer.write(pages, requests=3)
+        pages = [page_of(copies[hour], version("other", None, key=2)) for hour in order]
+        await writer.run(runs.store_pages, run.run_id, pages, requests=3)
     assert rows(url, "select description from workshop_order_items order by workshop_order_id") == [
         ("2",),
         ("other",),
@@ -131,13 +142,13 @@ async def test_texts_that_a_database_could_choke_on(url: str) -> None:
     assert str(raw).endswith('"unknown": "\N{REPLACEMENT CHARACTER}"}')
 
 
-async def test_rows_that_cannot_be_read_are_put_aside(url: str) -> None:
+async def test_rows_that_cannot_be_read_are_rejected(url: str) -> None:
     bad: dict[str, object] = {"workshop_order_id": 2, "order_items": [{}, "veel"]}
     async with Store(url).open() as writer:
         run = await begin(writer)
-        aside = await writer.write([page_of(run, {"workshop_order_id": 1}, bad)], requests=1)
-        found = await writer.last_run(YEAR.first, YEAR.last)
-    assert aside == 1
+        rejected = await write(writer, run, {"workshop_order_id": 1}, bad)
+        found = await last_run(writer)
+    assert rejected == 1
     assert found is not None
     assert (found.orders, found.rejected) == (1, 1)
     columns = "raw, path, reason, run_id, workshop_order_id"
@@ -149,7 +160,7 @@ async def test_rows_that_cannot_be_read_are_put_aside(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "misfit",
+    "too_large",
     [
         {"customer_id": 2**63},
         {"datetime_created": "0001-01-01 00:00:00"},
@@ -157,15 +168,15 @@ async def test_rows_that_cannot_be_read_are_put_aside(url: str) -> None:
         {"order_items": [{}, {"item_id": -(2**64)}]},
     ],
 )
-async def test_a_value_too_large_for_the_database_puts_only_its_order_aside(
-    url: str, misfit: dict[str, object]
+async def test_a_value_too_large_for_the_database_rejects_only_its_order(
+    url: str, too_large: dict[str, object]
 ) -> None:
     orders = [version("fits", None, key) for key in range(5)]
-    orders[2] |= misfit
+    orders[2] |= too_large
     async with Store(url).open() as writer:
         run = await begin(writer)
-        assert await writer.write([page_of(run, *orders, orders[2])], requests=1) == 1, "it came twice"
-        assert await writer.write_orders([decoded(orders[2])], run_id=None) == 1
+        assert await write(writer, run, *orders, orders[2]) == 1, "it came twice"
+        assert await write_single(writer, decoded(orders[2])) == 1
     good = [(0,), (1,), (3,), (4,)]
     assert rows(url, "select workshop_order_id from workshop_orders order by 1") == good
     assert rows(url, "select workshop_order_id from workshop_order_items order by 1") == good
@@ -190,9 +201,9 @@ async def test_rejected_rows_are_tried_again(url: str) -> None:
     page = Page[WorkshopOrder](items=[], rejected=rejected, cursor=None, body=raw_page())
     async with Store(url).open() as writer:
         run = await begin(writer)
-        await writer.write([replace(page_of(run), page=page)], requests=1)
-        assert await writer.retry_rejected() == RetriedRows(stored=2, rejected=2)
-        assert await writer.retry_rejected() == RetriedRows(stored=0, rejected=2)
+        await writer.run(runs.store_pages, run.run_id, [replace(page_of(), page=page)], requests=1)
+    assert await Store(url).retry_rejected() == RetriedRows(stored=2, rejected=2)
+    assert await Store(url).retry_rejected() == RetriedRows(stored=0, rejected=2)
     assert rows(url, "select count(*) from rejected_rows") == [(2,)]
     assert rows(url, "select workshop_order_id, description from workshop_order_items order by 1") == [
         (1, "now read"),

@@ -1,4 +1,4 @@
-"""A database that can't be used: a clear error, nothing half-written, and no data or password in it."""
+"""Databases that cannot be used: a clear error, nothing half-written, and no data or password in it."""
 
 import resource
 import sqlite3
@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 from cyclesoft_async.bulksync import Store
 from cyclesoft_async.errors import StoreError
 from tests.support.postgres import Server, query
-from tests.support.store import SQLITE, YEAR, begin, page_of, rows
+from tests.support.store import SQLITE, begin, last_run, rows, write
 
 WAITS = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 BIKE: dict[str, object] = {
@@ -60,14 +60,14 @@ async def test_a_full_disk_stops_the_run_and_loses_nothing_of_it(tmp_path: Path)
     ]
     async with Store(url).open() as writer:
         run = await begin(writer)
-        await writer.write([page_of(run, BIKE)], requests=1)
+        await write(writer, run, BIKE)
         with disk_full(file), pytest.raises(StoreError, match=r"full|disk I/O error"):
-            await writer.write([page_of(run, *big)], requests=1)
-        found = await writer.last_run(YEAR.first, YEAR.last)
+            await write(writer, run, *big)
+        found = await last_run(writer)
         assert found is not None
         assert (found.orders, found.pages) == (1, 1)
         assert rows(url, "select count(*) from workshop_order_items") == [(1,)]
-        await writer.write([page_of(run, *big)], requests=1)
+        await write(writer, run, *big)
     assert rows(url, "select count(*) from workshop_orders") == [(301,)]
     assert rows(url, "pragma integrity_check") == [("ok",)]
 
@@ -80,13 +80,13 @@ async def test_a_file_that_another_process_keeps_locked(tmp_path: Path) -> None:
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("begin immediate")
             with pytest.raises(StoreError, match="database is locked"):
-                await writer.write([page_of(run, BIKE)], requests=1)
+                await write(writer, run, BIKE)
             with pytest.raises(StoreError, match="database is locked"):
                 async with store.open():
                     pass
             other.execute("rollback")
-        await writer.write([page_of(run, BIKE)], requests=1)
-        found = await writer.last_run(YEAR.first, YEAR.last)
+        await write(writer, run, BIKE)
+        found = await last_run(writer)
     assert found is not None
     assert (found.orders, found.requests) == (1, 1)
 
@@ -97,8 +97,8 @@ async def test_tables_that_another_session_of_postgres_keeps_locked(postgres: st
         with psycopg.connect(postgres) as other:
             other.execute("lock table workshop_orders")
             with pytest.raises(StoreError, match="lock timeout"):
-                await writer.write([page_of(run, BIKE)], requests=1)
-        await writer.write([page_of(run, BIKE)], requests=1)
+                await write(writer, run, BIKE)
+        await write(writer, run, BIKE)
     assert query(postgres, "select orders, requests from cyclesoft_runs") == [(1, 1)]
 
 
@@ -108,29 +108,29 @@ async def test_postgres_is_restarted_in_the_middle_of_a_transaction(
 ) -> None:
     async with Store(postgres).open() as writer:
         run = await begin(writer)
-        await writer.write([page_of(run, BIKE)], requests=1)
-        page = page_of(run, BIKE | {"workshop_order_id": 2})
+        await write(writer, run, BIKE)
+        second = BIKE | {"workshop_order_id": 2}
 
-        async def write() -> None:
+        async def write_second() -> None:
             with pytest.raises(StoreError) as caught:
-                await writer.write([page], requests=1)
+                await write(writer, run, second)
             assert "Lekke band" not in "".join(traceback.format_exception(caught.value))
 
         with closing(psycopg.connect(postgres)) as other, anyio.fail_after(60):
             other.execute("lock table workshop_order_items")
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(write)
+                tasks.start_soon(write_second)
                 while not query(postgres, WAITS):  # the orders are written, their lines are not
                     await checkpoint()
                 stop(postgres_server)
         with pytest.raises(StoreError):
-            await writer.write([page], requests=1)
+            await write(writer, run, second)
         postgres_server.start()
-        found = await writer.last_run(YEAR.first, YEAR.last)
+        found = await last_run(writer)
         assert found is not None
         assert (found.orders, found.requests) == (1, 1)
         assert query(postgres, "select workshop_order_id from workshop_orders") == [(1,)]
-        await writer.write([page], requests=1)
+        await write(writer, run, second)
     assert query(postgres, "select workshop_order_id from workshop_order_items order by 1") == [(1,), (2,)]
 
 
@@ -139,7 +139,7 @@ async def test_what_stands_in_the_tables_is_in_no_error(postgres: str) -> None:
         run = await begin(writer)
         query(postgres, "alter table workshop_orders add check (repair_description is null)")
         with pytest.raises(StoreError, match="violates check constraint") as caught:
-            await writer.write([page_of(run, BIKE)], requests=1)
+            await write(writer, run, BIKE)
     assert "Lekke band" not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None
     assert rows(postgres, "select pages from cyclesoft_runs") == [(0,)]

@@ -1,4 +1,4 @@
-"""The schema of a store: made on first use, brought up to date, and refused when it is not ours to touch."""
+"""Schema of a store: created on first use, upgraded, repaired, and refused when it is not ours."""
 
 import sqlite3
 import sys
@@ -10,10 +10,11 @@ import anyio
 import pytest
 
 from cyclesoft_async.bulksync import Store
+from cyclesoft_async.bulksync.store.migrations import VERSION
 from cyclesoft_async.bulksync.store.rejected import RetriedRows
-from cyclesoft_async.errors import StoreError, UsageError
+from cyclesoft_async.errors import StoreError
 from tests.support.paths import DATA
-from tests.support.store import SQLITE, YEAR, begin, page_of, rows
+from tests.support.store import SQLITE, begin, finish, last_run, missing, rows, stored, version, write
 
 VERSION_0_1 = (DATA / "store_0_1.sql").read_text(encoding="utf-8")
 OPEN = """
@@ -25,11 +26,11 @@ anyio.run(main)
 """
 
 
-async def test_the_schema_is_made_once_and_stays(url: str) -> None:
+async def test_the_schema_is_created_once(url: str) -> None:
     for _ in range(2):
         async with Store(url).open() as writer:
-            assert await writer.last_run(YEAR.first, YEAR.last) is None
-    assert rows(url, "select version from cyclesoft_schema") == [(3,)]
+            assert await last_run(writer) is None
+    assert rows(url, "select version from cyclesoft_schema") == [(VERSION,)]
 
 
 async def test_processes_may_open_an_empty_database_at_the_same_time(url: str) -> None:
@@ -43,7 +44,7 @@ async def test_processes_may_open_an_empty_database_at_the_same_time(url: str) -
         for _ in range(4):
             processes.start_soon(open_it)
     assert results == [(0, b"")] * 4
-    assert rows(url, "select version from cyclesoft_schema") == [(3,)]
+    assert rows(url, "select version from cyclesoft_schema") == [(VERSION,)]
 
 
 async def test_tasks_may_open_an_empty_database_at_the_same_time(url: str) -> None:
@@ -54,10 +55,10 @@ async def test_tasks_may_open_an_empty_database_at_the_same_time(url: str) -> No
     async with anyio.create_task_group() as tasks:
         for _ in range(16):
             tasks.start_soon(open_it)
-    assert rows(url, "select version from cyclesoft_schema") == [(3,)]
+    assert rows(url, "select version from cyclesoft_schema") == [(VERSION,)]
 
 
-async def test_new_files_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+async def test_new_files_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
     async def open_it(number: int) -> None:
         async with Store(f"sqlite:///{tmp_path}/{number}.db").open():
             pass
@@ -72,13 +73,13 @@ async def test_new_files_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
 async def test_a_newer_schema_is_refused(url: str) -> None:
     async with Store(url).open():
         pass
-    rows(url, "update cyclesoft_schema set version = 4")
-    with pytest.raises(StoreError, match="schema 4, made by a newer version of this library"):
+    rows(url, "update cyclesoft_schema set version = 5")
+    with pytest.raises(StoreError, match="schema 5, made by a newer version of this library"):
         async with Store(url).open():
             pass
 
 
-async def test_tables_of_somebody_else_are_refused_and_left_alone(url: str) -> None:
+async def test_tables_of_another_application_are_refused_and_left_alone(url: str) -> None:
     rows(url, "create table workshop_orders (workshop_order_id integer primary key, mine text)")
     with pytest.raises(StoreError, match="a table workshop_orders that is not this library's") as caught:
         async with Store(url).open():
@@ -92,19 +93,19 @@ async def test_tables_of_somebody_else_are_refused_and_left_alone(url: str) -> N
 
 
 @pytest.mark.parametrize("definition", ["text", "text not null default 'x'"])
-async def test_columns_that_somebody_added_do_no_harm(url: str, definition: str) -> None:
+async def test_columns_that_users_added_stay(url: str, definition: str) -> None:
     async with Store(url).open():
         pass
     rows(url, f"alter table workshop_orders add column mine {definition}")
     async with Store(url).open() as writer:
-        await writer.write([page_of(await begin(writer), {"workshop_order_id": 1})], requests=1)
+        await write(writer, await begin(writer), {"workshop_order_id": 1})
     rows(url, "update workshop_orders set mine = 'kept'")
     async with Store(url).open() as writer:
-        await writer.write([page_of(await begin(writer), {"workshop_order_id": 1})], requests=1)
-    assert rows(url, "select mine, seen_run_id from workshop_orders") == [("kept", 2)]
+        await write(writer, await begin(writer), {"workshop_order_id": 1})
+    assert rows(url, "select mine from workshop_orders") == [("kept",)]
 
 
-async def test_a_database_of_version_0_1_is_brought_up_to_date(tmp_path: Path) -> None:
+async def test_a_database_of_version_0_1_is_upgraded(tmp_path: Path) -> None:
     file = tmp_path / "old.db"
     with closing(sqlite3.connect(file)) as old, old:
         old.executescript(VERSION_0_1)
@@ -120,56 +121,118 @@ async def test_a_database_of_version_0_1_is_brought_up_to_date(tmp_path: Path) -
             """ cast('{"workshop_order_id": 2, "order_items": 7}' as blob))"""
         )
     url = f"{SQLITE}{file}"
+    assert await Store(url).retry_rejected() == RetriedRows(stored=1, rejected=1)
     async with Store(url).open() as writer:
-        assert await writer.retry_rejected() == RetriedRows(stored=1, rejected=1)
         run = await begin(writer)
         same_time = {"workshop_order_id": 1, "datetime_modified": "2025-07-01 09:00:00", "status_text": "new"}
-        await writer.write(
-            [page_of(run, same_time, {"workshop_order_id": 2, "status_text": "new"})], requests=1
-        )
-        await writer.finish_run(run.run_id, requests=0)
-    assert rows(url, "select workshop_order_id, status_text, seen_run_id from workshop_orders") == [
-        (1, "new", 1),
-        (2, "new", 1),
-        (3, None, None),
+        await write(writer, run, same_time, {"workshop_order_id": 2, "status_text": "new"})
+        await finish(writer, run)
+    assert rows(url, "select workshop_order_id, status_text from workshop_orders") == [
+        (1, "new"),
+        (2, "new"),
+        (3, None),
     ]
     assert rows(url, "select count(*) from workshop_order_items") == [(0,)]
-    assert rows(url, "select * from rejected_rows") == [], "the run has come across the second order"
-    assert rows(url, "select name from pragma_index_info('ix_workshop_orders_start_seen')") == [
-        ("datetime_scheduled_start",),
-        ("seen_run_id",),
+    assert rows(url, "select * from rejected_rows") == [], "the run has seen the second order"
+    assert rows(url, "select name from pragma_index_info('ix_workshop_orders_start')") == [
+        ("datetime_scheduled_start",)
     ]
     assert rows(
         url, "select datetime_modified from workshop_orders_amsterdam where workshop_order_id = 1"
     ) == [("2025-07-01 09:00:00",)]
 
 
-async def test_a_database_of_schema_2_is_brought_up_to_date(url: str) -> None:
-    unreadable = [b'{"workshop_order_id": 7, "order_items": 7}', b'{"workshop_order_id": []}']
-    async with Store(url).open() as writer:
-        run = await begin(writer)
-        await writer.write([page_of(run, {"workshop_order_id": 1}, *unreadable)], requests=1)
+def to_version_3(url: str) -> None:
+    """Give a store the tables of version 3."""
     for back in (
-        "alter table rejected_rows drop column workshop_order_id",
-        "alter table cyclesoft_windows drop column reached",
+        "drop table cyclesoft_seen",
+        "drop table cyclesoft_windows",
+        "create table cyclesoft_windows (run_id bigint, number integer, cursor text, done boolean)",
+        "alter table cyclesoft_schema drop column account",
+        "alter table cyclesoft_runs drop column refetched",
+        "alter table cyclesoft_runs drop column suspicion",
+        "alter table cyclesoft_runs drop column accepts_missing",
+        "alter table workshop_orders add column seen_run_id bigint",
+        "drop index ix_workshop_orders_start",
+        "create index ix_workshop_orders_start_seen on workshop_orders (seen_run_id)",
         "create view mine as select * from workshop_orders_amsterdam",
-        "update cyclesoft_schema set version = 2",
+        "update cyclesoft_schema set version = 3",
     ):
         rows(url, back)
+
+
+async def test_a_database_of_schema_3_is_upgraded(url: str) -> None:
     async with Store(url).open() as writer:
-        found = await writer.last_run(YEAR.first, YEAR.last)
-        assert found == await writer.current_run(run.run_id)
+        finished = await begin(writer)
+        await write(writer, finished, {"workshop_order_id": 1})
+        await finish(writer, finished)
+        await begin(writer)
+    to_version_3(url)
+    async with Store(url).open() as writer:
+        found = await last_run(writer)
         assert found is not None
-        assert (found.orders, found.rejected, found.windows[0].reached) == (1, 2, None)
-        await writer.write([page_of(found, {"workshop_order_id": 2})], requests=1)
-    assert rows(url, "select version from cyclesoft_schema") == [(3,)]
-    assert rows(url, "select workshop_order_id from rejected_rows order by id") == [(7,), (None,)]
+        assert (found.run_id, found.orders, found.windows) == (finished.run_id, 1, [])
+        run = await begin(writer)
+        await write(writer, run, {"workshop_order_id": 2})
+        assert await missing(writer, run) == []
+    assert rows(url, "select version, account from cyclesoft_schema") == [(VERSION, None)]
     assert rows(url, "select workshop_order_id from mine order by 1") == [(1,), (2,)]
+
+
+async def test_rows_rejected_by_schema_2_are_identified_in_slices(url: str) -> None:
+    large = b'{"workshop_order_id": %d, "order_items": 7, "x": "' + b"x" * 1_000_000 + b'"}'
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        await write(writer, run, *(large % number for number in range(1, 12)), b'{"workshop_order_id": []}')
+    to_version_3(url)
+    rows(url, "alter table rejected_rows drop column workshop_order_id")
+    rows(url, "update cyclesoft_schema set version = 2")
+    async with Store(url).open():
+        pass
+    identified = rows(url, "select workshop_order_id from rejected_rows order by id")
+    assert identified == [*((number,) for number in range(1, 12)), (None,)]
+
+
+@pytest.mark.parametrize(
+    "dropped",
+    [
+        "table workshop_order_items",
+        "table rejected_rows",
+        "table cyclesoft_seen",
+        "view workshop_orders_amsterdam",
+    ],
+)
+async def test_dropped_tables_and_views_are_created_again(url: str, dropped: str) -> None:
+    orders = [version("Lekke band", None, key) for key in (1, 2)]
+    await stored(url, tuple(orders))
+    rows(url, f"drop {dropped}")
+    await stored(url, tuple(orders))
+    assert rows(url, "select count(*) from workshop_orders_amsterdam") == [(2,)]
+    assert rows(url, "select workshop_order_id, description from workshop_order_items order by 1") == [
+        (1, "Lekke band"),
+        (2, "Lekke band"),
+    ]
+
+
+async def test_orders_that_were_deleted_by_hand_come_back(url: str) -> None:
+    """With their lines left behind, as in a shell that does not enforce foreign keys."""
+    order = version("Lekke band", None)
+    await stored(url, (order,))
+    if not url.startswith("sqlite"):
+        rows(
+            url,
+            "alter table workshop_order_items drop constraint workshop_order_items_workshop_order_id_fkey",
+        )
+    rows(url, "delete from workshop_orders")
+    assert rows(url, "select count(*) from workshop_order_items") == [(1,)]
+    await stored(url, (order,))
+    assert rows(url, "select repair_description from workshop_orders") == [("Lekke band",)]
+    assert rows(url, "select description from workshop_order_items") == [("Lekke band",)]
 
 
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "cyclesoft_async.bulksync.store.postgres", raising=False)
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(UsageError, match=r"pip install 'cyclesoft-async\[postgres\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'cyclesoft-async\[postgres\]'"):
         Store("postgresql://localhost/orders")
     Store("sqlite:///orders.db")

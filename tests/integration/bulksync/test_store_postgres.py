@@ -6,8 +6,10 @@ import psycopg
 import pytest
 
 from cyclesoft_async.bulksync import Store
+from cyclesoft_async.bulksync.store import queries, runs
+from cyclesoft_async.bulksync.sync import finish_run
 from tests.support.postgres import query
-from tests.support.store import YEAR, begin, page_of, rows
+from tests.support.store import YEAR, begin, last_run, rows, write
 
 INDEXES = "select count(*) from pg_indexes where tablename = 'workshop_orders'"
 
@@ -40,12 +42,12 @@ async def test_a_role_that_may_only_read_and_write_in_postgres(
     with caplog.at_level(logging.WARNING, "cyclesoft_async"):
         async with Store(app).open() as writer:
             run = await begin(writer)
-            await writer.write([page_of(run, {"workshop_order_id": 1}, done=True)], requests=1)
-            await writer.finish_run(run.run_id, requests=0)
-            found = await writer.last_run(YEAR.first, YEAR.last)
+            await write(writer, run, {"workshop_order_id": 1})
+            await finish_run(writer, run.run_id, requests=0)
+            found = await last_run(writer)
     assert found is not None
     assert found.finished_at is not None
-    told = "`cyclesoft migrate` makes: the database: must be owner of table"
+    told = "cannot build indexes, run `cyclesoft migrate`: the database: must be owner of table"
     assert (told in caplog.text) is not is_migrated
     await Store(postgres).migrate()
     assert rows(postgres, INDEXES) == [(6,)]
@@ -58,9 +60,11 @@ async def test_a_postgres_that_writes_dates_in_another_way(postgres: str, style:
     order = {"workshop_order_id": 1, "datetime_scheduled_start": "2025-07-02 09:00:00"}
     async with Store(postgres).open() as writer:
         run = await begin(writer)
-        await writer.write([page_of(run, order)], requests=1)
-        assert await writer.last_run(YEAR.first, YEAR.last) == await writer.current_run(run.run_id)
-        assert [str(day) for day in await writer.orders_per_day(YEAR.first, YEAR.last)] == ["2025-07-02"]
+        await write(writer, run, order)
+        assert await last_run(writer) == await writer.run(runs.current_run, run.run_id)
+        assert [str(day) for day in await writer.run(queries.orders_per_day, YEAR.first, YEAR.last)] == [
+            "2025-07-02"
+        ]
 
 
 async def test_a_generated_column_that_somebody_added_in_postgres(postgres: str) -> None:
@@ -69,5 +73,5 @@ async def test_a_generated_column_that_somebody_added_in_postgres(postgres: str)
     query(postgres, f"alter table workshop_orders add column mine {generated}")
     async with Store(postgres).open() as writer:
         for _ in range(2):
-            await writer.write([page_of(await begin(writer), {"workshop_order_id": 16})], requests=1)
+            await write(writer, await begin(writer), {"workshop_order_id": 16})
     assert rows(postgres, "select mine from workshop_orders") == [(32,)]

@@ -1,4 +1,4 @@
-"""The runs in a store, in SQLite and in PostgreSQL: where they are, and what they have come across."""
+"""Runs in a store, in SQLite and PostgreSQL: the days they have read, and the orders they have seen."""
 
 import asyncio
 import sqlite3
@@ -13,115 +13,107 @@ from msgspec.structs import replace
 
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store
-from cyclesoft_async.bulksync.fetch.plan import Part
-from cyclesoft_async.bulksync.store.queries import OrderKey
+from cyclesoft_async.bulksync.store import queries, runs, upserts
 from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.window import Window
-from tests.support.store import SQLITE, YEAR, as_it_is, begin, decoded, page_of, rows, stored, version
+from tests.support.store import (
+    SQLITE,
+    YEAR,
+    as_it_is,
+    begin,
+    decoded,
+    finish,
+    last_run,
+    missing,
+    page_of,
+    rows,
+    stored,
+    version,
+    write,
+    write_single,
+)
 
-SUNDAY = 6
-YEAR_2 = datetime.fromisoformat("0002-01-01")
 
-
-async def test_a_run_is_where_its_pages_left_it(url: str) -> None:
+async def test_a_run_knows_the_days_that_were_read_whole(url: str) -> None:
     june, july = Window(date(2025, 6, 1), date(2025, 6, 30)), Window(date(2025, 7, 1), date(2025, 7, 31))
+    summer = Window(june.first, july.last)
     async with Store(url).open() as writer:
-        assert await writer.last_run(june.first, july.last) is None
-        run = await begin(writer, [june, july])
-        assert [(part.number, part.window, part.cursor) for part in run.windows] == [
-            (0, june, None),
-            (1, july, None),
-        ]
+        assert await last_run(writer, summer) is None
+        run = await begin(writer, summer)
+        assert run.unread == [summer]
         assert datetime.now(UTC) - run.started_at < timedelta(minutes=1)
         assert run.finished_at is None
-        page = page_of(run, {"workshop_order_id": 1}, {"workshop_order_id": 2}, number=1)
-        page = replace(page, page=replace(page.page, cursor="/next?page=2"), orders=1)
-        await writer.write([page, page_of(run, {"workshop_order_id": 3}, done=True)], requests=3)
-        await writer.write([page], requests=0)
+        first = page_of({"workshop_order_id": 1}, window=july, is_last=False)
+        last = page_of({"workshop_order_id": 2}, window=july, pages=2)
+        await writer.run(runs.store_pages, run.run_id, [first], requests=1)
+        assert (await as_it_is(writer, run)).unread == [summer], "its list goes on"
+        await writer.run(runs.store_pages, run.run_id, [replace(last, rows=2)], requests=2)
     async with Store(url).open() as writer:
-        found = await writer.last_run(june.first, july.last)
+        found = await last_run(writer, summer)
         assert found is not None
-        assert (found.run_id, found.requests, found.pages, found.orders) == (run.run_id, 3, 3, 3)
-        assert [(w.window, w.cursor, w.done, w.pages, w.orders) for w in found.windows] == [
-            (june, None, True, 1, 1),
-            (july, "/next?page=2", False, 2, 2),
-        ]
-        late = replace(page_of(run, number=0), page=replace(page.page, cursor="/late"))
-        await writer.write([late], requests=0)
-        assert (await as_it_is(writer, run)).windows[0].done, "what is done stays done"
-        await writer.finish_run(run.run_id, requests=2)
-        await writer.finish_run(run.run_id, requests=2)
-        found = await writer.last_run(june.first, july.last)
+        assert (found.run_id, found.requests, found.pages, found.orders) == (run.run_id, 3, 2, 2)
+        assert [(each.window, each.pages, each.orders) for each in found.windows] == [(july, 2, 2)]
+        assert found.unread == [june]
+        await finish(writer, run, 2)
+        await finish(writer, run, 2)
+        found = await last_run(writer, summer)
         assert found is not None
         assert found.requests == 7
         assert found.finished_at is not None
-        assert await writer.last_run(june.first, june.last) is None
-        assert (await begin(writer, [june, july])).run_id > run.run_id
+        assert await last_run(writer, june) is None
+        assert (await begin(writer, summer)).run_id > run.run_id
 
 
-async def test_a_window_is_split(url: str) -> None:
+async def test_counts_of_days_read_of_late_are_known(url: str) -> None:
+    march = Window(date(2025, 3, 1), date(2025, 3, 31))
+    starts = ["2025-03-30 09:00:00", "2025-03-30 10:00:00", "2025-07-01 09:00:00"]
+    orders = [{"workshop_order_id": key, "datetime_scheduled_start": at} for key, at in enumerate(starts)]
+    async with Store(url).open() as writer:
+        run = await begin(writer, march)
+        assert await writer.run(runs.known_days, YEAR) == {}
+        assert await writer.run(runs.page_size) is None
+        await write(writer, run, *orders, window=march)
+        known = await writer.run(runs.known_days, YEAR)
+        assert await writer.run(runs.page_size) == 3
+    assert len(known) == 31
+    assert {date.fromordinal(day): rows for day, rows in known.items() if rows} == {date(2025, 3, 30): 2}
+
+
+async def test_a_suspicious_run_is_not_resumable(url: str) -> None:
     async with Store(url).open() as writer:
         run = await begin(writer)
-        page = page_of(run, {"workshop_order_id": 1})
-        await writer.write([replace(page, page=replace(page.page, cursor="here"))], requests=1)
-        second = await writer.split(run.run_id, 0, date(2025, 7, 1))
-        third = await writer.split(run.run_id, second.number, date(2025, 12, 31))
-        found = await writer.last_run(YEAR.first, YEAR.last)
-    assert found is not None
-    first, *others = found.windows
-    assert (first.window, first.cursor, first.pages) == (Window(YEAR.first, date(2025, 6, 30)), "here", 1)
-    assert others == [replace(second, window=Window(date(2025, 7, 1), date(2025, 12, 30))), third]
-    assert third.window == Window(YEAR.last, YEAR.last)
-    assert (second.number, third.number, second.cursor, second.done) == (1, 2, None, False)
+        assert await writer.run(runs.unfinished_run, YEAR.first) == run
+        await writer.run(runs.give_up_run, run.run_id, suspicion="orders are missing", requests=3)
+        assert await writer.run(runs.unfinished_run, YEAR.first) is None
+        found = await as_it_is(writer, run)
+    assert (found.suspicion, found.requests, found.finished_at) == ("orders are missing", 3, None)
 
 
-async def test_a_window_that_another_process_has_cut_earlier_keeps_to_that(url: str) -> None:
+async def test_the_last_thirty_runs_are_kept(url: str) -> None:
     async with Store(url).open() as writer:
-        run = await begin(writer)
-        await writer.split(run.run_id, 0, date(2025, 3, 1))
-        late = await writer.split(run.run_id, 0, date(2025, 7, 1))
-        first, *_ = (await as_it_is(writer, run)).windows
-    assert first.window == Window(YEAR.first, date(2025, 2, 28))
-    assert late.window == Window(date(2025, 7, 1), date(2025, 7, 1)), "it has a day at least"
-
-
-async def test_a_window_remembers_that_a_page_came_out_of_order(url: str) -> None:
-    async with Store(url).open() as writer:
-        run = await begin(writer)
-        for in_order in (True, False, True):
-            await writer.write([replace(page_of(run), in_order=in_order)], requests=1)
-        [window] = (await as_it_is(writer, run)).windows
-    assert not window.in_order
-    assert not Part.of(window).in_order
-
-
-async def test_a_window_remembers_how_far_it_was_read(url: str) -> None:
-    async with Store(url).open() as writer:
-        run = await begin(writer)
-        page = replace(page_of(run), page=replace(page_of(run).page, cursor="here"))
-        await writer.write([replace(page, reached=date(2025, 3, 9))], requests=1)
-        part = Part.of((await as_it_is(writer, run)).windows[0])
-    assert part.days_left == range(date(2025, 3, 10).toordinal(), date(2026, 1, 1).toordinal())
-    part.read([date(2025, 3, 2).toordinal(), date(2026, 1, 1).toordinal()], "there")
-    assert not part.in_order, "this page begins before the last one's end"
-    assert not part.done
+        for _ in range(33):
+            run = await begin(writer)
+            await write(writer, run, {"workshop_order_id": 1})
+            await finish(writer, run)
+    assert rows(url, "select count(*), max(run_id) from cyclesoft_runs") == [(30, 33)]
+    assert rows(url, "select count(*) from cyclesoft_windows") == [(30,)]
 
 
 async def test_days_up_to_the_last_that_there_is(url: str) -> None:
+    endless = Window(YEAR.first, date.max)
     async with Store(url).open() as writer:
-        run = await writer.begin_run(YEAR.first, date.max, [Window(YEAR.first, date.max)])
-        assert await writer.unseen(run.run_id) == []
-        assert await writer.orders_per_day(YEAR.first, date.max) == {}
+        run = await begin(writer, endless)
+        assert await missing(writer, run) == []
+        assert await writer.run(queries.orders_per_day, endless.first, endless.last) == {}
 
 
-async def test_who_is_cancelled_by_asyncio_itself_waits_for_the_transaction_too(tmp_path: Path) -> None:
+async def test_a_task_cancelled_by_asyncio_waits_for_its_transaction(tmp_path: Path) -> None:
     file = tmp_path / "orders.db"
     async with Store(f"{SQLITE}{file}").open() as writer:
         run = await begin(writer)
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("begin immediate")
-            page = page_of(run, {"workshop_order_id": 1})
-            writing = asyncio.create_task(writer.write([page], requests=1))
+            writing = asyncio.create_task(write(writer, run, {"workshop_order_id": 1}))
             await anyio.wait_all_tasks_blocked()
             writing.cancel()
             await anyio.wait_all_tasks_blocked()
@@ -132,7 +124,7 @@ async def test_who_is_cancelled_by_asyncio_itself_waits_for_the_transaction_too(
         assert rows(f"{SQLITE}{file}", "select orders from cyclesoft_runs") == [(1,)]
 
 
-async def test_orders_that_a_run_has_not_come_across(url: str) -> None:
+async def test_orders_that_a_run_has_not_seen(url: str) -> None:
     """On the first and the last moment of the year in Amsterdam, and just outside it."""
     starts = {
         1: "2024-12-31 23:59:59",
@@ -164,17 +156,16 @@ async def test_orders_that_a_run_has_not_come_across(url: str) -> None:
     await stored(url, (*everything, deleted, nobodys, anonymous, active))
     async with Store(url).open() as writer:
         run = await begin(writer)
-        assert await writer.unseen(run.run_id) == [OrderKey(20, 2), OrderKey(30, 3), OrderKey(90, 9)]
-        await writer.write([page_of(run, everything[1])], requests=1)
-        assert await writer.unseen(run.run_id) == [OrderKey(30, 3), OrderKey(90, 9)]
-        await writer.write_orders([decoded(everything[2])], run_id=None)
-        assert await writer.unseen(run.run_id) == [OrderKey(30, 3), OrderKey(90, 9)]
-        await writer.write_orders([decoded(everything[2])], run_id=run.run_id)
-        assert await writer.unseen(run.run_id) == [OrderKey(90, 9)]
-        await writer.mark_deleted([9, 99])
-        await writer.mark_deleted([])
-        await writer.write_orders([], run_id=run.run_id)
-        assert await writer.unseen(run.run_id) == []
+        assert await missing(writer, run) == [2, 3, 9]
+        await write(writer, run, everything[1])
+        assert await missing(writer, run) == [3, 9]
+        await write_single(writer, decoded(everything[2]))
+        assert await missing(writer, run) == [3, 9]
+        await write_single(writer, decoded(everything[2]), run=run)
+        assert await missing(writer, run) == [9]
+        await writer.run(upserts.mark_deleted, [9, 99])
+        await writer.run(upserts.mark_deleted, [])
+        assert await missing(writer, run) == []
     [(inactive,)] = rows(url, "select count(*) from workshop_orders where not is_active")
     assert inactive == 2
 
@@ -186,13 +177,12 @@ async def test_a_run_is_active_whenever_something_of_it_is_stored(url: str) -> N
         assert run.active_at == run.started_at
         times = [run.active_at]
         for store in (
-            partial(writer.write, [page_of(run, order)], requests=1),
-            partial(writer.split, run.run_id, 0, date(2025, 7, 1)),
-            partial(writer.write_orders, [decoded(order)], run_id=run.run_id),
+            partial(write, writer, run, order),
+            partial(write_single, writer, decoded(order), run=run),
         ):
             await store()
             times.append((await as_it_is(writer, run)).active_at)
-    assert len(set(times)) == 4
+    assert len(set(times)) == 3
     assert times == sorted(times)
 
 
@@ -203,12 +193,14 @@ async def test_orders_per_day_are_those_of_dutch_days(url: str) -> None:
         tuple({"workshop_order_id": key, "datetime_scheduled_start": at} for key, at in enumerate(starts)),
     )
     async with Store(url).open() as writer:
-        assert await writer.orders_per_day(YEAR.first, YEAR.last) == {
+        assert await writer.run(queries.orders_per_day, YEAR.first, YEAR.last) == {
             date(2025, 3, 30): 2,
             date(2025, 7, 1): 1,
             date(2025, 12, 31): 1,
         }
-        assert await writer.orders_per_day(date(2025, 3, 31), date(2025, 7, 1)) == {date(2025, 7, 1): 1}
+        assert await writer.run(queries.orders_per_day, date(2025, 3, 31), date(2025, 7, 1)) == {
+            date(2025, 7, 1): 1
+        }
 
 
 async def test_tasks_may_share_an_open_store(url: str) -> None:
@@ -216,9 +208,11 @@ async def test_tasks_may_share_an_open_store(url: str) -> None:
         run = await begin(writer)
         async with anyio.create_task_group() as tasks:
             for key in range(20):
-                page = page_of(run, {"workshop_order_id": key})
-                tasks.start_soon(partial(writer.write, [page], requests=1))
-        found = await writer.last_run(YEAR.first, YEAR.last)
+                day = YEAR.first + timedelta(days=key)
+                tasks.start_soon(
+                    partial(write, writer, run, {"workshop_order_id": key}, window=Window(day, day))
+                )
+        found = await last_run(writer)
     assert found is not None
     assert (found.requests, found.orders, found.pages) == (20, 20, 20)
 
@@ -227,63 +221,49 @@ async def test_stores_may_write_the_same_orders_at_the_same_time(url: str) -> No
     """Each brings another copy of the orders, in another order; the newest one is there in the end."""
     minutes = range(8)
 
-    async def write(store: Store, run: StoredRun, minute: int) -> None:
+    async def write_copies(store: Store, run: StoredRun, minute: int) -> None:
         async with store.open() as writer:
             keys = range(100) if minute % 2 else range(99, -1, -1)
             copies = [version(str(minute), f"2025-07-01 09:0{minute}:00", key) for key in keys]
             for start in range(0, 100, 25):
-                await writer.write([page_of(run, *copies[start : start + 25])], requests=1)
+                day = YEAR.first + timedelta(days=minute * 4 + start // 25)
+                await write(writer, run, *copies[start : start + 25], window=Window(day, day))
 
     store = Store(url)
     async with store.open() as writer:
         run = await begin(writer)
         async with anyio.create_task_group() as tasks:
             for minute in minutes:
-                tasks.start_soon(write, store, run, minute)
-        found = await writer.last_run(YEAR.first, YEAR.last)
+                tasks.start_soon(write_copies, store, run, minute)
+        found = await last_run(writer)
     assert found is not None
     assert (found.requests, found.orders) == (32, 800)
     assert rows(url, "select distinct repair_description from workshop_orders") == [("7",)]
     assert rows(url, "select description, count(*) from workshop_order_items group by 1") == [("7", 100)]
 
 
-async def test_a_finished_run_takes_the_place_of_earlier_ones_of_its_days(url: str) -> None:
-    month = Window(date(2025, 3, 1), date(2025, 3, 31))
-    other = Window(date(2024, 3, 1), date(2024, 3, 31))
-    async with Store(url).open() as writer:
-        for window in (month, other, YEAR):
-            run = await begin(writer, [window])
-            await writer.write([page_of(run, {"workshop_order_id": 1}, done=True)], requests=1)
-            await writer.finish_run(run.run_id, requests=0)
-        assert await writer.last_run(month.first, month.last) is None
-        assert await writer.last_run(other.first, other.last) is not None
-    assert rows(url, "select run_id from cyclesoft_windows order by 1") == [(2,), (3,)]
-
-
 async def test_a_finished_run_ends_those_that_were_stopped_before_it_began(url: str) -> None:
     month = Window(date(2025, 3, 1), date(2025, 3, 31))
     async with Store(url).open() as writer:
-        stopped, at_work = await begin(writer, [month]), await begin(writer, [month])
+        stopped, at_work = await begin(writer, month), await begin(writer, month)
         run = await begin(writer)
-        await writer.write([page_of(at_work, {"workshop_order_id": 1})], requests=1)
-        await writer.finish_run(run.run_id, requests=0)
-        assert await writer.current_run(stopped.run_id) is None
-        assert await writer.current_run(at_work.run_id) is not None
+        await write(writer, at_work, {"workshop_order_id": 1})
+        await finish(writer, run)
+        assert await writer.run(runs.current_run, stopped.run_id) is None
+        assert await writer.run(runs.current_run, at_work.run_id) is not None
         with pytest.raises(errors.StoreError, match="this run was given up"):
-            await writer.write([page_of(stopped, {"workshop_order_id": 2})], requests=1)
-        with pytest.raises(errors.StoreError, match="this run was given up"):
-            await writer.split(stopped.run_id, 0, date(2025, 3, 9))
-        assert await writer.unseen(stopped.run_id) == []
-        await writer.finish_run(stopped.run_id, requests=1)
+            await write(writer, stopped, {"workshop_order_id": 2})
+        assert await missing(writer, stopped) == []
+        await finish(writer, stopped, 1)
     assert rows(url, "select workshop_order_id from workshop_orders") == [(1,)]
     assert rows(url, "select run_id from cyclesoft_runs order by 1") == [(at_work.run_id,), (run.run_id,)]
 
 
-async def test_a_run_that_is_begun_over_is_not_the_current_one_any_more(url: str) -> None:
+async def test_a_run_that_is_started_over_is_not_current(url: str) -> None:
     async with Store(url).open() as writer:
-        first, other = await begin(writer), await begin(writer, [Window(YEAR.first, YEAR.first)])
-        assert await writer.current_run(first.run_id) == first
+        first, other = await begin(writer), await begin(writer, Window(YEAR.first, YEAR.first))
+        assert await writer.run(runs.current_run, first.run_id) == first
         second = await begin(writer)
-        assert await writer.current_run(first.run_id) is None
-        assert await writer.current_run(second.run_id) == second
-        assert await writer.current_run(other.run_id) == other
+        assert await writer.run(runs.current_run, first.run_id) is None
+        assert await writer.run(runs.current_run, second.run_id) == second
+        assert await writer.run(runs.current_run, other.run_id) == other

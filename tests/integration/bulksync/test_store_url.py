@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store, estimate
+from cyclesoft_async.bulksync.store import runs
 from tests.support.paths import DATA
 from tests.support.postgres import query
 from tests.support.store import begin
@@ -110,7 +111,7 @@ async def test_a_store_that_is_there_can_be_looked_at_while_another_has_it_open(
         run = await begin(writer)
         async with store.open_if_there() as there:
             assert there is not None
-            assert await there.current_run(run.run_id) == run
+            assert await there.run(runs.current_run, run.run_id) == run
 
 
 async def test_a_database_that_is_away_is_no_empty_one() -> None:

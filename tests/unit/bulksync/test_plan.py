@@ -1,34 +1,43 @@
-"""Who reads what: whatever happens, every day is read once, and every order at least once."""
+"""Plan: every day is read to the end of a list, whatever the readers' speed and the server's lists."""
 
+import itertools
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyclesoft_async.bulksync.fetch.plan import Part, Plan, split_days
+from cyclesoft_async.bulksync.fetch.density import DensityEstimate
+from cyclesoft_async.bulksync.fetch.overlap import step_back
+from cyclesoft_async.bulksync.fetch.plan import (
+    MOST_PAGES,
+    Plan,
+    WindowReader,
+    equal_windows,
+    halves,
+)
 from cyclesoft_async.bulksync.window import Window
 
 FIRST = date(2025, 1, 1)
+YEAR = Window(FIRST, date(2025, 12, 31))
 
 
 class Listed(NamedTuple):
-    """A server's list: cursors are two places in it."""
+    """A server's list: sorted days, and the rows of a page."""
 
     days: Sequence[int]
     page_size: int
 
-    def page(self, part: Part) -> tuple[Sequence[int], str | None]:
-        start, stop = map(int, (part.cursor or self.whole(part.window)).split())
-        end = min(start + self.page_size, stop)
-        return self.days[start:end], f"{end} {stop}" if end < stop else None
+    def page(self, window: Window, number: int) -> tuple[Sequence[int], bool]:
+        rows = self.days[bisect_left(self.days, window.days[0]) : bisect_right(self.days, window.days[-1])]
+        end = (number + 1) * self.page_size
+        return rows[end - self.page_size : end], end >= len(rows)
 
-    def whole(self, window: Window) -> str:
-        first, last = window.first.toordinal(), window.last.toordinal()
-        return f"{bisect_left(self.days, first)} {bisect_right(self.days, last)}"
+    def counts(self) -> dict[int, int]:
+        return {day: list(self.days).count(day) for day in YEAR.days}
 
 
 @st.composite
@@ -39,125 +48,132 @@ def a_range(draw: st.DrawFn) -> tuple[Window, Listed]:
     return Window(FIRST, FIRST + timedelta(days=length - 1)), Listed(days, draw(st.integers(1, 12)))
 
 
-@given(a_range(), st.integers(1, 9), st.data(), st.booleans())
-def test_every_order_is_read_however_fast_the_readers_are(
-    range_: tuple[Window, Listed], readers: int, data: st.DataObject, known: bool
+@given(a_range(), st.integers(1, 9), st.data(), st.booleans(), st.booleans())
+def test_every_day_is_read_to_the_end_of_a_list(
+    range_: tuple[Window, Listed], readers: int, data: st.DataObject, known: bool, interrupted: bool
 ) -> None:
-    window, listed = range_
-    counts = Counter(date.fromordinal(day) for day in listed.days)
-    plan = Plan([Part(0, window)], counts if known else None)
-    flying: list[tuple[Part, int, Sequence[int], str | None]] = []
-    seen: set[int] = set()
-    counted = 0
-
-    def fetch(part: Part) -> None:
-        start = int((part.cursor or listed.whole(part.window)).split()[0])
-        flying.append((part, start, *listed.page(part)))
-
+    whole, listed = range_
+    plan = Plan([whole], listed.counts() if known else None, readers=readers)
+    if plan.needs_first_page:
+        days, is_only = listed.page(whole, 0)
+        if is_only:
+            plan.start_unproven(whole, len(days))
+        else:
+            plan.start(days, len(days))
+    read: list[Window] = []
+    in_flight: list[WindowReader] = []
     while True:
-        while plan.reading < readers and (part := next_part(plan)) is not None:
-            fetch(part)
-        assert plan.reading == len(flying) <= readers
-        if not flying:
+        while len(in_flight) < readers and (reader := plan.take()) is not None:
+            in_flight.append(reader)
+        assert plan.in_flight == in_flight
+        if not in_flight:
             break
         assert plan.pages_left > 0
-        part, start, days, cursor = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
-        seen |= set(range(start, start + len(days)))
-        counted += plan.read(part, days, cursor)
-        if not part.done:
-            fetch(part)
-    assert seen == set(range(len(listed.days)))
-    assert counted == len(listed.days), "where two readers meet, one of them counts"
+        reader = in_flight.pop(data.draw(st.integers(0, len(in_flight) - 1)))
+        if interrupted and reader.attempt < 3 and data.draw(st.booleans()):
+            plan.list_again(reader, refused=data.draw(st.booleans()))
+            in_flight = list(plan.in_flight)
+            continue
+        days, is_last = listed.page(reader.window, reader.pages)
+        plan.note_page(reader, days, len(days), is_last=is_last)
+        if is_last:
+            read.append(reader.window)
+        in_flight = list(plan.in_flight)
+    assert whole.minus(read) == []
+    assert sum(len(window.days) for window in read) == len(whole.days), "and once"
     assert plan.pages_left == 0
-    assert covered(plan.parts) == [window.first + timedelta(days=n) for n in range(span(window))]
+    assert plan.windows == plan.windows_read == len(read)
 
 
-def next_part(plan: Plan) -> Part | None:
-    part = plan.take()
-    if part is None and (where := plan.where_to_cut()) is not None:
-        plan.cut(*where, len(plan.parts))
-        part = plan.take()
-    return part
+@given(st.integers(0, 400), st.integers(10, 100))
+def test_windows_of_known_days_have_five_pages_at_most(a_day: int, page_size: int) -> None:
+    density = DensityEstimate(YEAR.days, dict.fromkeys(YEAR.days, a_day))
+    days = density.best_window(YEAR.days, page_size, MOST_PAGES)
+    assert days.start == YEAR.days.start
+    assert len(days) == 1 or len(days) * a_day <= MOST_PAGES * page_size
+    if 0 < a_day <= page_size / 10:
+        pages = -(-len(days) * a_day // page_size)
+        assert len(days) * a_day >= 0.9 * pages * page_size, "a window ends shortly before a full page"
 
 
-def ordinals(*days: int) -> list[int]:
-    return [FIRST.toordinal() + day for day in days]
+def test_days_that_were_not_counted_are_estimated_by_their_weekday_and_season() -> None:
+    counted = {day: (0 if day % 7 == 0 else 20 if day < YEAR.days[180] else 60) for day in YEAR.days}
+    sample = {day: rows for day, rows in counted.items() if (day - YEAR.days.start) % 90 < 14}
+    density = DensityEstimate(YEAR.days, sample)
+    assert abs(density.rows(YEAR.days) / sum(counted.values()) - 1) < 0.12
+    assert density.rows(range(YEAR.days[30], YEAR.days[37])) == pytest.approx(6 * 20)
 
 
-def test_what_does_not_come_in_order_is_neither_cut_nor_stopped_early() -> None:
-    plan = Plan([Part(0, Window(FIRST, FIRST + timedelta(days=99)))])
-    part = plan.take()
-    assert part is not None
-    plan.read(part, ordinals(0, 0, 1), "more")
-    where = plan.where_to_cut()
-    assert where is not None
-    plan.cut(*where, 1)
-    plan.read(part, ordinals(2, 1, 99), "more")
-    assert not part.done
-    plan.take()
-    assert plan.where_to_cut() is None, "the other one is unread, and this list is not to be trusted"
-    plan.read(part, ordinals(3), None)
-    assert part.done
+def test_a_window_far_larger_than_planned_is_cut_after_its_first_page() -> None:
+    plan = Plan([YEAR], dict.fromkeys(YEAR.days, 1), readers=1)
+    reader = plan.take()
+    assert reader is not None
+    plan.note_page(reader, [reader.window.days[0]] * 100, 100, is_last=False)
+    assert reader.is_cut
+    again = plan.take()
+    assert again is not None
+    assert again.window == Window(YEAR.first, YEAR.first + timedelta(days=4))
 
 
-def test_the_order_is_verified_from_page_to_page() -> None:
-    part = Part(0, Window(FIRST, FIRST + timedelta(days=9)))
-    part.read(ordinals(3, 4), "more")
-    part.read(ordinals(2), "more")
-    assert not part.in_order
+def test_after_some_refused_cursors_windows_have_one_page() -> None:
+    plan = Plan([YEAR], dict.fromkeys(YEAR.days, 40), page_size=100, readers=1)
+    for _ in range(3):
+        reader = plan.take()
+        assert reader is not None
+        plan.list_again(reader, refused=True)
+    while (reader := plan.take()) is not None and reader.attempt:
+        plan.note_page(reader, [], 0, is_last=True)
+    assert reader is not None
+    assert len(reader.window.days) == 2
 
 
-def test_what_an_earlier_attempt_reached_is_where_the_next_page_has_to_go_on() -> None:
-    part = Part(0, Window(FIRST, FIRST + timedelta(days=9)), "more", reached=FIRST + timedelta(days=9))
-    part.read(ordinals(2, 11), "and more")
-    assert (part.in_order, part.done, part.reached) == (False, False, FIRST + timedelta(days=9))
-    part.read(ordinals(3, 4), None)
-    assert part.done
-
-
-def test_a_part_of_an_earlier_attempt_is_cut_once_it_is_known_how_dense_it_is() -> None:
-    reached = FIRST + timedelta(days=39)
-    plan = Plan([Part(0, Window(FIRST, FIRST + timedelta(days=99)), "more", reached=reached)])
-    part = plan.take()
-    assert part is not None
-    assert (part.days_left, plan.where_to_cut()) == (range(*ordinals(40, 100)), None)
-    plan.read(part, ordinals(40, 40, 40), "and more")
-    assert part.days_left == range(*ordinals(41, 100))
-    assert plan.where_to_cut() == (part, FIRST + timedelta(days=70))
-
-
-def test_a_single_day_is_not_cut() -> None:
-    plan = Plan([Part(0, Window(FIRST, FIRST))])
-    part = plan.take()
-    assert part is not None
-    plan.read(part, ordinals(*[0] * 100), "more")
-    assert plan.where_to_cut() is None
-
-
-def test_the_cut_lies_in_the_middle_of_the_known_orders() -> None:
-    known = {FIRST: 10, FIRST + timedelta(days=80): 6_000, FIRST + timedelta(days=90): 6_000}
-    plan = Plan([Part(0, Window(FIRST, FIRST + timedelta(days=99)))], known)
-    where = plan.where_to_cut()
-    assert where is not None
-    assert FIRST + timedelta(days=80) < where[1] <= FIRST + timedelta(days=90)
+@pytest.mark.parametrize(("rows", "is_doubted"), [(99, False), (100, True)])
+def test_a_list_that_ends_with_a_full_page_long_before_its_expected_end_is_doubted(
+    rows: int, is_doubted: bool
+) -> None:
+    plan = Plan([YEAR], dict.fromkeys(YEAR.days, 40), readers=2)
+    first, second = plan.take(), plan.take()
+    assert first is not None
+    assert second is not None
+    plan.note_page(first, [], 100, is_last=False)
+    assert plan.may_have_broken_off(second, [], rows) is is_doubted
+    for _ in range(4):
+        second.add([], 100)
+    assert not plan.may_have_broken_off(second, [], 80)
 
 
 @given(st.dates(), st.integers(0, 1_000), st.integers(1, 50))
-def test_windows_hold_every_day_once(first: date, length: int, parts: int) -> None:
+def test_equal_windows_hold_every_day_once(first: date, length: int, most: int) -> None:
     length = min(length, (date.max - first).days)
-    windows = split_days(first, first + timedelta(days=length), parts)
-    assert covered([Part(0, window) for window in windows]) == [
-        first + timedelta(days=n) for n in range(length + 1)
-    ]
-    spans = list(map(span, windows))
-    assert len(windows) == min(parts, length + 1)
-    assert max(spans) - min(spans) <= 1
+    whole = Window(first, first + timedelta(days=length))
+    windows = equal_windows([whole], most)
+    assert [day for window in windows for day in window.days] == list(whole.days)
+    assert len(windows) <= most
 
 
-def covered(parts: Sequence[Part]) -> list[date]:
-    windows = sorted((part.window for part in parts), key=lambda window: window.first)
-    return [window.first + timedelta(days=n) for window in windows for n in range(span(window))]
+def test_halves_hold_every_day_once() -> None:
+    assert halves(Window(FIRST, FIRST)) == [Window(FIRST, FIRST)]
+    assert halves(YEAR) == [Window(FIRST, date(2025, 7, 1)), Window(date(2025, 7, 2), YEAR.last)]
 
 
-def span(window: Window) -> int:
-    return (window.last - window.first).days + 1
+@given(st.lists(st.tuples(st.integers(0, 364), st.integers(0, 364))))
+def test_days_left_of_a_window(pairs: list[tuple[int, int]]) -> None:
+    read = [Window.of(YEAR.days[min(pair) : max(pair) + 1]) for pair in pairs]
+    done = {day for window in read for day in window.days}
+    left = YEAR.minus(read)
+    assert [day for window in left for day in window.days] == [day for day in YEAR.days if day not in done]
+    assert all(sooner.last < later.first for sooner, later in itertools.pairwise(left))
+
+
+@pytest.mark.parametrize(
+    ("cursor", "moved"),
+    [
+        ("/orders.json?date_from=2025-01-01&offset=100", "/orders.json?date_from=2025-01-01&offset=99"),
+        ("/orders.json?skip=100", "/orders.json?skip=99"),
+        ("/orders.json?offset=200", None),
+        ("/orders.json?limit=100&token=abc", None),
+        ("/orders.json", None),
+    ],
+)
+def test_a_cursor_that_counts_rows_is_moved_back_by_one(cursor: str, moved: str | None) -> None:
+    assert step_back(cursor, 100) == moved
