@@ -53,7 +53,7 @@ class Policy(NamedTuple):
     """Limits for the handling of events."""
 
     concurrency: int = 64
-    """How many entities' handlers run at once."""
+    """Entities whose handlers run at the same time."""
     retry_for: float = 3 * 86_400.0
     """Seconds after the first attempt until an event becomes a dead letter."""
     retry_after: float = 5.0
@@ -76,7 +76,7 @@ class Retry(NamedTuple):
     due_at: float
     """In seconds since 1970."""
     aside: bool = False
-    """Whether later events of its entity need not wait: it is dead, and only reported again."""
+    """True for a dead letter that is only reported again: later events of its entity need not wait."""
 
 
 class _Failures(NamedTuple):
@@ -85,7 +85,7 @@ class _Failures(NamedTuple):
     retry_at: list[float]
     """The moments that handlers asked for."""
     is_final: bool
-    """Whether a handler rejected the event."""
+    """True once a handler rejected the event."""
 
     def and_also(self, failure: HandlerFailure, error: BaseException) -> _Failures:
         """Return these failures and another."""
@@ -96,7 +96,7 @@ class _Failures(NamedTuple):
 
 
 class Attempts:
-    """Makes attempts.
+    """Claims events, runs their handlers and records the results.
 
     Args:
         inbox: Where deliveries are.
@@ -117,8 +117,8 @@ class Attempts:
         self._cut_off = True
         self._calls.cut_off()
 
-    async def make(self, queued: QueuedDelivery, at_once: Callable[[], bool]) -> Retry | None:
-        """Make an attempt. None: the event needs no other.
+    async def run(self, queued: QueuedDelivery, at_once: Callable[[], bool]) -> Retry | None:
+        """Attempt an event once. None: it needs no other attempt.
 
         Args:
             queued: The delivery.
@@ -227,7 +227,7 @@ class Attempts:
         error: str,
         failures: Sequence[HandlerFailure] = (),
     ) -> Retry | None:
-        """Make a dead letter of an event, after its `on_dead` handlers if there are any."""
+        """Dead-letter an event, after its `on_dead` handlers if there are any."""
         logger.error(
             "event %s is dead after %d attempts",
             printable_line(event.id),

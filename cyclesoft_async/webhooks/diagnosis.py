@@ -22,7 +22,7 @@ _AS_IT_IS = "as it is"
 
 
 class Match(NamedTuple):
-    """A way in which a signature was made."""
+    """Parameters with which a signature verifies."""
 
     algorithm: Algorithm
     encoding: Encoding
@@ -33,7 +33,7 @@ class Match(NamedTuple):
 
     @property
     def settings(self) -> str:
-        """What to set so that a receiver accepts the delivery, or why no setting does."""
+        """Settings with which a receiver accepts the delivery, or the reason that none does."""
         if self.body != _AS_IT_IS:
             return f"no setting accepts it: the sender signed the body {self.body}, not the bytes it sent"
         option = f'algorithm="{self.algorithm}"' if self.algorithm != "sha256" else "the default algorithm"
@@ -41,7 +41,7 @@ class Match(NamedTuple):
 
 
 def diagnose(body: bytes, signature: str, secrets: Iterable[bytes]) -> list[Match]:
-    """Return every way in which one of the secrets could have made this signature; usually one or none.
+    """Return all parameters with which one of the secrets verifies this signature; usually one or none.
 
     Args:
         body: The captured body.

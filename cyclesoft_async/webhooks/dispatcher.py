@@ -93,7 +93,7 @@ class Dispatcher:
                 if not self._stopping:
                     self._start(entity)
                 continue
-            # A claim without its reservation, as its sender hung up meanwhile, is made again in its turn.
+            # Its sender hung up and lost the reservation: it is claimed again in its turn.
             entity.waiting.append((monotonic(), self._slimmed(queued._replace(claimed=None))))
             if is_new and key not in self._reserved:
                 self._line_up(entity, min(queued.due_at, latest))
@@ -109,7 +109,7 @@ class Dispatcher:
 
     @property
     def hung(self) -> int:
-        """How many handlers ignore that they were cancelled after their timeout."""
+        """Number of handlers that ignore their cancellation after a timeout."""
         return len(self._calls.hung)
 
     def longest_wait(self) -> float:
@@ -196,7 +196,7 @@ class Dispatcher:
     async def _advance(self, entity: _Entity) -> None:
         """Attempt the first event of an entity, and line up the next."""
         _, queued = entity.waiting[0]
-        retry = await self._attempts.make(queued, lambda: self._completes(entity))
+        retry = await self._attempts.run(queued, lambda: self._completes(entity))
         self._advanced(entity, queued, retry)
 
     def _completes(self, entity: _Entity) -> bool:

@@ -1,4 +1,4 @@
-"""What can be delivered: one frozen Struct per event name, and families of them.
+"""Event types: one frozen Struct per event name, and families of them.
 
 ::
 
@@ -14,8 +14,8 @@
     ├── WarehouseStockItemEvent     WarehouseStockItemUpdated, …ReleasedForShipment
     └── UnknownEvent                a name or a payload that this version does not understand
 
-One change in the shop can raise several events, they can come out of order, and how often the vendor tries
-again is not documented: let handlers be idempotent. Vendor page: "Webhooks".
+One change in the shop can raise several events, and they can arrive out of order. The vendor does not
+document how often it redelivers. So handlers must be idempotent. Vendor page: "Webhooks".
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ Timestamp: TypeAlias = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
 
 
 class Entity(NamedTuple):
-    """What an event is about."""
+    """The entity that an event concerns."""
 
     kind: str
     """For example "workshop_order"."""
@@ -88,7 +88,7 @@ def _id(name: str, value: int | None) -> int:
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One delivery, verified. Handlers of this type get every event."""
+    """A verified delivery. Handlers of this type get every event."""
 
     id: DeliveryId
     """The vendor's UUID of the delivery; the same for every attempt to handle it."""
@@ -96,13 +96,13 @@ class Event(Struct, frozen=True, kw_only=True):
     event_name: EventName
     """As on the wire, for example "workshop_order.updated"."""
     event_timestamp: Timestamp
-    """When the vendor made the message, in seconds since 1970."""
+    """Time of the vendor's message, in seconds since 1970."""
     is_redelivery: bool = False
-    """Whether handlers may have seen it before: an attempt failed or was cut off, or it is replayed."""
+    """True if handlers may have seen it: an attempt failed or was cut off, or it is replayed."""
     stale: bool = False
-    """Whether a newer event of the same entity was already handled."""
+    """True if a newer event of the same entity was handled before."""
     received_at: datetime | None = None
-    """When it was stored, aware, in UTC, by the clock of the inbox; None outside of handlers."""
+    """Time of storage by the inbox's clock, aware, in UTC. None outside of handlers."""
     problems: tuple[str, ...] = ()
     """Optional properties of the payload that could not be read and are None, without their values."""
 
@@ -111,12 +111,12 @@ class Event(Struct, frozen=True, kw_only=True):
 
     @property
     def occurred_at(self) -> datetime:
-        """When the vendor made the message, aware, in UTC."""
+        """Time of the vendor's message, aware, in UTC."""
         return datetime.fromtimestamp(self.event_timestamp, UTC)
 
     @property
     def entity(self) -> Entity | None:
-        """What the event is about; events of one entity are handled in order. None when that is unknown."""
+        """The entity, whose events are handled in order. None if it is unknown."""
         return None
 
 
@@ -124,13 +124,13 @@ class UnknownEvent(Event, frozen=True, kw_only=True):
     """An event that this version of the library does not understand.
 
     It stays in the inbox as a dead letter, to be replayed after an upgrade, unless a handler that is
-    registered for `UnknownEvent` itself takes it.
+    registered for `UnknownEvent` itself succeeds.
     """
 
     payload: msgspec.Raw
     """The JSON of the payload."""
     problem: str
-    """What is not understood, without any value of the payload."""
+    """The part that is not understood, without any value of the payload."""
 
 
 class WorkshopOrderEvent(Event, frozen=True, kw_only=True):
@@ -206,7 +206,7 @@ class SalesOrderDeleted(SalesOrderEvent, frozen=True, kw_only=True):
 
 
 class SalesOrderInvoiced(SalesOrderEvent, frozen=True, kw_only=True):
-    """`sales_order.invoiced`: a sales transaction was made of the order."""
+    """`sales_order.invoiced`: the order became a sales transaction."""
 
 
 class SalesTransactionEvent(Event, frozen=True, kw_only=True):

@@ -80,7 +80,7 @@ class Intake:
         routes: Handlers.
         policy: Limits.
         dispatcher: Runs the handlers.
-        health: Told about every write.
+        health: Learns the result of every write.
     """
 
     def __init__(

@@ -53,7 +53,7 @@ class WebhookReceiver:
     It answers 200 once a delivery is on disk, known before or not. It answers 401 when the signature is not
     ours, 400 when in addition the body is not JSON, 408 when the body does not arrive, 413 when it is too
     large, and 503 when the inbox cannot be written: then the sender must redeliver. Only the body is signed,
-    so id, event and account are those of the body, whatever the headers claim.
+    so id, event and account are read from the body, and never from the headers.
 
     Handlers may run more than once for an event: `event.id` stays the same. A handler that fails is retried
     with exponential backoff for `retry_for` seconds. Later events of the same entity wait meanwhile.

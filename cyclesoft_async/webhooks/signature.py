@@ -53,7 +53,7 @@ def verify(
     secrets: Secret | Iterable[Secret],
     algorithm: Algorithm = "sha256",
 ) -> bool:
-    """Return whether one of the secrets made this signature of exactly these bytes.
+    """Return whether this is the signature of exactly these bytes with one of the secrets.
 
     No signature raises. Pass the body as it was received: JSON that was parsed and encoded again has other
     bytes.
@@ -93,7 +93,7 @@ class Key:
 def proving(
     body: bytes, signatures: Iterable[str | bytes], keys: Iterable[Key], algorithm: Algorithm
 ) -> list[Key]:
-    """Return the keys that made one of the signatures. Each key digests the body once."""
+    """Return the keys that verify one of the signatures. Each key digests the body once."""
     claims = [claim for signature in signatures if (claim := _digest(signature, algorithm)) is not None]
     if not claims:
         return []
@@ -172,7 +172,7 @@ def is_hex(signature: str | bytes, algorithm: Algorithm) -> bool:
 
 def _stripped(signature: str | bytes, algorithm: Algorithm) -> bytes:
     """Remove quotes, white space, and a prefix that names the algorithm."""
-    # aiohttp decodes bytes that are not UTF-8 as surrogates. "replace" makes question marks of them.
+    # aiohttp decodes bytes that are not UTF-8 as surrogates. "replace" turns them into question marks.
     raw = signature.encode("ascii", "replace") if isinstance(signature, str) else signature
     raw = raw.strip().strip(b"\"'")
     for separator in (b"=", b":"):

@@ -1,4 +1,4 @@
-"""Makes and signs deliveries, for tests of your own handlers and servers.
+"""Signed deliveries and events for tests of your own handlers and servers.
 
 ::
 
@@ -31,7 +31,7 @@ _names: Final = {type_: name for name, type_ in EVENT_TYPES.items()}
 
 
 class SignedDelivery(NamedTuple):
-    """A request as the vendor sends it."""
+    """A request as the vendor sends it: body and headers."""
 
     body: bytes
     headers: dict[str, str]
@@ -48,17 +48,17 @@ def delivery(
     algorithm: Algorithm = "sha256",
     encoding: Encoding = "hex",
 ) -> SignedDelivery:
-    """A signed delivery of an event.
+    """Return a signed delivery of an event.
 
     Args:
         event_type: For example `events.WorkshopOrderUpdated`, or any event name as text.
         payload: The payload as on the wire, or one of the models.
-        secret: What to sign with.
-        account_id: Whose event it is.
+        secret: The secret to sign with.
+        account_id: Account of the event.
         id: A new UUID by default.
         occurred_at: An aware time; now by default.
-        algorithm: What to sign with.
-        encoding: How to write the signature.
+        algorithm: Hash algorithm of the signature.
+        encoding: Encoding of the signature.
 
     Raises:
         UsageError: The event type is a family, which has no name of its own.
@@ -85,16 +85,16 @@ def event(
     is_redelivery: bool = False,
     stale: bool = False,
 ) -> E:
-    """An event as a handler gets it; the arguments are those of `delivery`.
+    """Return an event as a handler gets it. The arguments are those of `delivery`.
 
     Raises:
         UsageError: The event type is a family, or the payload does not fit it.
     """
-    made = read(_body(_name(event_type), payload, account_id, id or str(uuid4()), occurred_at))
-    if not isinstance(made, event_type):
-        raise UsageError(f"the payload does not fit {event_type.__name__}: {getattr(made, 'problem', '')}")
+    decoded = read(_body(_name(event_type), payload, account_id, id or str(uuid4()), occurred_at))
+    if not isinstance(decoded, event_type):
+        raise UsageError(f"payload must fit {event_type.__name__}: {getattr(decoded, 'problem', '')}")
     received_at = datetime.now(UTC)
-    return msgspec.structs.replace(made, is_redelivery=is_redelivery, stale=stale, received_at=received_at)
+    return msgspec.structs.replace(decoded, is_redelivery=is_redelivery, stale=stale, received_at=received_at)
 
 
 def _body(
@@ -118,7 +118,9 @@ def _name(event_type: type[Event]) -> str:
     for type_, name in _names.items():
         if type_ is event_type:
             return name
-    raise UsageError(f"{event_type.__name__} has no event name; give one, or one of its subclasses")
+    raise UsageError(
+        f"event_type must have an event name, got {event_type.__name__}; use one of its subclasses"
+    )
 
 
 _wire: Final = msgspec.json.Encoder(decimal_format="number")

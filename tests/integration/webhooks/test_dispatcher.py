@@ -146,7 +146,7 @@ async def test_a_handler_that_cancels_itself_has_failed(tmp_path: Path) -> None:
 
 
 class Panic(BaseException):
-    """What extensions in Rust raise: no Exception."""
+    """An exception as extensions in Rust raise it: not an Exception."""
 
 
 @pytest.mark.parametrize("raised", [Panic("oh"), BaseExceptionGroup("oh", [Panic()])])
@@ -214,7 +214,7 @@ async def test_stale_events_are_marked(tmp_path: Path) -> None:
         assert await take(seen) == (100, False)
 
 
-async def test_what_was_cut_off_is_handled_after_a_restart(tmp_path: Path) -> None:
+async def test_a_cut_off_event_is_handled_after_a_restart(tmp_path: Path) -> None:
     hooks = receiver(tmp_path, stop=0.0)
     started: asyncio.Queue[str] = asyncio.Queue()
 
@@ -403,7 +403,7 @@ async def test_a_dead_letter_is_only_ever_an_event_of_the_account_that_signed_it
     assert ("account 2" in (entry.error or "")) == (state == "dead")
 
 
-async def test_while_the_inbox_takes_no_writes_no_handler_starts(tmp_path: Path) -> None:
+async def test_no_handler_starts_while_the_inbox_cannot_be_written(tmp_path: Path) -> None:
     routes = Routes()
     routes.add((events.Event,), never)
     dispatcher = Dispatcher(SqliteInbox(tmp_path / "never-opened.db"), routes, Policy(concurrency=1))
@@ -412,7 +412,7 @@ async def test_while_the_inbox_takes_no_writes_no_handler_starts(tmp_path: Path)
     await dispatcher.stop(0.0)
 
 
-async def test_a_fault_of_an_inbox_is_told_without_details(
+async def test_a_fault_of_an_inbox_is_logged_without_details(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = SqliteInbox(tmp_path / "inbox.db")

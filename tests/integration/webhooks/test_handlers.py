@@ -1,4 +1,4 @@
-"""Handlers that misbehave, in every way that Python has, and what they may ask for."""
+"""Handlers that misbehave in the ways that Python has; RetryAt, Reject, on_dead and settled."""
 
 from __future__ import annotations
 

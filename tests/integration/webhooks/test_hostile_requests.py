@@ -117,7 +117,7 @@ async def test_compressed_bodies_are_verified_inflated(server: Server) -> None:
 
 
 @pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd", b"identity", b"\xff"])
-async def test_bodies_that_are_not_what_they_say(server: Server, encoding: bytes) -> None:
+async def test_bodies_with_a_wrong_content_encoding_are_rejected(server: Server, encoding: bytes) -> None:
     answer = await server.raw(
         request(b"\x1f\x8bnonsense" * 9, signed(SIGNATURE), b"Content-Encoding: " + encoding)
     )
@@ -189,7 +189,7 @@ async def test_stalled_compressed_bodies_share_a_limited_memory(
 
 
 @pytest.mark.parametrize("claims", [True, False], ids=["an account", "none"])
-async def test_a_forgery_costs_one_account_s_keys(tmp_path: Path, claims: bool) -> None:
+async def test_a_forgery_blocks_the_event_loop_for_a_bounded_time(tmp_path: Path, claims: bool) -> None:
     secrets = {number: [f"{number}-current", f"{number}-previous"] for number in range(1, 501)}
     hooks = WebhookReceiver(secrets, SqliteInbox(tmp_path / "inbox.db"))
     forged = delivery("x.y", {"x": "y" * 200_000}, secret="forged", account_id=77)
@@ -220,7 +220,7 @@ async def test_exactly_the_largest_body(server: Server) -> None:
     assert await server.post(padded + b" ", headers) == 413
 
 
-async def test_slow_bodies_are_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_bodies_are_answered_408(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "_READ_SECONDS", 0.02)
     for sent in (request(b"{", signed(SIGNATURE), length=500), chunked(GENUINE.body)[:-5]):
         answer = await server.raw(sent)

@@ -1,4 +1,4 @@
-"""What the receiver answers, and what it never does."""
+"""Statuses, storage and logs of a receiver on aiohttp."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ async def test_a_middleware_may_have_read_the_body(tmp_path: Path) -> None:
     assert len(entries(tmp_path / "inbox.db")) == 1
 
 
-async def test_what_is_wrong_from_the_start(tmp_path: Path) -> None:
+async def test_wrong_arguments_are_usage_errors(tmp_path: Path) -> None:
     useless: list[Secrets] = [[], "", ["x", ""], {}, {1: list[str]()}]
     for secrets in useless:
         with pytest.raises(UsageError):
@@ -186,7 +186,7 @@ async def test_secrets_of_several_accounts(tmp_path: Path) -> None:
         assert set(statuses.values()) == {200, 401}
 
 
-async def test_what_is_no_event_is_kept_for_the_account_that_signed_it(tmp_path: Path) -> None:
+async def test_a_body_that_is_not_an_event_is_kept_for_the_account_that_signed_it(tmp_path: Path) -> None:
     hooks = receiver(tmp_path, {1: ["one", "shared"], 2: "two", 3: ["shared"]})
     app = web.Application()
     hooks.add_to(app, "/")
@@ -223,7 +223,9 @@ async def test_the_same_id_twice_is_one_event(tmp_path: Path) -> None:
     assert seen.empty()
 
 
-async def test_headers_are_not_believed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_headers_that_differ_from_the_body_are_ignored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     hooks = receiver(tmp_path)
     handled: asyncio.Queue[events.Event] = asyncio.Queue()
     deleted: asyncio.Queue[events.Event] = asyncio.Queue()

@@ -202,7 +202,7 @@ def test_an_odd_value_costs_only_itself_and_is_named() -> None:
         ("workshop_order.updated", {"status_id": 7}),
     ],
 )
-def test_an_event_about_nothing_is_unknown(name: str, payload: object) -> None:
+def test_an_event_without_its_entity_is_unknown(name: str, payload: object) -> None:
     event = read(named(name, payload=payload))
     assert isinstance(event, events.UnknownEvent)
     assert "_id" in event.problem
@@ -226,6 +226,6 @@ def test_an_event_about_nothing_is_unknown(name: str, payload: object) -> None:
     ],
     ids=range(11),
 )
-def test_what_is_no_envelope(body: bytes) -> None:
+def test_a_body_without_an_envelope_is_not_an_event(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read(body)

@@ -79,7 +79,7 @@ def test_rotation_takes_any_of_several_secrets() -> None:
     assert not verify(BODY, sign(BODY, "old"), [])
 
 
-def test_one_secret_as_text_is_not_taken_letter_by_letter() -> None:
+def test_one_secret_as_text_is_one_secret() -> None:
     assert not verify(BODY, sign(BODY, "s"), "secret")
 
 
@@ -87,7 +87,7 @@ def test_a_secret_from_the_environment_may_be_any_bytes() -> None:
     assert sign(BODY, os.fsdecode(b"caf\xe9")) == sign(BODY, b"caf\xe9")
 
 
-def test_what_can_not_be_a_secret_or_an_algorithm() -> None:
+def test_wrong_secrets_and_algorithms_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="empty"):
         sign(BODY, "")
     with pytest.raises(UsageError, match="empty"):

@@ -28,7 +28,7 @@ def test_other_algorithms_and_encodings() -> None:
     assert verify(signed.body, signed.headers["X-CycleSoftware-Signature"], "s", "sha1")
 
 
-def test_what_can_not_be_made() -> None:
+def test_payloads_that_do_not_fit_are_usage_errors() -> None:
     with pytest.raises(UsageError, match="subclasses"):
         testing.delivery(events.StoreOrderEvent, {}, secret="s")
     with pytest.raises(UsageError, match="store_order_id"):
