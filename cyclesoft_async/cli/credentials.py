@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cyclesoft_async import NETHERLANDS, CycleSoftSession
+from cyclesoft_async.errors import UsageError
 
 if TYPE_CHECKING:
     from cyclesoft_async.quota.postgres import PostgresLedger
@@ -27,9 +28,12 @@ def session_from_user(ledger: PostgresLedger | None = None) -> CycleSoftSession:
     """
     username = os.environ.get("CYCLESOFT_USERNAME")
     password = os.environ.get("CYCLESOFT_PASSWORD")
-    if (username and password) or not sys.stdin.isatty():
-        return CycleSoftSession.from_env(ledger=ledger)
     base_url = os.environ.get("CYCLESOFT_BASE_URL") or NETHERLANDS
+    if (username and password) or not sys.stdin.isatty():
+        try:
+            return CycleSoftSession.from_env(ledger=ledger)
+        except UsageError as error:
+            raise UsageError(str(error).replace("base_url", "CYCLESOFT_BASE_URL")) from None
     return CycleSoftSession(
         username or click.prompt("Username", err=True),
         password or click.prompt("Password", hide_input=True, err=True),

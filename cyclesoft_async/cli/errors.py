@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import click
@@ -26,6 +28,15 @@ _CODES: list[tuple[type[Exception], int]] = [
 ]
 
 
+@contextmanager
+def naming(option: str) -> Generator[None]:
+    """Name the option or variable at fault in the errors of the block."""
+    try:
+        yield
+    except errors.UsageError as error:
+        raise errors.UsageError(f"{option}: {error}") from None
+
+
 class ExitCodes(click.Group):
     """Command group that turns exceptions into messages and exit codes."""
 
@@ -37,11 +48,15 @@ class ExitCodes(click.Group):
             _exit_with(ctx, "stopped; rows stored before remain", INTERRUPTED)
         except errors.CycleSoftError as error:
             code = next(code for kind, code in _CODES if isinstance(error, kind))
-            _exit_with(ctx, str(error), code)
+            _exit_with(ctx, f"{error}{_remedy(error)}", code)
         except ModuleNotFoundError as error:
             _exit_with(ctx, str(missing_extra(error, "cli,store")), 1)
         except OSError as error:
             _exit_with(ctx, error.strerror or str(error), 1)
+
+
+def _remedy(error: errors.CycleSoftError) -> str:
+    return "; check CYCLESOFT_BASE_URL and the network" if isinstance(error, errors.ConnectError) else ""
 
 
 def _exit_with(ctx: click.Context, message: str, code: int) -> NoReturn:

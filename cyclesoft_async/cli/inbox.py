@@ -18,13 +18,13 @@ from cyclesoft_async.webhooks.inbox import InboxStats, Selection, entries, faile
 
 from .inbox_output import format_entry, format_line, format_stats, json_line
 from .inbox_selection import selects_deliveries
-from .options import check_inbox_extra, make_inbox
+from .options import check_inbox, make_inbox
 
 WATCH_SECONDS = 2.0
 
 INBOX = click.option(
     "--inbox",
-    callback=check_inbox_extra,
+    callback=check_inbox,
     metavar="PATH|URL",
     default="inbox.db",
     show_default=True,

@@ -10,6 +10,8 @@ import click
 
 from cyclesoft_async.errors import UsageError
 
+from .errors import naming
+
 Migrate: TypeAlias = Callable[[str], Awaitable[None]]
 """Creates or upgrades tables in the database at a URL. Idempotent."""
 
@@ -23,7 +25,8 @@ def migrate(database: str) -> None:
     must be allowed to create tables, theirs need not be. A password belongs in PGPASSWORD or ~/.pgpass.
     """
     for name, bring_up_to_date in _migrations().items():
-        anyio.run(bring_up_to_date, database)
+        with naming("--database"):
+            anyio.run(bring_up_to_date, database)
         click.echo(f"{name}: up to date")
 
 

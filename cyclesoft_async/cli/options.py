@@ -24,18 +24,32 @@ SECRET_FILE = click.option(
 )
 
 
-def check_inbox_extra(_: click.Context, __: click.Parameter, place: str | None) -> str | None:
-    """Check that the extra that `--inbox` needs is installed.
+def check_inbox(_: click.Context, __: click.Parameter, place: str | None) -> str | None:
+    """Check `--inbox`: its folder, or the extra for PostgreSQL.
 
     Raises:
-        UsageError: It is missing.
+        UsageError: One of them is missing.
     """
-    if place is not None and "://" in place:
-        try:
-            importlib.import_module("cyclesoft_async.webhooks.inbox.postgres")
-        except ModuleNotFoundError as error:
-            raise UsageError(str(error)) from None
+    if place is None:
+        return None
+    if "://" not in place:
+        check_folder("--inbox", Path(place))
+        return place
+    try:
+        importlib.import_module("cyclesoft_async.webhooks.inbox.postgres")
+    except ModuleNotFoundError as error:
+        raise UsageError(str(error)) from None
     return place
+
+
+def check_folder(option: str, file: Path) -> None:
+    """Check that a file can be created.
+
+    Raises:
+        UsageError: Its folder is missing.
+    """
+    if not file.parent.is_dir():
+        raise UsageError(f"{option} must be in an existing folder, got {file}; create {file.parent} first")
 
 
 def read_secrets(secret_file: Path | None) -> list[str]:

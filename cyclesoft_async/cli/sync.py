@@ -17,8 +17,9 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.sandbox import Sandbox
 
 from .credentials import session_from_user
+from .errors import naming
 from .follow import FollowOptions
-from .options import SECRET_FILE, check_inbox_extra, read_secrets
+from .options import SECRET_FILE, check_folder, check_inbox, read_secrets
 from .output import print_cost, print_report, print_retried, print_run, stop_message
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+_SQLITE = "sqlite:///"
 _EXIT_QUOTA = 75  # EX_TEMPFAIL of sysexits.h: retry later
 _EXIT_SUSPICIOUS = 8
 _EXIT_REJECTED = 9
@@ -127,7 +129,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 )
 @click.option(
     "--inbox",
-    callback=check_inbox_extra,
+    callback=check_inbox,
     metavar="PATH|URL",
     help="With --follow: handle webhooks from this inbox; secrets as for `cyclesoft webhooks`.",
 )
@@ -188,7 +190,9 @@ def sync(
             show(result)
 
     if retry_rejected:
-        print_result(anyio.run(sync_runner.retry_rejected, _store(url)), print_retried)
+        existing = _store(url)
+        _check_exists(url)
+        print_result(anyio.run(sync_runner.retry_rejected, existing), print_retried)
         return
 
     server = Sandbox() if use_sandbox else None
@@ -196,6 +200,8 @@ def sync(
         first, last = first or server.first_day, last or server.last_day
     if first is None:
         raise UsageError("--from is missing: set the first day to sync, e.g. --from 2025-01-01")
+    if last is not None and last < first:
+        raise UsageError(f"--until must not be before --from, got {last} and {first}")
     options = sync_runner.SyncOptions(
         first=first, last=last, resume=_resume(resume, fresh), accept_missing=accept_missing
     )
@@ -297,4 +303,19 @@ def _store(url: str | None, *, adopt: bool = False) -> Store:
 
     if url is None:
         raise UsageError("--to is missing: set the database, e.g. --to sqlite:///orders.db")
-    return Store(url, adopt=adopt)
+    with naming("--to"):
+        store = Store(url, adopt=adopt)
+    if (file := _sqlite_file(url)) is not None:
+        check_folder("--to", file)
+    return store
+
+
+def _check_exists(url: str | None) -> None:
+    file = _sqlite_file(url or "")
+    if file is not None and not file.exists():
+        raise UsageError(f"--to must be an existing database, got {url}")
+
+
+def _sqlite_file(url: str) -> Path | None:
+    file = url.removeprefix(_SQLITE).partition("?")[0]
+    return Path(file) if url.startswith(_SQLITE) and file else None

@@ -12,6 +12,7 @@ import click
 from cyclesoft_async import CycleSoftSession
 
 from .credentials import session_from_user
+from .errors import naming
 
 if TYPE_CHECKING:
     from cyclesoft_async.bulksync import Store
@@ -38,8 +39,10 @@ def worker(database: str, concurrency: int, same_account: bool) -> None:
     from cyclesoft_async.bulksync import Store  # noqa: PLC0415 - the extra may not be installed
     from cyclesoft_async.quota.postgres import PostgresLedger  # noqa: PLC0415 - see above
 
-    store = Store(database, adopt=same_account)
-    cs = session_from_user(ledger=PostgresLedger(store.postgres_url))
+    with naming("--database"):
+        store = Store(database, adopt=same_account)
+        ledger = PostgresLedger(store.postgres_url)
+    cs = session_from_user(ledger=ledger)
     logging.basicConfig(format="%(asctime)s %(message)s")
     anyio.run(_work, cs, store, concurrency)
 

@@ -165,8 +165,11 @@ class Sandbox:
         headers: dict[str, str] = {}
         response: web.StreamResponse
         try:
+            now = self._clock()
+            headers["Date"] = formatdate(now, usegmt=True)
             self._authenticate(request)
-            granted, headers = self._quota.spend(self._clock(), request.match_info.route.name)
+            granted, limits = self._quota.spend(now, request.match_info.route.name)
+            headers |= limits
             self.refused += not granted
             response = (
                 await handler(request) if granted else error_response(request, 429, "Too many requests")
@@ -180,7 +183,6 @@ class Sandbox:
         except Exception:  # noqa: BLE001 - a bug of the sandbox must reach the client as the API's own 500
             response = error_response(request, 500, "Internal server error")
         response.headers.update(headers)
-        response.headers["Date"] = formatdate(self._clock(), usegmt=True)
         return response
 
     def _authenticate(self, request: web.Request) -> None:

@@ -164,9 +164,13 @@ def test_quota(server: str) -> None:
         (
             ["sync", "--from", "2025-02-01", "--until", "2025-01-01", "--to", "sqlite:///a.db"],
             2,
-            "date_from lies after date_until",
+            "--until must not be before --from",
         ),
-        (["sync", "--from", "2025-01-01", "--to", "sqlite:////no/such/folder/a.db"], 7, "unable to open"),
+        (
+            ["sync", "--from", "2025-01-01", "--to", "sqlite:////no/such/folder/a.db"],
+            2,
+            "--to must be in an existing folder",
+        ),
         (["sandbox", "--port", "1000000"], 2, "not in the range"),
     ],
 )
@@ -249,8 +253,24 @@ def test_an_unreachable_server(tmp_path: Path) -> None:
         process.wait()
         done = run("quota", cwd=tmp_path, env=credentials(url))
     assert done.returncode == 4
-    assert "no connection to 127.0.0.1" in done.stderr
-    assert "(after 4 attempts)" in done.stderr
+    assert "cannot connect to 127.0.0.1" in done.stderr
+    assert done.stderr.endswith("(after 4 attempts); check CYCLESOFT_BASE_URL and the network\n")
+
+
+def test_a_base_url_that_is_not_a_url(tmp_path: Path) -> None:
+    done = run("quota", cwd=tmp_path, env=credentials("api.cyclesoftware.nl"))
+    assert (done.returncode, done.stderr) == (
+        2,
+        "cyclesoft: CYCLESOFT_BASE_URL must be like https://api.example.com\n",
+    )
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["worker"]], ids=str)
+def test_a_database_that_is_not_postgresql(command: list[str]) -> None:
+    done = run(*command, "--database", "sqlite:///orders.db", env=credentials("http://127.0.0.1:1"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("cyclesoft: --database: ")
+    assert "PostgreSQL" in done.stderr
 
 
 def test_ctrl_c_stops_cleanly() -> None:
@@ -272,6 +292,16 @@ def test_ctrl_c_during_a_sync(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "cyclesoft: stopped; rows stored before remain\n")
     assert 0 < count(tmp_path / "orders.db") < 20_000
+
+
+def test_every_help_fits_80_columns() -> None:
+    commands: list[tuple[str, ...]] = [()]
+    for command in commands:
+        shown = run(*command, "--help", env={"COLUMNS": "200"}).stdout
+        assert max(map(len, shown.splitlines())) <= 80
+        listed = shown.partition("Commands:\n")[2].partition("\n\n")[0]
+        commands += [(*command, name) for name in re.findall(r"^  (\S+)  ", listed, re.MULTILINE)]
+    assert {("sync",), ("webhooks", "replay"), ("worker",)} <= set(commands)
 
 
 def test_a_taken_port(server: str) -> None:
