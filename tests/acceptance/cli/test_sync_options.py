@@ -79,7 +79,7 @@ def test_conflicting_options_are_rejected(options: list[str], said: str) -> None
         ([*YEAR, "--workers"], "--to is missing"),
         (["--sandbox"], "--to is missing"),
         (["--retry-rejected"], "--to is missing"),
-        ([*YEAR, "--dry-run", "--resume"], "no unfinished run"),
+        ([*YEAR, "--dry-run", "--resume"], "resume needs an unfinished run"),
         ([*YEAR, *TO, "--workers"], "needs a store in PostgreSQL"),
         ([*YEAR, "--to", "sqlite://orders.db"], "--to: a database URL looks like sqlite:///orders.db"),
         ([*YEAR, "--to", "sqlite:///no/orders.db"], "--to must be in an existing folder, got no/orders.db"),
