@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -161,7 +162,11 @@ async def test_commands_look_after_a_postgres_inbox_while_receivers_run(postgres
         assert await take(seen) == "one"
         await eventually(postgres, lambda entry: entry.state == "dead")
         assert "one  workshop_order.updated  1/workshop_order/1  " in await cli("list", "--state", "dead")
-        assert '"workshop_order_id": 1' in await cli("show", "one")
+        shown = await cli("show", "one")
+        assert '"workshop_order_id": 1' in shown
+        assert re.search(r"failed: .* attempt 1  .*handle  after 0\.\d+ s  ValueError", shown)
+        assert re.search(r" 1  failed attempts of .*handle", await cli("stats"))
+        assert await cli("list", "--error", "no such text") == ""
         broken = False
         assert "1 deliveries" in await cli("replay", "--dead")
         assert await take(seen) == "one"
