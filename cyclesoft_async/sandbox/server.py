@@ -25,6 +25,7 @@ from .orders.repository import ChangeListener, OrderRepository
 from .orders.seeded import SeededOrders
 from .quota import Quota
 from .responses import ApiError, error_response
+from .sections import section_routes
 
 _OWN_LIMITS: Final = {CREATE_INVOICES: 15}
 
@@ -47,7 +48,7 @@ class Sandbox:
         daily_limit: Requests granted between two Dutch midnights.
         latency: Duration of a response in seconds, half of it before the request is counted. A pair is a
             range to draw from.
-        page_size: Orders per page of the list.
+        page_size: Rows per page of each list.
         username: The expected username.
         password: The expected password.
         port: The port on 127.0.0.1; 0 takes a free one.
@@ -95,9 +96,8 @@ class Sandbox:
         self.requests = 0
         self.refused = 0
         self.dropped = 0
-        self._repository = OrderRepository(
-            SeededOrders(count=orders, seed=seed, first_day=first_day, last_day=last_day)
-        )
+        seeded = SeededOrders(count=orders, seed=seed, first_day=first_day, last_day=last_day)
+        self._repository = OrderRepository(seeded)
         self._quota = Quota(minutely_limit=minutely_limit, daily_limit=daily_limit, own_limits=_OWN_LIMITS)
         self._credentials = f"{username}:{password}".encode()
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
@@ -105,6 +105,7 @@ class Sandbox:
         self._random = Random(seed)
         self._clock = clock or _steady_clock()
         self._api = Api(self._repository, page_size=page_size, clock=self._clock)
+        self._sections = section_routes(self._repository, seeded, page_size=page_size, clock=self._clock)
         self._fault_injector = FaultInjector(faults or Faults())
         self._loopback = Loopback(port)
 
@@ -139,6 +140,7 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._serve])
         app.add_routes(self._api.routes())
+        app.add_routes(self._sections)
         await self._loopback.open(app)
         announce(self.url, seed=self._seed)
         return self

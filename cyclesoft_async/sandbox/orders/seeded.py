@@ -106,6 +106,21 @@ class SeededOrders:
         """The first invoice number after these."""
         return _FIRST_INVOICE + 2 * self.count
 
+    @property
+    def customers(self) -> range:
+        """Ids of the customers who have orders here."""
+        return range(_FIRST_CUSTOMER, self._customer(self.count - 1) + 1 if self.count else _FIRST_CUSTOMER)
+
+    @property
+    def objects(self) -> range:
+        """Ids of the repair objects that have orders here."""
+        return range(_FIRST_OBJECT, self._object(self.count - 1) + 1 if self.count else _FIRST_OBJECT)
+
+    def owner_of(self, object_id: int) -> int:
+        """Return the customer of a repair object."""
+        group, member = divmod(object_id - _FIRST_OBJECT, _OBJECTS)
+        return _FIRST_CUSTOMER + group * _CUSTOMERS + _CUSTOMER_OF[_OBJECT_OF.index(member)]
+
     def search(self, filters: Filters, objects: frozenset[int] | None, after: Key | None) -> Iterator[int]:
         """Yield, in order, the indices that match the filters and lie after the cursor.
 

@@ -1,0 +1,48 @@
+"""Records that are computed from their id, overlaid with created and changed ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from itertools import chain, count
+from typing import Any, TypeAlias
+
+Record: TypeAlias = dict[str, Any]
+
+
+class Overlay:
+    """Finds, lists and saves records. A million computed records cost no memory.
+
+    Args:
+        ids: Ids of the computed records, ascending.
+        make: Computes the record of an id.
+    """
+
+    def __init__(self, *ids: range, make: Callable[[int], Record]) -> None:
+        self._computed = ids
+        self._make = make
+        self._saved: dict[int, Record] = {}
+        self._next_ids = count(ids[-1].stop)
+
+    def find(self, id_: int) -> Record | None:
+        """Return a copy of the record, or None. `save` stores a changed copy."""
+        if id_ in self._saved:
+            return deepcopy(self._saved[id_])
+        return self._make(id_) if self._is_computed(id_) else None
+
+    def save(self, id_: int, record: Record) -> None:
+        """Store a record."""
+        self._saved[id_] = record
+
+    def next_id(self) -> int:
+        """Return an unused id."""
+        return next(self._next_ids)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Iterate over all records by ascending id."""
+        created = sorted(id_ for id_ in self._saved if not self._is_computed(id_))
+        for id_ in chain(*self._computed, created):
+            yield deepcopy(self._saved[id_]) if id_ in self._saved else self._make(id_)
+
+    def _is_computed(self, id_: int) -> bool:
+        return any(id_ in ids for ids in self._computed)
