@@ -132,7 +132,7 @@ def may_have_happened(error: RequestError) -> bool:
 
 
 def still_ambiguous(failure: RequestError, earlier: AmbiguousWriteError, call: Call) -> AmbiguousWriteError:
-    """Return the error of a call whose earlier attempt stays ambiguous, whatever a later one ended with."""
+    """Return the error of a call whose earlier attempt stays ambiguous, however a later one ended."""
     if isinstance(failure, AmbiguousWriteError):
         return failure
     reason = f"{failure.reason}; an earlier attempt may have been carried out: {call.how_to_check}"

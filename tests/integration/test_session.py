@@ -1,4 +1,4 @@
-"""The session: where it comes from, whom it talks to, what it shares, and what it never shows."""
+"""The session: construction, hosts, copies, closing, and secrets that it never shows."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_an_environment_without_credentials(
         "https://api.cyclesoftware.nl#x",
     ],
 )
-def test_what_is_no_base_url(base_url: str) -> None:
+def test_invalid_base_urls(base_url: str) -> None:
     with pytest.raises(UsageError, match="base_url"):
         CycleSoftSession(USERNAME, PASSWORD, base_url=base_url)
 
@@ -131,7 +131,7 @@ def test_what_is_no_base_url(base_url: str) -> None:
         "http://127.0.0.1:1/a",
     ],
 )
-def test_what_is_a_base_url(base_url: str) -> None:
+def test_valid_base_urls(base_url: str) -> None:
     assert base_url in repr(CycleSoftSession(USERNAME, PASSWORD, base_url=base_url))
 
 
@@ -151,14 +151,14 @@ def test_plain_http_to_this_machine(base_url: str) -> None:
 @pytest.mark.parametrize(
     ("username", "password"), [("", "x"), ("a:b", "x"), ("a", "caf\udce9"), ("\ud800", "x")]
 )
-def test_what_are_no_credentials(username: str, password: str) -> None:
+def test_invalid_credentials(username: str, password: str) -> None:
     with pytest.raises(UsageError) as caught:
         CycleSoftSession(username, password)
     assert caught.value.__context__ is None
 
 
 class Failing(NamedTuple):
-    """Arguments that are refused, with a secret among them."""
+    """Refused arguments, with a secret among them."""
 
     username: Any = USERNAME
     password: Any = PASSWORD
@@ -215,7 +215,7 @@ async def test_a_base_url_may_have_a_path(below: str, path: str) -> None:
     assert [request.target for request in server.requests] == [path, f"{path}?token=2"]
 
 
-async def test_what_every_request_says() -> None:
+async def test_the_headers_of_every_request() -> None:
     async with answering(ORDER) as server, session(server.url) as cs:
         await cs.workshop_orders.get(24, 1)
     headers = server.requests[0].headers
@@ -292,7 +292,7 @@ async def test_used_after_closing() -> None:
 
 
 @pytest.mark.parametrize("owned", [True, False])
-async def test_closed_while_a_call_is_under_way(*, owned: bool) -> None:
+async def test_closed_while_a_call_is_in_flight(*, owned: bool) -> None:
     async with raw_server(Raw(then="hang")) as server, aiohttp.ClientSession() as http:
         cs = session(server.url, http_session=None if owned else http)
         call = asyncio.ensure_future(cs.workshop_orders.get(24, 1))
@@ -316,7 +316,7 @@ async def test_used_in_a_second_event_loop() -> None:
     assert len(server.requests) == 2
 
 
-def test_a_session_may_be_made_outside_of_its_loop() -> None:
+def test_a_session_may_be_created_outside_of_its_loop() -> None:
     cs = session("http://127.0.0.1:1")
     assert cs.quota.sent == 0
     asyncio.run(cs.aclose())
@@ -379,7 +379,7 @@ class Code(Struct):
         (msgspec.Raw, b' [1, 2.50, "x"]', msgspec.Raw(b'[1, 2.50, "x"]')),
     ],
 )
-async def test_any_endpoint_with_a_type_of_ones_own(
+async def test_request_with_a_type_of_the_callers(
     type_: type[object], answer: bytes, expected: object
 ) -> None:
     async with answering(answer) as server, session(server.url) as cs:
@@ -431,7 +431,7 @@ class Kind(Enum):
         ),
     ],
 )
-async def test_what_any_endpoint_can_be_sent(
+async def test_request_with_params_json_and_form(
     arguments: dict[str, Any], target: str, content_type: str | None, body: str
 ) -> None:
     async with answering(b"{}") as server, session(server.url) as cs:
@@ -472,7 +472,7 @@ async def test_what_any_endpoint_can_be_sent(
         ("POST", "/x", {"form": {"a": 1.5}}),
     ],
 )
-async def test_what_can_not_be_sent_costs_no_request(
+async def test_wrong_arguments_of_request_cost_no_request(
     method: str, path: str, arguments: dict[str, Any]
 ) -> None:
     async with answering(b"{}") as server, session(server.url) as cs:

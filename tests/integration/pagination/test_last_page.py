@@ -1,4 +1,4 @@
-"""How a PHP server says that there is no next page, and what does not pass for that."""
+"""Spellings of "no next page" by a PHP server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def test_the_last_page(none: object, place: str) -> None:
     assert len(server.requests) == 2
 
 
-async def test_the_next_page_beside_a_row_that_can_not_be_read() -> None:
+async def test_the_next_page_beside_a_rejected_row() -> None:
     bad = page({"workshop_order_id": "none"}, next_url=f"{ORDERS}?token=b")
     async with answering(bad) as server, session(server.url) as cs:
         first = await cs.workshop_orders.list()

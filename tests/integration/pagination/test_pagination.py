@@ -1,4 +1,4 @@
-"""Lists page by page: reading on, resuming, and where the way ends."""
+"""Lists page by page: iterating, resuming, and cursors that lead nowhere."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_a_cursor_is_text_that_another_session_resumes_from() -> None:
         (S01, ORDERS),
     ],
 )
-async def test_where_the_next_page_is(next_url: str, target: str) -> None:
+async def test_the_cursor_of_the_next_page(next_url: str, target: str) -> None:
     async with answering(page(ONE, next_url=next_url), page(TWO)) as server, session(server.url) as cs:
         assert ids(await cs.workshop_orders.list(store_id=1).collect()) == [1, 2]
         first = await cs.workshop_orders.list()
@@ -91,14 +91,14 @@ async def test_where_the_next_page_is(next_url: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("next_url", [None, ""])
-async def test_where_no_next_page_is(next_url: str | None) -> None:
+async def test_no_next_page(next_url: str | None) -> None:
     async with answering(page(ONE, next_url=next_url)) as server, session(server.url) as cs:
         assert ids(await cs.workshop_orders.list().collect()) == [1]
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("rest", [{}, {"pagination": None}, {"pagination": []}, {"pagination": ""}])
-async def test_an_answer_without_a_word_on_pages(rest: dict[str, Any]) -> None:
+async def test_a_response_without_pagination(rest: dict[str, Any]) -> None:
     async with answering(wire({"data": [ONE], **rest})) as server, session(server.url) as cs:
         assert ids(await cs.workshop_orders.list().collect()) == [1]
 
@@ -115,7 +115,7 @@ async def test_the_rows_in_any_form(data: object, found: list[int]) -> None:
     assert first.rejected == []
 
 
-async def test_an_empty_page_with_a_cursor_goes_on() -> None:
+async def test_an_empty_page_with_a_cursor_does_not_end_the_list() -> None:
     pages = page(next_url=f"{S01}?token=b"), page(next_url=f"{S01}?token=c"), page(THREE)
     async with answering(*pages) as server, session(server.url) as cs:
         assert ids(await cs.workshop_orders.list().collect()) == [3]
@@ -129,7 +129,7 @@ async def test_an_empty_page_with_a_cursor_goes_on() -> None:
         ([f"{S01}?token=b", f"{S01}?token=c", f"https://elsewhere.nl{ORDERS}?token=b"], 3),
     ],
 )
-async def test_a_cursor_that_comes_back_ends_in_an_error(next_urls: list[str], read: int) -> None:
+async def test_a_repeated_cursor_is_an_error(next_urls: list[str], read: int) -> None:
     async with (
         answering(*(page(ONE, next_url=url) for url in next_urls)) as server,
         session(server.url) as cs,
@@ -174,7 +174,7 @@ async def test_a_cursor_that_leads_elsewhere_is_not_followed(next_url: str) -> N
     assert len(server.requests) == 2
 
 
-async def test_a_cursor_that_can_not_be_sent() -> None:
+async def test_a_cursor_that_cannot_be_sent() -> None:
     async with answering(page(ONE)) as server, session(server.url) as cs:
         await failure(cs.workshop_orders.list(cursor=f"{ORDERS}?token=a b").collect(), UsageError)
     assert server.requests == []
@@ -186,7 +186,7 @@ async def test_the_documents_example_has_a_first_page_only() -> None:
         await failure(cs.workshop_orders.list().collect(), PaginationError)
 
 
-async def test_rejected_rows_are_set_aside() -> None:
+async def test_rejected_rows() -> None:
     rows = [ONE, BAD, "x", THREE, {"workshop_order_id": "4", "new": 1}]
     async with (
         answering(page(*rows, next_url=f"{S01}?token=b"), page(TWO)) as server,
@@ -225,7 +225,7 @@ async def test_plain_iteration_raises_on_a_rejected_row() -> None:
         b'{"data": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
     ],
 )
-async def test_what_is_no_page(body: bytes) -> None:
+async def test_a_response_that_is_not_a_page(body: bytes) -> None:
     async with answering(body) as server, session(server.url) as cs:
         error = await failure(cs.workshop_orders.list().collect(), ResponseDecodeError)
     assert (error.method, error.path, error.status, error.attempts) == ("GET", ORDERS, 200, 1)
@@ -283,13 +283,13 @@ async def test_one_order_where_a_list_is_promised_with_an_odd_text() -> None:
     assert first.raw_items == [odd]
 
 
-async def test_rows_in_disorder_beside_an_odd_text_are_no_page() -> None:
+async def test_rows_out_of_order_beside_an_odd_text_are_an_error() -> None:
     body = b'{"data": {"0": {"workshop_order_id": 1}, "1": "\t", "0": {"workshop_order_id": 2}}}'
     async with answering(body) as server, session(server.url) as cs:
         await failure(cs.workshop_orders.list().collect(), ResponseDecodeError)
 
 
-async def test_an_error_whose_words_json_does_not_allow_is_an_error() -> None:
+async def test_an_error_whose_message_is_invalid_json_is_an_error() -> None:
     body = b'{"error": true, "error_message": "No\tquota", "data": []}'
     async with answering(body) as server, session(server.url) as cs:
         error = await failure(cs.workshop_orders.list().collect(), BadRequestError)

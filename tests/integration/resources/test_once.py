@@ -1,4 +1,4 @@
-"""Writes in doubt: an order is made once whatever breaks, and an error carries the order as it is now."""
+"""Ambiguous writes: an order is created once, and an error carries the order's current state."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def orders_by_reference(sandbox: Sandbox) -> list[tuple[int | None, str | 
 
 
 @rounds
-async def test_an_order_whose_answer_is_lost_is_there_once(rounds: int) -> None:
+async def test_an_order_whose_response_is_lost_exists_once(rounds: int) -> None:
     lost = dict.fromkeys(range(1, 2 * rounds, 2), Fault.DROP_AFTER)
     async with sandbox_with(Faults(at=lost)) as sandbox, session_in(sandbox) as cs:
         for customer in range(1, rounds + 1):
@@ -53,7 +53,7 @@ async def test_an_order_whose_answer_is_lost_is_there_once(rounds: int) -> None:
 
 
 @rounds
-async def test_an_order_is_there_once_whatever_breaks_at_creation_and_at_the_look(rounds: int) -> None:
+async def test_an_order_exists_once_despite_faults_at_creation_and_look_up(rounds: int) -> None:
     among = [
         Fault.DROP_BEFORE,
         Fault.DROP_AFTER,
@@ -80,7 +80,7 @@ async def test_an_order_is_there_once_whatever_breaks_at_creation_and_at_the_loo
         assert await orders_by_reference(sandbox) == [(n, "the same") for n in range(1, rounds + 1)]
 
 
-async def test_the_look_goes_through_all_pages_and_finds_the_newest() -> None:
+async def test_the_look_up_reads_all_pages_and_finds_the_newest() -> None:
     faults = Faults(at={4: Fault.DROP_AFTER})
     async with Sandbox(orders=0, page_size=1, faults=faults) as sandbox, session_in(sandbox) as cs:
         for reference in ("a", " b ", "c"):
@@ -95,7 +95,7 @@ async def first_id(cs: CycleSoftSession) -> int:
 
 
 @pytest.mark.parametrize("reference", [None, "", "  "])
-async def test_once_needs_something_to_look_for(reference: str | None) -> None:
+async def test_once_needs_a_reference_text(reference: str | None) -> None:
     async with Sandbox(orders=0) as sandbox, session_in(sandbox) as cs:
         orders = cs.workshop_orders
         with pytest.raises(UsageError, match="reference_text"):
@@ -105,7 +105,7 @@ async def test_once_needs_something_to_look_for(reference: str | None) -> None:
         assert sandbox.requests == 0
 
 
-async def test_without_attempts_left_it_looks_and_does_not_post_again() -> None:
+async def test_without_attempts_left_it_looks_up_and_does_not_post_again() -> None:
     faults = Faults(at={1: Fault.DROP_AFTER, 3: Fault.DROP_BEFORE})
     async with sandbox_with(faults) as sandbox, session_in(sandbox, RetryPolicy.none()) as cs:
         there = await cs.workshop_orders.create(CUSTOMER, referring_to("a"), once=True)
@@ -117,7 +117,7 @@ async def test_without_attempts_left_it_looks_and_does_not_post_again() -> None:
         assert (sandbox.orders, sandbox.requests, sandbox.dropped) == (1, 3, 1)
 
 
-async def test_a_look_that_fails_leaves_the_doubt() -> None:
+async def test_a_failed_look_up_leaves_the_outcome_ambiguous() -> None:
     replies = (Reply(b"", 502), Reply(b"no"))
     async with answering(*replies) as server, session(server.url) as cs:
         doubt = await failure(
@@ -127,7 +127,7 @@ async def test_a_look_that_fails_leaves_the_doubt() -> None:
     assert (doubt.status, doubt.order) == (502, None)
 
 
-async def test_a_row_that_cannot_be_read_may_be_the_order() -> None:
+async def test_a_rejected_row_may_be_the_order() -> None:
     unreadable = page({"workshop_order_id": "none", "reference_text": "a"})
     async with answering(Reply(b"", 504), unreadable) as server, session(server.url) as cs:
         await failure(cs.workshop_orders.create(CUSTOMER, referring_to("a"), once=True), AmbiguousWriteError)
@@ -135,9 +135,7 @@ async def test_a_row_that_cannot_be_read_may_be_the_order() -> None:
 
 
 @pytest.mark.parametrize(("rows", "posts"), [([], 1), ([{"workshop_order_id": 3, "reference_text": "a"}], 1)])
-async def test_success_in_an_unreadable_form_is_looked_into_and_never_repeated(
-    rows: list[object], posts: int
-) -> None:
+async def test_an_unreadable_success_is_looked_up_and_never_repeated(rows: list[object], posts: int) -> None:
     async with answering(b"<html>", page(*rows)) as server, session(server.url) as cs:
         creation = cs.workshop_orders.create(CUSTOMER, referring_to("a"), once=True)
         if rows:
@@ -148,7 +146,7 @@ async def test_success_in_an_unreadable_form_is_looked_into_and_never_repeated(
     assert [request.method for request in server.requests].count("POST") == posts
 
 
-async def test_a_refusal_for_the_quotas_sake_needs_no_look() -> None:
+async def test_a_429_needs_no_look_up() -> None:
     faults = Faults(at={1: Fault.TOO_MANY_REQUESTS}, retry_after="0")
     async with sandbox_with(faults) as sandbox, session_in(sandbox) as cs:
         await cs.workshop_orders.create(CUSTOMER, referring_to("a"), once=True)
@@ -165,7 +163,7 @@ async def test_a_refusal_for_the_quotas_sake_needs_no_look() -> None:
         (Fault.BAD_GATEWAY, 4),
     ],
 )
-async def test_an_update_in_doubt_carries_the_order_as_it_is(fault: Fault, status_id: int) -> None:
+async def test_an_ambiguous_update_carries_the_current_order(fault: Fault, status_id: int) -> None:
     async with sandbox_with(Faults(at={2: fault})) as sandbox, session_in(sandbox) as cs:
         order = await cs.workshop_orders.create(CUSTOMER, referring_to("a"))
         doubt = await failure(
@@ -182,7 +180,7 @@ async def test_an_update_in_doubt_carries_the_order_as_it_is(fault: Fault, statu
 
 
 @pytest.mark.parametrize(("fault", "is_invoiced"), [(Fault.DROP_BEFORE, False), (Fault.DROP_AFTER, True)])
-async def test_invoices_in_doubt_show_in_the_order(fault: Fault, *, is_invoiced: bool) -> None:
+async def test_ambiguous_invoices_show_in_the_order(fault: Fault, *, is_invoiced: bool) -> None:
     async with sandbox_with(Faults(at={2: fault, 4: fault})) as sandbox, session_in(sandbox) as cs:
         line = WorkshopOrderItemInput(description="Bel", quantity=1, unit_price_in_vat_cents=895)
         order = await cs.workshop_orders.create(CUSTOMER, WorkshopOrderCreate(order_items=[line]))
@@ -199,7 +197,7 @@ async def test_invoices_in_doubt_show_in_the_order(fault: Fault, *, is_invoiced:
     assert cs.quota.sent == sandbox.requests + sandbox.dropped == 5
 
 
-async def test_a_doubt_stays_when_the_order_cannot_be_read_again() -> None:
+async def test_an_outcome_stays_ambiguous_if_the_order_cannot_be_read_again() -> None:
     async with raw_server(Raw(), Raw(http(b"<html>"))) as server, session(server.url) as cs:
         doubt = await failure(
             cs.workshop_orders.update(CUSTOMER, 1, WorkshopOrderUpdate(status_id=4)), AmbiguousWriteError
@@ -209,7 +207,7 @@ async def test_a_doubt_stays_when_the_order_cannot_be_read_again() -> None:
     assert [request.method for request in server.requests] == ["PUT", "GET"]
 
 
-async def test_a_session_that_is_closed_meanwhile_leaves_the_doubt() -> None:
+async def test_a_session_closed_meanwhile_leaves_the_outcome_ambiguous() -> None:
     async with raw_server(Raw()) as server:
         closing: list[asyncio.Task[None]] = []
 
@@ -227,7 +225,7 @@ async def test_a_session_that_is_closed_meanwhile_leaves_the_doubt() -> None:
     assert [request.method for request in server.requests] == ["PUT", "POST"]
 
 
-async def test_any_other_write_in_doubt_is_sent_once() -> None:
+async def test_any_other_ambiguous_write_is_sent_once() -> None:
     async with answering(Reply(b"<html>", 503, {"Retry-After": "0"})) as server, session(server.url) as cs:
         doubt = await failure(
             cs.request("DELETE", "/api/v1/comments/1", type=dict[str, object]), AmbiguousWriteError

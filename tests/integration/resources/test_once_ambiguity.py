@@ -1,4 +1,4 @@
-"""A creation with `once` whose first attempt is in doubt: whatever comes later, that is not forgotten."""
+"""A creation with `once` whose first attempt is ambiguous stays ambiguous through later attempts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_a_refusal_of_the_second_attempt(status: str) -> None:
         doubt = await failure(creation(cs), AmbiguousWriteError)
     assert [request.method for request in server.requests][:3] == ["POST", "GET", "POST"]
     assert (doubt.attempts, doubt.__context__, doubt.__cause__) == (2, None, None)
-    if not status.startswith("5"):  # that is a doubt of its own
+    if not status.startswith("5"):  # that is ambiguous by itself
         no = "no; this call requires the scope `resources`" if status.startswith("403") else "no"
         said = f"{CREATION}status {status[:3]}: {no}{EARLIER} before you repeat the call (after 2 attempts)"
         assert (str(doubt), doubt.status) == (said, None)
@@ -91,7 +91,7 @@ async def test_the_server_is_gone_at_the_second_attempt() -> None:
     assert EARLIER in str(doubt)
 
 
-async def test_the_quota_is_used_up_at_the_second_attempt() -> None:
+async def test_the_quota_is_exhausted_at_the_second_attempt() -> None:
     async with raw_server(Raw(), NO_ROOM_AFTER_THE_LOOK) as server, session(server.url) as cs:
         doubt = await failure(creation(cs.with_options(max_wait=0.0)), AmbiguousWriteError)
     assert [request.method for request in server.requests] == ["POST", "GET"]
@@ -110,7 +110,7 @@ async def test_the_session_is_closed_before_the_second_attempt() -> None:
     assert len(server.requests) == 2
 
 
-async def test_without_an_earlier_doubt_a_refusal_is_a_refusal() -> None:
+async def test_without_an_ambiguous_attempt_a_refusal_is_a_refusal() -> None:
     failed = Reply(b"{}", status=500)
     replies = (failed, page()) * AT_ONCE.attempts
     async with answering(*replies) as server, session(server.url, retries=AT_ONCE) as cs:
@@ -118,7 +118,7 @@ async def test_without_an_earlier_doubt_a_refusal_is_a_refusal() -> None:
     assert error.attempts == 4
 
 
-async def test_a_doubt_tells_how_long_the_server_asks_to_wait_and_that_is_kept() -> None:
+async def test_retry_after_of_an_ambiguous_attempt_is_kept() -> None:
     events: list[CallEvent] = []
     faults = Faults(at={1: Fault.BAD_GATEWAY, 3: Fault.BAD_GATEWAY}, retry_after="1")
     async with (
@@ -133,7 +133,7 @@ async def test_a_doubt_tells_how_long_the_server_asks_to_wait_and_that_is_kept()
     assert [event.delay for event in events if isinstance(event, CallRetried)] == [1.0]
 
 
-async def test_the_time_that_a_look_takes_does_not_count_against_the_budget() -> None:
+async def test_the_time_of_a_look_up_does_not_count_against_the_budget() -> None:
     faults = Faults(at={1: Fault.DROP_BEFORE, 2: Fault.SLOW_BODY, 3: Fault.DROP_BEFORE}, slow=0.3)
     policy = RetryPolicy(attempts=3, first_delay=0.0, budget=0.25)
     async with (

@@ -1,4 +1,4 @@
-"""The five calls: what they send, and what the sandbox makes of it."""
+"""Workshop orders: requests of the five calls, and the sandbox's responses."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ async def test_a_line_is_sent_as_it_was_set(line: dict[str, Any]) -> None:
     ("written", "known"),
     [(WorkshopOrderCreate, NEW), (WorkshopOrderUpdate, CHANGES), (WorkshopOrderItemInput, LINE)],
 )
-def test_nothing_can_be_written_that_the_vendor_does_not_let_write(
+def test_write_models_have_the_writable_properties_only(
     written: type[WorkshopOrderCreate], known: dict[str, object]
 ) -> None:
     assert set(written.__struct_encode_fields__) == set(known)
@@ -188,7 +188,7 @@ IMPOSSIBLE: list[tuple[Call, str]] = [
 
 
 @pytest.mark.parametrize(("call", "complaint"), IMPOSSIBLE)
-async def test_arguments_that_can_not_work_cost_no_request(
+async def test_wrong_arguments_cost_no_request(
     call: Call, complaint: str, sandbox: Sandbox, cs: CycleSoftSession
 ) -> None:
     error = await failure(call(cs), UsageError)
@@ -214,7 +214,7 @@ async def test_arguments_that_can_not_work_cost_no_request(
         ({"cursor": "https://..."}, "cursor must be that of a page"),
     ],
 )
-async def test_filters_that_can_not_work_cost_no_request(
+async def test_wrong_filters_cost_no_request(
     filters: dict[str, Any], complaint: str, sandbox: Sandbox, cs: CycleSoftSession
 ) -> None:
     with pytest.raises(UsageError, match=complaint):
@@ -283,7 +283,7 @@ async def test_the_sandbox_filters_by_day(cs: CycleSoftSession, sandbox: Sandbox
     assert 0 < len(found) < len(orders) == sandbox.orders
 
 
-async def test_an_order_from_the_first_word_to_the_invoice(sandbox: Sandbox, cs: CycleSoftSession) -> None:
+async def test_an_order_from_creation_to_invoice(sandbox: Sandbox, cs: CycleSoftSession) -> None:
     orders = cs.workshop_orders
     made = await orders.create(
         1001,
@@ -366,7 +366,7 @@ async def test_one_invoice_where_a_list_is_promised() -> None:
 
 @pytest.mark.parametrize("odd", ["[]", "{}", '"x"', "null", "7", "true"])
 @pytest.mark.parametrize("call", ["list", "get", "create_invoices"])
-async def test_an_answer_of_the_wrong_shape(call: str, odd: str) -> None:
+async def test_a_response_of_the_wrong_shape(call: str, odd: str) -> None:
     async with answering(odd.encode()) as server, session(server.url) as cs:
         orders = cs.workshop_orders
         calls: dict[str, Callable[[], Coroutine[None, None, object]]] = {
@@ -380,7 +380,7 @@ async def test_an_answer_of_the_wrong_shape(call: str, odd: str) -> None:
     assert len(server.requests) == error.attempts == 1
 
 
-async def test_what_the_server_refuses(cs: CycleSoftSession) -> None:
+async def test_errors_of_the_server(cs: CycleSoftSession) -> None:
     missing = await failure(cs.workshop_orders.get(1, 999_999_999), NotFoundError)
     assert "/customers/1/workshop-order/999999999.json" in str(missing)
     wrong = WorkshopOrderCreate(status_id=TEXT)

@@ -1,4 +1,4 @@
-"""The client against a sandbox where everything goes wrong: what a user gets, and what is left behind."""
+"""The client against a sandbox with all faults: errors raised, and nothing leaked."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def session_in(
     return CycleSoftSession("user", "pass", base_url=sandbox.url, retries=retries, http_session=http_session)
 
 
-async def test_every_order_comes_once_through_ten_percent_of_mixed_faults() -> None:
+async def test_every_order_is_listed_once_despite_ten_percent_of_mixed_faults() -> None:
     faults = Faults(rate=0.1, methods={"GET"}, seed=4, slow=0.05, retry_after="0")
     found: list[int] = []
     async with sandbox_with(faults, page_size=20) as sandbox, session_in(sandbox) as cs:
@@ -89,7 +89,7 @@ async def test_one_long_list_survives_a_fault_at_every_third_read() -> None:
         assert cs.quota.sent == sandbox.requests + sandbox.dropped
 
 
-async def test_the_sync_puts_bad_rows_aside_and_goes_on(tmp_path: Path) -> None:
+async def test_the_sync_stores_rejected_rows_and_continues(tmp_path: Path) -> None:
     faults = Faults(rate=0.4, among=[*TRANSIENT, Fault.BAD_ROW], seed=3, slow=0.01, retry_after="0")
     async with sandbox_with(faults, orders=1_000, page_size=10) as sandbox, session_in(sandbox) as cs:
         report = await sync_workshop_orders(
@@ -104,7 +104,7 @@ async def test_the_sync_puts_bad_rows_aside_and_goes_on(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "orders.db")) as database:
         stored = {number for (number,) in database.execute("select workshop_order_id from workshop_orders")}
         aside = database.execute("select raw, reason from rejected_rows").fetchall()
-    # A page that reaches over to the next reader's can have brought a row that was broken there.
+    # A page that overlaps the next reader's can have stored a row that was broken there.
     assert report.orders <= len(stored) <= 1_000
     assert len(aside) == report.rejected
     for raw, reason in aside:
@@ -112,7 +112,7 @@ async def test_the_sync_puts_bad_rows_aside_and_goes_on(tmp_path: Path) -> None:
         assert reason == "Expected `int`, got `array` - at `$.workshop_order_id`"
 
 
-async def test_a_rejected_row_tells_its_place_its_bytes_and_where_the_fault_is() -> None:
+async def test_a_rejected_row_has_its_index_bytes_and_path() -> None:
     rows = [{"workshop_order_id": 1}, {"workshop_order_id": {"is": 2}}, "no order"]
     async with answering(page(*rows)) as server, session(server.url) as cs:
         first = await cs.workshop_orders.list()
@@ -161,7 +161,7 @@ WRITE: dict[Fault, type[RequestError] | None] = {
 
 @pytest.mark.parametrize("fault", Fault)
 @pytest.mark.parametrize("call", ["list", "get", "create", "update", "create_invoices"])
-async def test_the_error_that_a_user_sees_and_no_connection_is_left_behind(call: str, fault: Fault) -> None:
+async def test_each_fault_raises_its_error_and_leaks_no_connection(call: str, fault: Fault) -> None:
     expected = (READ if call in {"list", "get"} else WRITE)[fault]
     if call == "get" and expected is PaginationError:
         expected = None  # there are no pages
@@ -216,7 +216,7 @@ def assert_helpful(error: RequestError) -> None:
     assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
 
 
-def test_the_page_on_errors_says_the_same() -> None:
+def test_the_table_of_the_documentation_matches() -> None:
     rows = re.findall(r"^\| `(.+?)` \|.*\| (\S+) \| (\S+) \|$", ERRORS_PAGE.read_text(), re.MULTILINE)
 
     def told(expected: type[RequestError] | None) -> str:
@@ -225,7 +225,7 @@ def test_the_page_on_errors_says_the_same() -> None:
     assert rows == [(fault.value, told(READ[fault]), told(WRITE[fault])) for fault in Fault]
 
 
-async def test_a_call_that_is_given_up_leaves_no_connection_behind() -> None:
+async def test_a_cancelled_call_leaks_no_connection() -> None:
     connector = aiohttp.TCPConnector()
     faults = Faults(rate=1.0, among=[Fault.SLOW_BODY], slow=0.2)
     async with (

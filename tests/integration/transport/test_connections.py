@@ -1,4 +1,4 @@
-"""Connections: proxies, pooled connections that were closed, limits, and calls that never had one."""
+"""Connections: proxies, closed pooled connections, limits, and calls that never had one."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def test_netrc_never_replaces_the_credentials(monkeypatch: pytest.MonkeyPa
 
 
 class ClosingServer(NamedTuple):
-    """A server in a thread: it closes a connection after `GET`, and tells when it has."""
+    """A server in a thread: it closes a connection after `GET`, and sets an event when it has."""
 
     url: str
     closed: threading.Event

@@ -1,4 +1,4 @@
-"""What the server's refusals become: which error, in which words, and what is never in it."""
+"""Errors of responses: class, text, and what they never show."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def assert_survives_pickling(error: RequestError) -> None:
         assert (str(copied), copied.args) == (str(error), error.args)
 
 
-async def test_wrong_credentials_are_not_tried_twice() -> None:
+async def test_wrong_credentials_are_not_retried() -> None:
     async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
         error = await failure(cs.workshop_orders.list().collect(), AuthenticationError)
         assert str(error) == f"GET {ORDERS}: status 401: Unauthorized; {CREDENTIALS_HINT}"
@@ -149,7 +149,7 @@ async def test_an_error_under_a_status_of_success(flag: object) -> None:
 
 @pytest.mark.parametrize("flag", [False, 0, "", "0", "false", None, [], {}])
 @pytest.mark.parametrize("words", [None, "", "For your information", 0])
-async def test_no_error_in_spite_of_the_words(flag: object, words: object) -> None:
+async def test_a_message_without_an_error_flag_is_no_error(flag: object, words: object) -> None:
     body = wire({"error": flag, "error_message": words, "data": [{"workshop_order_id": 1}]})
     async with answering(body) as server, session(server.url) as cs:
         assert len(await cs.workshop_orders.list().collect()) == 1
@@ -169,7 +169,9 @@ async def test_no_error_in_spite_of_the_words(flag: object, words: object) -> No
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
-async def test_the_servers_words_in_any_form(status: int, told: dict[str, object], words: str | None) -> None:
+async def test_the_servers_message_in_any_form(
+    status: int, told: dict[str, object], words: str | None
+) -> None:
     async with (
         answering(Reply(wire({"error": True} | told), status=status)) as server,
         session(server.url) as cs,
@@ -213,7 +215,7 @@ def in_seconds(seconds: int) -> str:
     ],
     ids=["zero", "seconds", "blanks", "date", "past date", "far date"],
 )
-async def test_how_long_the_server_asks_to_wait(header: str, low: float, high: float) -> None:
+async def test_retry_after(header: str, low: float, high: float) -> None:
     busy = Reply(refusal("busy"), status=503, headers={"Retry-After": header})
     async with answering(busy) as server, session(server.url, retries=ONCE) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), ServerError)
@@ -264,7 +266,7 @@ async def test_an_unreadable_retry_after_counts_as_none(header: str) -> None:
         ),
     ],
 )
-async def test_an_answer_that_can_not_be_read(reply: Reply, reason: str) -> None:
+async def test_a_response_that_cannot_be_decoded(reply: Reply, reason: str) -> None:
     async with answering(reply) as server, session(server.url) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), ResponseDecodeError)
     assert str(error) == f"GET {ORDER_PATH}: {reason}"
@@ -274,7 +276,7 @@ async def test_an_answer_that_can_not_be_read(reply: Reply, reason: str) -> None
 
 
 class Mood(Enum):
-    """A type of a caller's own, whose complaint would quote the value; so would those below."""
+    """A caller's type, whose own error would quote the value; so would those below."""
 
     GOOD = "good"
 
@@ -302,7 +304,7 @@ class Supplier(Struct, tag="supplier"):
         ({}, "Object missing required field `type`"),
     ],
 )
-async def test_an_answer_that_is_none_of_the_callers_own_type(answer: object, reason: str) -> None:
+async def test_a_response_that_is_not_of_the_callers_type(answer: object, reason: str) -> None:
     async with answering(wire(answer)) as server, session(server.url) as cs:
         type_ = cast("type[Customer | Supplier]", Customer | Supplier)
         error = await failure(cs.request("GET", "/x", type=type_), ResponseDecodeError)
@@ -368,7 +370,7 @@ def test_an_error_outside_of_a_call_is_its_reason() -> None:
     assert_survives_pickling(error)
 
 
-def test_when_the_quota_resets_is_told_in_utc() -> None:
+def test_quota_exhausted_names_the_reset_in_utc() -> None:
     dutch = datetime.fromisoformat("2025-07-02T00:00:00+02:00")
     error = QuotaExhausted(dutch, "daily")
     assert str(error) == "the daily quota is exhausted until 2025-07-01 22:00:00 UTC"

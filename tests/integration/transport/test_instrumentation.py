@@ -1,4 +1,4 @@
-"""What can be seen of calls from outside: events, logs and spans; but neither people nor credentials."""
+"""Events, logs and spans of calls, without people and credentials."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def session(
     return CycleSoftSession("user", PASSWORD, base_url=url, retries=retries or at_once, on_event=on_event)
 
 
-async def test_a_call_tells_of_every_attempt() -> None:
+async def test_events_of_every_attempt() -> None:
     events: list[CallEvent] = []
     whole = Raw(http(wire({"workshop_order_id": 1})), "keep")
     busy = Raw(http(b"{}", head="HTTP/1.1 503 Busy\r\nRetry-After: 0"))
@@ -73,7 +73,7 @@ async def test_a_call_tells_of_every_attempt() -> None:
     assert answered == [(503, True), (200, True)]
 
 
-async def test_a_call_tells_how_it_failed() -> None:
+async def test_the_event_of_a_failed_call() -> None:
     events: list[CallEvent] = []
     async with answering(Reply(b"", 404)) as server, session(server.url, events.append) as cs:
         await failure(cs.workshop_orders.get(24, 1), NotFoundError)
@@ -88,7 +88,7 @@ async def test_a_call_tells_how_it_failed() -> None:
     )
 
 
-async def test_waiting_for_the_quota_is_told() -> None:
+async def test_the_event_of_a_wait_for_the_quota() -> None:
     events: list[CallEvent] = []
     async with (
         Sandbox(orders=1, latency=0.05) as sandbox,
@@ -142,7 +142,7 @@ def test_a_listener_must_be_callable() -> None:
         session("http://127.0.0.1:1", listener)
 
 
-async def test_a_listener_that_fails_costs_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_listener_does_not_fail_the_call(caplog: pytest.LogCaptureFixture) -> None:
     def fail(_: CallEvent) -> None:
         raise ValueError("the listener's own mistake")
 
@@ -153,7 +153,7 @@ async def test_a_listener_that_fails_costs_no_answer(caplog: pytest.LogCaptureFi
     }
 
 
-async def test_the_log_tells_method_template_status_attempt_and_milliseconds(
+async def test_log_records_have_method_template_status_attempt_and_milliseconds(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG, "cyclesoft_async")
@@ -181,7 +181,7 @@ async def test_the_log_tells_method_template_status_attempt_and_milliseconds(
 
 
 class Recorded(trace.Span):
-    """A span that remembers what it was told; opentelemetry-api comes with none."""
+    """A span that records its events; opentelemetry-api has none."""
 
     def __init__(self, name: str, kind: SpanKind, attributes: Mapping[str, Any]) -> None:
         self.name = name
@@ -354,7 +354,7 @@ def calls(cs: CycleSoftSession) -> list[Callable[[], Awaitable[object]]]:
 
 
 def shown_of(error: BaseException) -> Iterator[str]:
-    """All that a log could show: the words, and our frames with their locals, and all that is behind it."""
+    """Everything that a log could show: text, our frames with their locals, causes and contexts."""
     yield from (str(error), repr(error), repr(error.args), *getattr(error, "__notes__", []))
     for frame, line in walk_tb(error.__traceback__):
         if frame.f_globals["__name__"].startswith(cyclesoft_async.__name__):
@@ -381,7 +381,7 @@ async def test_nothing_that_is_shown_names_people_or_credentials(
             for _ in range(2):  # two pages of people's data
                 await cs.workshop_orders.create(7, ORDER_OF_A_PERSON)
             impatient = cs.with_options(timeout=0.05, max_wait=0.0)
-            with anyio.move_on_after(0.5):  # some faults go on for ever
+            with anyio.move_on_after(0.5):  # some faults never end
                 shown += await everything_shown(calls(impatient)[number])
         shown.append(repr(cs) + repr(impatient.quota))
     shown += map(repr, events)
@@ -393,7 +393,7 @@ async def test_nothing_that_is_shown_names_people_or_credentials(
         assert "Basic " not in text
 
 
-async def test_nor_does_a_call_that_is_given_up() -> None:
+async def test_a_cancelled_call_shows_neither() -> None:
     faults = Faults(rate=1.0, among=[Fault.SLOW_BODY], slow=0.2)
     async with (
         Sandbox(orders=1, faults=faults, password=PASSWORD) as sandbox,

@@ -1,4 +1,4 @@
-"""One exchange when the network misbehaves: which error, in which words."""
+"""Network faults: class and text of the error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PATH = "/api/v1/customers/24/workshop-order/1.json"
 
 @pytest.fixture
 def refusing() -> str:
-    """An address where nobody listens."""
+    """An address that refuses connections."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -89,21 +89,21 @@ async def listening(*, certificate: bool) -> AsyncGenerator[str]:
         (Raw(b"\x15\x03\x01\x00\x02\x02\x28"), "the response is not HTTP"),
     ],
 )
-async def test_no_whole_answer(act: Raw, reason: str) -> None:
+async def test_an_incomplete_or_malformed_response(act: Raw, reason: str) -> None:
     async with raw_server(act) as server, session(server.url, retries=ONCE) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), TransportError)
     assert str(error) == f"GET {PATH}: {reason}"
     assert (error.attempts, len(server.requests)) == (1, 1)
 
 
-async def test_a_connection_that_was_reset() -> None:
+async def test_a_connection_reset() -> None:
     async with raw_server(Raw(then="reset")) as server, session(server.url, retries=ONCE) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), TransportError)
     assert str(error) == f"GET {PATH}: the connection broke: ClientOSError"
 
 
 @pytest.mark.parametrize("data", [b"", b"HTTP/1.1 200 OK\r\n", http(b"{", length=9)])
-async def test_an_answer_that_takes_too_long(data: bytes) -> None:
+async def test_a_response_that_exceeds_the_timeout(data: bytes) -> None:
     async with (
         raw_server(Raw(data, "hang")) as server,
         session(server.url, retries=ONCE, timeout=0.05) as cs,
@@ -113,7 +113,7 @@ async def test_an_answer_that_takes_too_long(data: bytes) -> None:
     assert len(server.requests) == 1
 
 
-async def test_waiting_for_the_quota_is_no_part_of_the_timeout() -> None:
+async def test_the_wait_for_the_quota_does_not_count_against_the_timeout() -> None:
     """The first request goes alone, a second one only when it is answered or a second has gone by."""
     async with (
         raw_server(Raw(then="hang")) as server,
@@ -154,7 +154,7 @@ async def test_tls_against_a_plain_port() -> None:
     assert server.requests == []
 
 
-async def test_a_certificate_that_nobody_vouches_for() -> None:
+async def test_an_untrusted_certificate() -> None:
     async with listening(certificate=True) as url, session(url) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), CertificateError)
     assert "certificate verify failed" in str(error)
@@ -172,7 +172,7 @@ async def test_a_server_that_never_finishes_connecting() -> None:
 
 
 @pytest.mark.parametrize("act", [Raw(), Raw(then="reset"), Raw(http(b"{", length=9)), Raw(b"\r\nno\r\n\r\n")])
-async def test_no_broken_exchange_shows_the_credentials(act: Raw) -> None:
+async def test_no_transport_error_shows_the_credentials(act: Raw) -> None:
     async with raw_server(act) as server, session(server.url) as cs:
         for call in (cs.workshop_orders.get(24, 1), cs.workshop_orders.create_invoices(1)):
             with pytest.raises(TransportError) as caught:
@@ -186,7 +186,7 @@ async def test_no_broken_exchange_shows_the_credentials(act: Raw) -> None:
             assert str(pickled(error)) == str(error)
 
 
-async def test_a_call_that_is_cancelled_leaves_the_session_whole() -> None:
+async def test_a_cancelled_call_leaves_the_session_usable() -> None:
     async with (
         raw_server(Raw(then="hang"), Raw(http(b'{"workshop_order_id": 1}'))) as server,
         session(server.url) as cs,

@@ -1,4 +1,4 @@
-"""Whatever a server answers, in JSON, bytes or below HTTP: a call gives its type, or an error of the tree."""
+"""Fuzzing of responses as JSON, bytes or below HTTP: a result of its type, or an error of the tree."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def assert_presentable(error: CycleSoftError) -> None:
 
 
 def read_lazily(found: object) -> None:
-    """Read what is decoded only when somebody looks."""
+    """Read what is decoded lazily."""
     match found:
         case WorkshopOrder():
             moments = (found.datetime_scheduled_start, found.datetime_scheduled_finished)

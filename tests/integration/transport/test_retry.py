@@ -1,4 +1,4 @@
-"""When a request is sent again: the policy by itself, and counted at the server."""
+"""Retries: the policy by itself, and counted at the server."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_delay_stays_within_its_bounds(
 
 
 @given(seconds, st.floats(0, 1), st.integers(1, 8))
-def test_a_delay_that_the_server_asks_for_is_the_least(asked: float, draw: float, attempt: int) -> None:
+def test_retry_after_is_the_minimum_delay(asked: float, draw: float, attempt: int) -> None:
     policy = RetryPolicy(attempts=9, max_delay=1.0, budget=1e6)
 
     def delay(error: RequestError) -> float | None:
@@ -115,7 +115,7 @@ def test_the_jitter_is_full_and_the_delay_doubles() -> None:
     assert [delay(2, draw) for draw in (0.0, 0.25, 1.0)] == [0, 0.25, 1]
 
 
-def test_a_policy_may_be_as_patient_as_it_likes() -> None:
+def test_a_policy_without_a_budget() -> None:
     policy = RetryPolicy(attempts=10_000, budget=float("inf"))
     delay = policy.delay(TransportError("broken"), is_read=True, attempt=9_000, elapsed=1e9, draw=1.0)
     assert delay == policy.max_delay
@@ -124,7 +124,7 @@ def test_a_policy_may_be_as_patient_as_it_likes() -> None:
 @pytest.mark.parametrize(
     ("elapsed", "retry_after", "delay"), [(4.0, 1.0, 1.0), (4.0, 1.01, None), (5.01, 0.0, None)]
 )
-def test_nothing_is_sent_again_beyond_the_budget(
+def test_nothing_is_retried_beyond_the_budget(
     elapsed: float, retry_after: float, delay: float | None
 ) -> None:
     error = ServerError("503", status=503, retry_after=retry_after)
@@ -133,7 +133,7 @@ def test_nothing_is_sent_again_beyond_the_budget(
 
 
 @pytest.mark.parametrize("error", PASSING + FINAL, ids=repr)
-def test_what_is_worth_another_attempt(error: RequestError) -> None:
+def test_which_errors_are_retried(error: RequestError) -> None:
     def repeats(*, is_read: bool, policy: RetryPolicy = AT_ONCE) -> bool:
         return policy.delay(error, is_read=is_read, attempt=1, elapsed=0.0, draw=0.5) is not None
 
@@ -144,14 +144,14 @@ def test_what_is_worth_another_attempt(error: RequestError) -> None:
 
 @pytest.mark.parametrize("fault", [DROPPED, TRUNCATED, NOT_GZIP, NOT_HTTP])
 @pytest.mark.parametrize("faults", [1, 3])
-async def test_a_read_is_repeated_after_a_broken_answer(fault: Raw, faults: int) -> None:
+async def test_a_read_is_repeated_after_a_broken_response(fault: Raw, faults: int) -> None:
     async with raw_server(*[fault] * faults, FOUND) as server, session(server.url) as cs:
         assert (await cs.workshop_orders.get(24, 1)).workshop_order_id == 1
         assert cs.quota.sent == len(server.requests) == faults + 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-async def test_a_read_is_repeated_after_a_passing_refusal(status: int) -> None:
+async def test_a_read_is_repeated_after_a_transient_status(status: int) -> None:
     busy = Reply(b"<html>", status=status, headers={"Retry-After": "0"})
     async with answering(busy, busy, ORDER) as server, session(server.url) as cs:
         assert (await cs.workshop_orders.get(24, 1)).workshop_order_id == 1
@@ -207,7 +207,7 @@ WRITES: list[Write] = [
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("fault", [DROPPED, TRUNCATED, NOT_GZIP, NOT_HTTP, Raw(then="hang")])
-async def test_a_write_that_may_have_worked_is_not_repeated(write: Write, fault: Raw) -> None:
+async def test_an_ambiguous_write_is_not_repeated(write: Write, fault: Raw) -> None:
     async with raw_server(fault) as server, session(server.url, timeout=0.3) as cs:
         error = await failure(write(cs), AmbiguousWriteError)
         assert cs.quota.sent == len(server.requests)
@@ -240,14 +240,14 @@ async def test_a_write_that_was_refused_is_not_repeated(
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_a_write_that_surely_did_nothing_is_repeated(write: Write) -> None:
+async def test_a_write_that_was_never_sent_is_repeated(write: Write) -> None:
     async with session("http://127.0.0.1:1") as cs:
         error = await failure(write(cs), ConnectError)
     assert error.attempts == 4
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_a_write_on_a_kept_connection_that_was_dropped_is_sent_once(write: Write) -> None:
+async def test_a_write_on_a_dropped_pooled_connection_is_sent_once(write: Write) -> None:
     async with (
         raw_server(Raw(http(ORDER), "keep"), DROPPED, FOUND) as server,
         session(server.url) as cs,
@@ -259,7 +259,7 @@ async def test_a_write_on_a_kept_connection_that_was_dropped_is_sent_once(write:
     assert len([request for request in server.requests if request.method != "GET"]) == 1
 
 
-async def test_a_read_on_a_kept_connection_that_was_dropped_is_sent_again_and_counted() -> None:
+async def test_a_read_on_a_dropped_pooled_connection_is_repeated_and_counted() -> None:
     async with (
         raw_server(Raw(http(ORDER), "keep"), DROPPED, FOUND) as server,
         session(server.url) as cs,

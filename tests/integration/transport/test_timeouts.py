@@ -1,4 +1,4 @@
-"""What limits single calls: their patience over all attempts, limits of endpoints, times and pools."""
+"""Limits of single calls: max_wait, timeouts, endpoint limits and pools."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def session_in(sandbox: Sandbox) -> CycleSoftSession:
     return CycleSoftSession("user", "pass", base_url=sandbox.url)
 
 
-async def test_a_429_that_asks_for_more_patience_than_there_is() -> None:
+async def test_a_retry_after_beyond_max_wait_raises_at_once() -> None:
     faults = Faults(at={1: Fault.TOO_MANY_REQUESTS}, retry_after="5")
     async with Sandbox(orders=1, faults=faults) as sandbox, session_in(sandbox) as cs:
         began = datetime.now(UTC)
@@ -60,7 +60,7 @@ async def test_a_429_that_asks_for_more_patience_than_there_is() -> None:
     assert (error.attempts, error.waited < 1) == (1, True)
 
 
-async def test_refusals_use_up_the_patience_of_a_call() -> None:
+async def test_delays_after_429_count_against_max_wait() -> None:
     refused = Reply(b"{}", 429, {"Retry-After": "1"})
     async with answering(refused, refused, page()) as server, session(server.url) as cs:
         patient = cs.with_options(max_wait=1.5)
@@ -69,8 +69,8 @@ async def test_refusals_use_up_the_patience_of_a_call() -> None:
     assert error.waited < 1.5
 
 
-async def test_waiting_uses_up_the_patience_of_a_call() -> None:
-    """The second call waits until the first is given up, is to be sent again, and waits for the third."""
+async def test_waits_of_all_attempts_count_against_max_wait() -> None:
+    """The second call waits until the first has timed out, is retried, and waits for the third."""
     hangs, busy = Raw(then="hang"), Raw(http(b"{}", head="HTTP/1.1 503 Busy"), "keep")
     async with (
         raw_server(hangs, busy, hangs) as server,
@@ -86,14 +86,14 @@ async def test_waiting_uses_up_the_patience_of_a_call() -> None:
         await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_a_429_within_the_patience_is_waited_for() -> None:
+async def test_a_429_within_max_wait_is_retried() -> None:
     refused = Reply(b"{}", 429, {"Retry-After": "1"})
     async with answering(refused, page()) as server, session(server.url) as cs:
         await cs.with_options(max_wait=30.0).workshop_orders.list()
     assert len(server.requests) == 2
 
 
-async def test_an_endpoint_of_ones_own_with_a_limit_of_its_own() -> None:
+async def test_request_with_an_endpoint_limit() -> None:
     limit = EndpointLimit("create-invoices", 15)
     async with Sandbox(orders=5) as sandbox, session_in(sandbox) as cs:
         order = await cs.workshop_orders.create(7, WorkshopOrderCreate())
@@ -113,7 +113,7 @@ async def test_an_endpoint_of_ones_own_with_a_limit_of_its_own() -> None:
         await patient.workshop_orders.list()
 
 
-async def test_what_is_no_limit_of_an_endpoint() -> None:
+async def test_an_endpoint_limit_below_one_is_refused() -> None:
     async with answering(b"{}") as server, session(server.url) as cs:
         await failure(cs.request("GET", "/x", type=None, limit=EndpointLimit("x", 0)), UsageError)
     assert server.requests == []
@@ -180,7 +180,7 @@ async def test_a_bridges_write_that_waits_for_the_quota_is_not_sent_after_closin
     assert len(server.requests) == 1
 
 
-async def test_a_write_that_may_just_go_is_not_sent_after_closing() -> None:
+async def test_a_write_with_a_fresh_permit_is_not_sent_after_closing() -> None:
     """The second call gets its permit when the first fails; before it can use it, the session is closed."""
 
     def close(event: CallEvent) -> None:
@@ -208,7 +208,7 @@ async def test_a_write_that_may_just_go_is_not_sent_after_closing() -> None:
     assert cs.quota.sent == 1
 
 
-async def test_closing_refuses_those_who_wait_even_if_a_connection_can_not_be_closed(
+async def test_closing_fails_waiting_calls_even_if_a_connection_cannot_be_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with answering(Reply(page(), headers=NO_ROOM)) as server:
@@ -229,7 +229,7 @@ async def broken(_: aiohttp.ClientSession) -> None:
     raise RuntimeError("broken")
 
 
-def test_somebody_must_be_able_to_go() -> None:
+def test_max_concurrent_must_be_positive() -> None:
     with pytest.raises(UsageError, match="max_concurrent"):
         CycleSoftSession(USERNAME, PASSWORD, max_concurrent=0)
 
@@ -249,13 +249,13 @@ def test_somebody_must_be_able_to_go() -> None:
         {"lane": "slow"},
     ],
 )
-def test_how_no_call_can_be_made(options: dict[str, Any]) -> None:
+def test_options_out_of_range(options: dict[str, Any]) -> None:
     cs = CycleSoftSession(USERNAME, PASSWORD)
     with pytest.raises(UsageError, match=next(iter(options))):
         cs.with_options(**options)
 
 
-async def test_a_copy_is_of_the_same_class_and_has_what_that_adds() -> None:
+async def test_a_copy_of_a_subclass_keeps_its_attributes() -> None:
     class Shop(CycleSoftSession):
         def __init__(self, url: str, store_id: int) -> None:
             super().__init__(USERNAME, PASSWORD, base_url=url, retries=RetryPolicy.none())
