@@ -140,7 +140,7 @@ async def test_the_page_server_in_a_process_of_its_own() -> None:
             orders = await cs.workshop_orders.list(date_from=FIRST_DAY, date_until=LAST_DAY).collect()
         request = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
         prepared = f"{len(request):8}".encode() + request
-        found = await load.main(int(url.rpartition(":")[2]), connections=2, seconds=0.05, requests=prepared)
+        found = await load.main(int(url.rpartition(":")[2]), connections=2, seconds=0.5, requests=prepared)
     assert len({order.workshop_order_id for order in orders}) == 250
     assert found.requests_a_second > 0
     assert found.p99 > 0
@@ -158,21 +158,21 @@ async def test_deliveries_put_into_an_inbox_are_stored_and_then_handled(
     def states() -> set[State]:
         return {entry.state for entry in entries(where, limit=100_000)}
 
-    assert await shared.handled_a_second(inbox(), 4, seconds=0.05) > 0
+    assert await shared.handled_a_second(inbox(), 4, seconds=0.5) > 0
     assert states() == {"done"}
-    assert await shared.stored_a_second(inbox(), 4, seconds=0.05) > 0
+    assert await shared.stored_a_second(inbox(), 4, seconds=0.5) > 0
     assert states() == {"done", "received"}
 
 
 async def test_measuring_permits() -> None:
-    spent = await shared.spend(Limiter(max_concurrent=4), 8, seconds=0.02)
+    spent = await shared.spend(Limiter(max_concurrent=4), 8, seconds=0.5)
     assert spent.permits > 0
-    assert spent.seconds >= 0.02
+    assert spent.seconds >= 0.5
     assert spent.cpu > 0
 
 
 def test_measuring_permits_in_postgres(postgres: str) -> None:
-    spent = shared.spend_shared(postgres, "account", 8, seconds=0.05)
+    spent = shared.spend_shared(postgres, "account", 8, seconds=0.5)
     assert spent.permits > 0
-    assert spent.seconds >= 0.05
+    assert spent.seconds >= 0.5
     assert spent.cpu > 0

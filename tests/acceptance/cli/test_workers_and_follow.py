@@ -27,7 +27,7 @@ from tests.support.store import rows
 
 CYCLESOFT = str(Path(sys.executable).with_name("cyclesoft"))
 YEAR = ["--from", "2025-01-01", "--until", "2025-12-31"]
-SECRET = "whsec"
+SECRET = "0123456789abcdef"
 
 
 def environment(base_url: str) -> dict[str, str]:
