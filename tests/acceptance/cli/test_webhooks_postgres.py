@@ -215,3 +215,39 @@ def test_webhooks_load_no_postgres_until_it_is_asked_for() -> None:
     )
     shown = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert shown.split() == ["False", "False"]
+
+
+async def test_migrate_upgrades_an_inbox_while_a_receiver_of_the_version_before_stores(postgres: str) -> None:
+    store = "SELECT put(1, %s, 'a.b', '1/a/1', %s, '{}', 'received', NULL)"
+    query(postgres, "CREATE SCHEMA cyclesoft")
+    with psycopg.connect(postgres, autocommit=True) as before:
+        before.execute("SET search_path = cyclesoft")
+        before.execute(SchemaManager.get_schema().encode())
+        before.execute((DATA / "postgres_inbox_0002.sql").read_bytes())
+        before.execute("CREATE TABLE versions (part text PRIMARY KEY, version text NOT NULL)")
+        before.execute(
+            "INSERT INTO versions VALUES ('procrastinate', %s), ('inbox', '0002')", (STEPS[-1].name,)
+        )
+        for number in range(3):
+            before.execute(store, (f"id-{number}", float(number)))
+        [[worker]] = before.execute("SELECT beat(NULL)").fetchall()
+        [[job, seq, _]] = before.execute("SELECT job, seq, lane FROM take(%s, 1)", (worker,)).fetchall()
+        assert before.execute("SELECT attempts FROM attempt(%s, %s, %s)", (worker, job, seq)).fetchall() == [
+            (1,)
+        ]
+        assert (await asyncio.to_thread(run, "migrate", "--database", postgres)).exit_code == 0
+        inbox = PostgresInbox(postgres)
+        async with at_work(inbox) as hands:
+            before.execute(store, ("id-3", 3.0))
+            assert before.execute("SELECT job FROM take(%s, 8)", (worker,)).fetchall() == []
+            # The attempt that was running before the upgrade ends as it did before.
+            end = "SELECT settle(%s, %s, %s, 'done', '{}', NULL, NULL, 0.0)"
+            assert before.execute(end, (worker, job, seq)).fetchall() == [(True,)]
+            for number in (1, 2, 3):
+                [work] = await hands.take(1)
+                assert (work.attempt, work.newest) == (1, number - 1.0)
+                await inbox.complete(work.seq, work.ordering_key, float(number))
+            assert hands.work.empty()
+    assert [(entry.id, entry.state) for entry in entries(postgres)] == [
+        (f"id-{number}", "done") for number in (3, 2, 1, 0)
+    ]

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from cyclesoft_async._postgres.connection import connect
 from cyclesoft_async._postgres.dsn import Dsn
-from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks import PostgresInbox, Reject, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import Delivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.operations import STORE, Outcome
@@ -236,3 +236,28 @@ async def test_a_database_with_another_default_isolation_refuses_nothing(postgre
         )
         assert set(answers) == {200}
         assert {await take(seen) for _ in range(100)} == {str(number) for number in range(100)}
+
+
+async def test_a_dead_event_whose_report_failed_delays_no_later_event_of_its_entity(postgres: str) -> None:
+    hooks = WebhookReceiver(SECRET, PostgresInbox(postgres), retry_after=600.0)
+    failed, seen = asyncio.Event(), asyncio.Queue[str]()
+
+    @hooks.on_any
+    async def handle(event: events.Event) -> None:
+        if event.id == "dead":
+            raise Reject("wrong")
+        seen.put_nowait(event.id)
+
+    @hooks.on_dead
+    async def report(_event: events.Event, _error: str) -> None:
+        failed.set()
+        raise ValueError
+
+    async with running(hooks) as server:
+        await server.post(order(1, id="dead"))
+        await failed.wait()
+        await server.post(order(1, id="later"))
+        assert await take(seen) == "later"
+        await server.post(order(1, id="latest"))
+        assert await take(seen) == "latest"
+    assert [entry.id for entry in entries(postgres, state="retrying")] == ["dead"]

@@ -38,6 +38,8 @@ _PAUSE_SECONDS: Final = 1.0
 _HEARTBEATS_IN_A_LEASE: Final = 5
 # Procrastinate's own workers, when some share the tables, give up a worker that was silent for 30 seconds.
 _HEARTBEAT_SECONDS: Final = 5.0
+# A job that waits with a lower priority does not hold up another of its lane.
+_ASIDE: Final = -1
 _AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _IS_WORKER: Final = "SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = %s)"
@@ -66,6 +68,11 @@ class Claim:
         self.lane = lane
         self.holder = holder
         self.waiting = deque(waiting)
+
+    @property
+    def needs_next(self) -> bool:
+        """Whether nothing in hand follows the first delivery at once."""
+        return len(self.waiting) == 1 or self.waiting[1].due_at is not None
 
 
 class Claimer:
@@ -107,7 +114,7 @@ class Claimer:
         self._room.set()
         # Set when there may be a job to fetch that the last look did not find.
         self._look = asyncio.Event()
-        self._ended: asyncio.Queue[tuple[Job, datetime | None]] = asyncio.Queue()
+        self._ended: asyncio.Queue[tuple[Job, datetime | None, int]] = asyncio.Queue()
         self._loops = [
             asyncio.create_task(loop)
             for loop in (self._stay_alive(), self._fetch_jobs(), self._end_jobs(), self._listen())
@@ -147,9 +154,10 @@ class Claimer:
         """
         claim = self._forget(seq)
         if claim is not None:
-            claim.waiting.popleft()
-            if not claim.waiting:
-                claim.waiting.extend(waiting)
+            if claim.needs_next:
+                claim.waiting = deque(waiting)
+            else:
+                claim.waiting.popleft()
             self._continue(claim)
 
     def put_off(self, seq: int, waiting: Sequence[Waiting]) -> None:
@@ -177,15 +185,15 @@ class Claimer:
         if not claim.waiting:
             self._end(claim, None)
         elif claim.waiting[0].due_at is not None:
-            self._end(claim, claim.waiting[0].due_at)
+            self._end(claim, claim.waiting[0].due_at, is_aside=claim.waiting[0].is_aside)
         else:
             seq = claim.waiting[0].seq
             self.claims[seq] = claim
             self._unclaimed.add(seq)
             self._announce(seq, claim.lane)
 
-    def _end(self, claim: Claim, again_at: datetime | None) -> None:
-        self._ended.put_nowait((claim.job, again_at))
+    def _end(self, claim: Claim, again_at: datetime | None, *, is_aside: bool = False) -> None:
+        self._ended.put_nowait((claim.job, again_at, _ASIDE if is_aside else 0))
 
     def _make_room(self) -> None:
         if len(self._unclaimed) + len(self._beginning) < _AHEAD:
@@ -257,12 +265,12 @@ class Claimer:
             await self._end_job(*await self._ended.get())
             self._look.set()
 
-    async def _end_job(self, job: Job, again_at: datetime | None) -> None:
+    async def _end_job(self, job: Job, again_at: datetime | None, priority: int) -> None:
         try:
             if again_at is None:
                 await self._manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
             else:
-                await self._manager.retry_job(job, again_at)
+                await self._manager.retry_job(job, again_at, priority)
                 wait = (again_at - datetime.now(UTC)).total_seconds()
                 if 0.0 < wait < _LOOK_SECONDS:
                     asyncio.get_running_loop().call_later(wait, self._look.set)

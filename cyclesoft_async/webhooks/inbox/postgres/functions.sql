@@ -69,16 +69,19 @@ BEGIN
 END;
 $$;
 
--- The first deliveries that wait in lanes that the caller has locked, with due_at where that is in the future. Where
--- none waits the mark is cleared.
+-- The first deliveries that wait in lanes that the caller has locked, with due_at where that is in the future. Dead ones
+-- whose on_dead handlers failed come last until then: they delay no other. Where none else waits the mark is cleared.
 CREATE OR REPLACE FUNCTION waiting(_lanes text[])
-RETURNS TABLE (lane text, seq bigint, due_at timestamptz) LANGUAGE plpgsql AS $$
+RETURNS TABLE (lane text, seq bigint, due_at timestamptz, is_aside boolean) LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE lanes l SET queued = false WHERE l.lane = ANY (_lanes)
-        AND NOT EXISTS (SELECT FROM deliveries d WHERE d.lane = l.lane AND d.finished_at IS NULL);
-    RETURN QUERY SELECT l.lane, d.seq, CASE WHEN d.due_at > now() THEN d.due_at END FROM unnest(_lanes) AS l (lane) CROSS JOIN LATERAL (
-        SELECT w.seq, w.due_at FROM deliveries w WHERE w.lane = l.lane AND w.finished_at IS NULL
-        ORDER BY w.seq LIMIT 16
+    UPDATE lanes l SET queued = false WHERE l.lane = ANY (_lanes) AND NOT EXISTS (
+        SELECT FROM deliveries d WHERE d.lane = l.lane AND d.finished_at IS NULL
+        AND NOT (d.due_at > now() IS TRUE AND 'on_dead' = ANY (d.handled))
+    );
+    RETURN QUERY SELECT l.lane, d.seq, CASE WHEN d.due_at > now() THEN d.due_at END, d.is_aside
+    FROM unnest(_lanes) AS l (lane) CROSS JOIN LATERAL (
+        SELECT w.seq, w.due_at, w.due_at > now() IS TRUE AND 'on_dead' = ANY (w.handled) AS is_aside
+        FROM deliveries w WHERE w.lane = l.lane AND w.finished_at IS NULL ORDER BY 3, w.seq LIMIT 16
     ) d;
 END;
 $$;
@@ -86,7 +89,7 @@ $$;
 -- Begins jobs that the worker has fetched: from now on it alone may write about their lanes. A job that was given to
 -- another worker meanwhile is left out. Returns a row for each delivery that waits, or one without.
 CREATE OR REPLACE FUNCTION begin_jobs(_worker bigint, _jobs bigint[], _lanes text[])
-RETURNS TABLE (job bigint, holder bigint, seq bigint, due_at timestamptz) LANGUAGE plpgsql AS $$
+RETURNS TABLE (job bigint, holder bigint, seq bigint, due_at timestamptz, is_aside boolean) LANGUAGE plpgsql AS $$
 DECLARE
     _begun bigint[] := ARRAY(
         SELECT j.id FROM procrastinate_jobs j
@@ -99,10 +102,10 @@ BEGIN
     INSERT INTO lanes AS l (lane, holder, changed_at)
         SELECT h.lane, nextval('holders'), date_trunc('day', now()) FROM unnest(_held) AS h (lane)
         ON CONFLICT (lane) DO UPDATE SET holder = excluded.holder;
-    RETURN QUERY SELECT b.job, l.holder, w.seq, w.due_at
+    RETURN QUERY SELECT b.job, l.holder, w.seq, w.due_at, w.is_aside
         FROM unnest(_jobs, _lanes) AS b (job, lane) JOIN lanes l ON l.lane = b.lane
         LEFT JOIN waiting(_held) AS w ON w.lane = b.lane
-        WHERE b.job = ANY (_begun) ORDER BY b.job, w.seq;
+        WHERE b.job = ANY (_begun) ORDER BY b.job, w.is_aside, w.seq;
 END;
 $$;
 
@@ -128,7 +131,7 @@ $$;
 -- Records how attempts ended, or how far they are. Returns those that the holder of their lane wrote, and with them,
 -- where that is asked for, the deliveries that wait next.
 CREATE OR REPLACE FUNCTION settle_deliveries(_outcomes jsonb)
-RETURNS TABLE (settled bigint, seq bigint, due_at timestamptz) LANGUAGE plpgsql AS $$
+RETURNS TABLE (settled bigint, seq bigint, due_at timestamptz, is_aside boolean) LANGUAGE plpgsql AS $$
 DECLARE
     _given outcome[] := ARRAY(SELECT o FROM jsonb_populate_recordset(NULL::outcome, _outcomes) AS o);
 BEGIN
@@ -161,9 +164,9 @@ BEGIN
     UPDATE lanes l SET newest = greatest(l.newest, g.newest), changed_at = date_trunc('day', now())
         FROM (SELECT n.lane, max(n.newest) AS newest FROM unnest(_given) AS n GROUP BY n.lane) AS g
         WHERE l.lane = g.lane AND g.newest IS NOT NULL;
-    RETURN QUERY SELECT g.seq, w.seq, w.due_at FROM unnest(_given) AS g
+    RETURN QUERY SELECT g.seq, w.seq, w.due_at, w.is_aside FROM unnest(_given) AS g
         LEFT JOIN waiting(ARRAY(SELECT n.lane FROM unnest(_given) AS n WHERE n.want_next)) AS w
-        ON g.want_next AND w.lane = g.lane ORDER BY g.seq, w.seq;
+        ON g.want_next AND w.lane = g.lane ORDER BY g.seq, w.is_aside, w.seq;
 END;
 $$;
 

@@ -354,7 +354,7 @@ class PostgresInbox:
                 due_in=due_in,
                 newest=newest,
                 failures=failures,
-                want_next=not is_kept and (state == "retrying" or len(claim.waiting) == 1),
+                want_next=not is_kept and (state == "retrying" or claim.needs_next),
             )
             waiting = await writer.run(SETTLE, outcome)
         if waiting is None:

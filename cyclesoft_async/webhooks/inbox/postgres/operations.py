@@ -25,6 +25,8 @@ class Waiting(NamedTuple):
     seq: int
     due_at: datetime | None
     """Set if that is in the future, by the server's clock."""
+    is_aside: bool
+    """Whether later deliveries need not wait for it: it is dead, and only reported again."""
 
 
 class StoredDelivery(NamedTuple):
@@ -114,11 +116,11 @@ STORE: Final = Operation[Delivery, StoredDelivery](
 def _begun(jobs: Sequence[FetchedJob], rows: Sequence[TupleRow]) -> Sequence[BegunJob]:
     holders: dict[int, int] = {}
     found: dict[int, list[Waiting]] = {}
-    for job, holder, seq, due_at in rows:
+    for job, holder, seq, due_at, is_aside in rows:
         holders[job] = holder
         found.setdefault(job, [])
         if seq is not None:
-            found[job].append(Waiting(seq, due_at))
+            found[job].append(Waiting(seq, due_at, is_aside))
     return [BegunJob(holders.get(one.job), found.get(one.job, ())) for one in jobs]
 
 
@@ -127,7 +129,7 @@ def _begin_parameters(jobs: Sequence[FetchedJob], _: str | None) -> Sequence[obj
 
 
 BEGIN: Final = Operation[FetchedJob, BegunJob](
-    statement="SELECT job, holder, seq, due_at FROM begin_jobs(%s, %s, %s)",
+    statement="SELECT job, holder, seq, due_at, is_aside FROM begin_jobs(%s, %s, %s)",
     parameters=_begin_parameters,
     results=_begun,
 )
@@ -174,10 +176,10 @@ CLAIM: Final = Operation[Attempt, ClaimedDelivery | None](
 
 def _settled(outcomes: Sequence[Outcome], rows: Sequence[TupleRow]) -> Sequence[Sequence[Waiting] | None]:
     found: dict[int, list[Waiting]] = {}
-    for settled, seq, due_at in rows:
+    for settled, seq, due_at, is_aside in rows:
         waiting = found.setdefault(settled, [])
         if seq is not None:
-            waiting.append(Waiting(seq, due_at))
+            waiting.append(Waiting(seq, due_at, is_aside))
     return [found.get(one.seq) for one in outcomes]
 
 
@@ -202,7 +204,7 @@ def _settle_parameters(outcomes: Sequence[Outcome], encoding: str | None) -> Seq
 
 
 SETTLE: Final = Operation[Outcome, Sequence[Waiting] | None](
-    statement="SELECT settled, seq, due_at FROM settle_deliveries(%s::jsonb)",
+    statement="SELECT settled, seq, due_at, is_aside FROM settle_deliveries(%s::jsonb)",
     parameters=_settle_parameters,
     results=_settled,
 )
