@@ -139,7 +139,7 @@ async def test_a_host_that_refuses(refusing: str) -> None:
 
 
 async def test_a_name_that_does_not_resolve() -> None:
-    async with session("http://no-such-shop.invalid", retries=ONCE) as cs:
+    async with session("https://no-such-shop.invalid", retries=ONCE) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), NameResolutionError)
     assert str(error) == f"GET {PATH}: the host name 'no-such-shop.invalid' does not resolve"
 
