@@ -7,9 +7,9 @@ one of the dearest parts of a small request.
 from __future__ import annotations
 
 import asyncio
+from asyncio import current_task
 from math import inf
 from types import TracebackType
-from typing import cast
 
 from msgspec import Struct
 
@@ -59,9 +59,9 @@ class Deadline(Struct, eq=False):
     expired: bool = False
 
     def __enter__(self) -> None:
-        # Only a task can wait for a response, so there is one.
-        task = self.task = cast("asyncio.Task[object]", asyncio.current_task(self.loop))
-        self.cancelling = task.cancelling()
+        task = self.task = current_task(self.loop)
+        if task is not None:
+            self.cancelling = task.cancelling()
         deadlines = self.deadlines
         deadlines.pending.add(self)
         if self.at < deadlines.next_at:
