@@ -110,7 +110,7 @@ async def test_migrate_upgrades_an_older_inbox_in_postgres(postgres: str) -> Non
         await inbox.release(work.seq, ())
         [work] = await hands.take(1)
         assert (work.attempt, work.replayed) == (1, True)
-        # A process of before that still runs asks for it so.
+        # A process of version 0001 that still runs claims it by this function.
         with psycopg.connect(postgres, autocommit=True) as connection:
             connection.execute("SET search_path = cyclesoft")
             [worker, job] = connection.execute("SELECT worker_id, id FROM procrastinate_jobs").fetchall()[0]

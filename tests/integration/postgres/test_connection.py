@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: settings that hold whatever the database and the role prefer."""
+"""Connections to PostgreSQL: settings that the database cannot change."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ async def test_a_dead_processs_postgres_deliveries_are_taken_over(postgres: str)
         for number in range(5):
             await slow.put(letter(number))
         held = await first.take(5)
-        # As if it had given no sign of life for an hour: its next one is 5 seconds away.
+        # As if it had sent no heartbeat for an hour; the next one is 5 seconds away.
         query(
             postgres, "UPDATE cyclesoft.procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
         )
@@ -329,9 +329,9 @@ def test_a_url_that_is_none_is_refused_and_not_quoted() -> None:
         with pytest.raises(UsageError, match="a PostgreSQL URL must") as refused:
             PostgresInbox(wrong)
         assert "topsecret" not in str(refused.value)
-    with pytest.raises(UsageError, match="retention"):
+    with pytest.raises(UsageError, match="a retention must be"):
         PostgresInbox(UNREACHABLE, keep_dead_days=-1)
-    with pytest.raises(UsageError, match="lease"):
+    with pytest.raises(UsageError, match="lease_seconds"):
         PostgresInbox(UNREACHABLE, lease_seconds=0)
     assert repr(PostgresInbox(UNREACHABLE)) == "PostgresInbox('postgresql://127.0.0.1/nowhere')"
 

@@ -3,10 +3,11 @@
 ::
 
     inbox.py       PostgresInbox
-    claims.py      claims jobs of Procrastinate's queue and sends heartbeats
-    pool.py        the connections
+    claims.py      claims lanes with work, by jobs of Procrastinate's queue, and sends heartbeats
+    writer.py      group commit of operations.py: store, begin, claim, settle
+    pool.py        connections
     migrations.py  creates, upgrades and checks tables.sql and functions.sql
-    browse.py      lists deliveries without writing
+    browse.py      reads deliveries, failed attempts and figures
 """
 
 from cyclesoft_async._extras import missing_extra

@@ -20,7 +20,7 @@ from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, St
 
 from .migrations import ERRORS
 
-# A delivery that is claimed keeps the state of before until its attempt ends.
+# The column of a claimed delivery keeps the previous state until the attempt ends.
 _STATE: Final = "CASE WHEN finished_at IS NULL AND claimed_by IS NOT NULL THEN 'running' ELSE state END"
 MATCHES: Final[LiteralString] = f"""
     (%(delivery_id)s::text IS NULL OR delivery_id = %(delivery_id)s)

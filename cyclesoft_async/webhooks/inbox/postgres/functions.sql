@@ -185,8 +185,8 @@ BEGIN
 END;
 $$;
 
--- Deletes up to so many deliveries of each kind, and lanes, that are older than their retention; returns how many
--- deliveries. No retention: they are kept.
+-- Deletes deliveries and lanes that are older than their retention, at most _most of each kind. Returns the number of
+-- deliveries. Without a retention they are kept.
 CREATE OR REPLACE FUNCTION purge_deliveries(_keep_done interval, _keep_dead interval, _most integer)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

@@ -68,28 +68,28 @@ _REPLAY: Final = "SELECT replay_deliveries(%s, %s)"
 
 
 class PostgresInbox:
-    """Keeps deliveries in a PostgreSQL database that any number of receivers share (extra: postgres).
+    """Stores deliveries in a PostgreSQL database that any number of receivers share (extra: postgres).
 
-    A delivery is committed, with its job in Procrastinate's queue, when `put` returns. Each receiver handles
-    what it takes from the queue: of an entity one delivery at a time, in order, over all receivers. What a
-    receiver leaves behind that dies goes to the others. While PostgreSQL is away deliveries are answered 503,
-    and handlers wait.
+    When `put` returns, a delivery is committed, and so is a job for its entity in Procrastinate's queue. The
+    receivers claim jobs: one at a time of an entity, over all receivers, so that its events are handled in
+    order. When a receiver dies, the others take over what it held. While PostgreSQL is unreachable deliveries
+    are answered 503, and handlers wait.
 
-    The tables are created on first use, in the schema `cyclesoft`, when the role may; `cyclesoft migrate`
+    The tables are created on first use, in the schema `cyclesoft`, if the role may. `cyclesoft migrate`
     creates and upgrades them, too.
 
     Args:
-        url: `postgresql://user@host/name`; what it leaves out comes from libpq's environment variables and
-            password file. Not through a pooler that shares connections between transactions.
+        url: `postgresql://user@host/name`. libpq's environment variables and password file supply what it
+            leaves out. A pooler must not share connections between transactions.
         keep_done_days: Days after which handled deliveries are deleted; `math.inf` keeps them. Until then the
-            same id is recognised when it comes again.
+            same id is recognised when it is redelivered.
         keep_dead_days: Days after which dead and quarantined deliveries are deleted, or `math.inf`.
-        pool_size: Connections of this process, at most, besides one that listens.
-        lease_seconds: When a process gave no sign of life for so long, others take what it had. A handler
-            that blocks the event loop for longer looks dead.
+        pool_size: Largest number of connections of this process, besides those of the queue.
+        lease_seconds: Seconds without a heartbeat after which the other processes take over. A process whose
+            event loop is blocked for longer looks dead.
 
     Raises:
-        UsageError: It is not the URL of a PostgreSQL database, or a number makes no sense.
+        UsageError: The URL is not that of a PostgreSQL database, or a number is out of range.
     """
 
     _shown = "unreadable"  # see Dsn
@@ -104,9 +104,15 @@ class PostgresInbox:
         lease_seconds: float = 30.0,
     ) -> None:
         if not (keep_done_days >= 0 and keep_dead_days >= 0):
-            raise UsageError("a retention is a number of days, zero or more")
+            raise UsageError(
+                "a retention must be >= 0 days,"
+                f" got keep_done_days={keep_done_days!r}, keep_dead_days={keep_dead_days!r}"
+            )
         if pool_size < 1 or lease_seconds <= 0:
-            raise UsageError("a pool has one connection or more, and a lease is longer than nothing")
+            raise UsageError(
+                "pool_size must be >= 1 and lease_seconds > 0,"
+                f" got pool_size={pool_size!r}, lease_seconds={lease_seconds!r}"
+            )
         try:
             self._dsn = Dsn(url)
         finally:

@@ -1,4 +1,4 @@
-"""The connections of one process: a pool, with limits to whatever could wait for ever."""
+"""Connection pool of one process, with a limit to every wait."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RECONNECT_SECONDS: Final = 3.0
 # A server whose disk or standby hangs does not keep its own statement timeout.
 _ANSWER_SECONDS: Final = _STATEMENT_SECONDS + 2.0
 
-# Every statement goes by index, whatever the planner knows of tables that fill and empty fast. Planning them
+# Every statement goes by index: statistics of tables that fill and empty fast are out of date. Planning them
 # anew for each group takes longer than executing them.
 _SETTINGS: Final = {
     "search_path": "cyclesoft",
@@ -82,8 +82,8 @@ class Database:
         """Connect, and create the tables that are missing.
 
         Raises:
-            InboxUnavailableError: The database can't be reached; whoever uses it tries again.
-            InboxError: The tables are not those of this version.
+            InboxUnavailableError: The database cannot be reached; the next use tries again.
+            InboxError: The tables are of another version or another role.
         """
         before = self._failure
         async with self._preparing:

@@ -2,7 +2,7 @@
 --
 -- A lane is an ordering key: account and entity. A lane with work has a job whose lock is the lane, so one process
 -- at a time handles it. lanes.queued says that a job exists, or is about to, which looks for waiting deliveries
--- under the row lock of the lane before it clears the mark. Whoever stores a delivery takes the same lock.
+-- under the row lock of the lane before it clears the mark. A transaction that stores a delivery takes the same lock.
 
 CREATE TABLE deliveries (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

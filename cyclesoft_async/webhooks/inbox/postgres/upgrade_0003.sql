@@ -1,5 +1,5 @@
--- From one job per delivery to one per lane. Jobs of before are handled as jobs of their lane, and deliveries that
--- processes of the version before still store get such a job. Those processes handle nothing more.
+-- From one job per delivery to one per lane. Existing jobs are handled as jobs of their lane. Processes of version 0002
+-- can still store deliveries, with such jobs, and end the attempts that they had begun. They claim nothing more.
 
 ALTER TABLE deliveries
     ADD COLUMN first_attempt_at timestamptz,
