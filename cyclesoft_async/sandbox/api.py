@@ -11,6 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
+from .orders.awkward import AwkwardLists
 from .orders.invoicing import invoice, read_invoice_request
 from .orders.mutations import create, update, with_modification_time, write_response
 from .orders.query import next_url, read_cursor, read_filters
@@ -35,11 +36,19 @@ class Api:
         messages_sent: Messages that real customers would have received.
     """
 
-    def __init__(self, repository: OrderRepository, *, page_size: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        repository: OrderRepository,
+        *,
+        page_size: int,
+        clock: Callable[[], float],
+        lists: AwkwardLists,
+    ) -> None:
         self.messages_sent = 0
         self._repository = repository
         self._page_size = page_size
         self._clock = clock
+        self._lists = lists
         self._messaged_orders: set[int] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -60,9 +69,14 @@ class Api:
         """List orders. A result of one order is that order itself, as in the vendor's example."""
         query = dict(request.query.items())  # the last value of a repeated name wins, as in PHP
         after = read_cursor(query)
+        self._lists.move_one(self._repository, self._now())
         orders, last = self._repository.page(
-            read_filters(query), after, self._page_size * PAGE_SIZE_FACTOR.get()
+            read_filters(query), after, self._page_size * PAGE_SIZE_FACTOR.get(), self._lists.order
         )
+        if self._lists.hidden:
+            orders = [order for order in orders if order["workshop_order_id"] not in self._lists.hidden]
+        if last is not None and self._lists.loses_next_url():
+            last = None
         alone = after is None and len(orders) == 1 and last is None
         payload: dict[str, object] = {
             "error": False,

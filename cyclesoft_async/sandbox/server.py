@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from email.utils import formatdate
 from functools import partial
@@ -21,6 +21,8 @@ from .api import CREATE_INVOICES, Api
 from .fault_injection import FaultInjector
 from .faults import Fault, Faults
 from .loopback import Loopback
+from .orders.awkward import AwkwardLists
+from .orders.query import ListOrder
 from .orders.repository import ChangeListener, OrderRepository
 from .orders.seeded import SeededOrders
 from .quota import Quota
@@ -56,6 +58,11 @@ class Sandbox:
         last_day: Day of the last seeded orders.
         clock: Returns monotonic unix seconds. Tests pass their own, and need not wait for midnight.
         faults: Faults to inject; none by default.
+        list_order: How the rows of a list are sorted: by scheduled start, by id, in no order, or the latest
+            start first.
+        churn: Probability that an order moves to another day before a page of a list is answered.
+        lost_next_url: Probability that a page of a list names no next page, although there is one.
+        hide: Ids of orders that lists do not show; single requests do.
 
     Attributes:
         requests: Number of requests that reached the API, with any response.
@@ -85,6 +92,10 @@ class Sandbox:
         last_day: date = date(2025, 12, 31),
         clock: Callable[[], float] | None = None,
         faults: Faults | None = None,
+        list_order: ListOrder = "start",
+        churn: float = 0.0,
+        lost_next_url: float = 0.0,
+        hide: Collection[int] = (),
     ) -> None:
         if orders < 0 or page_size < 1 or last_day < first_day:
             raise ValueError(
@@ -104,7 +115,15 @@ class Sandbox:
         self._seed = seed
         self._random = Random(seed)
         self._clock = clock or _steady_clock()
-        self._api = Api(self._repository, page_size=page_size, clock=self._clock)
+        lists = AwkwardLists(
+            order=list_order,
+            churn=churn,
+            lost_next_url=lost_next_url,
+            hide=hide,
+            days=(first_day, last_day),
+            seed=seed,
+        )
+        self._api = Api(self._repository, page_size=page_size, clock=self._clock, lists=lists)
         self._sections = section_routes(self._repository, seeded, page_size=page_size, clock=self._clock)
         self._fault_injector = FaultInjector(faults or Faults())
         self._loopback = Loopback(port)

@@ -9,7 +9,8 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import date
-from typing import NamedTuple, TypeAlias
+from random import Random
+from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
 from cyclesoft_async.sandbox.responses import bad_request
@@ -18,6 +19,9 @@ Key: TypeAlias = tuple[str, int]
 """Sort key of an order in every list: scheduled start, then id."""
 
 # Real next_urls name this host for every account, also when another host was called.
+ListOrder: TypeAlias = Literal["start", "id", "shuffled", "descending"]
+"""How the rows of a list are sorted."""
+
 _NEXT_HOST = "https://s01.cyclesoftware.nl"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
@@ -105,3 +109,15 @@ def _date(given: Mapping[str, str], name: str) -> str | None:
     except ValueError:
         pass
     raise bad_request(f"{name} is not a date like 2025-01-20: {value}")
+
+
+def place(key: Key, order: ListOrder) -> tuple[int | str, int]:
+    """Return the sort key of an order in a list."""
+    start, order_id = key
+    if order == "start":
+        return start, order_id
+    if order == "id":
+        return 0, order_id
+    if order == "descending":
+        return -int("".join(filter(str.isdigit, start))), -order_id
+    return Random(order_id).getrandbits(32), order_id

@@ -7,9 +7,10 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
 from heapq import merge
 from itertools import count, islice
+from random import Random
 from typing import TypeAlias
 
-from .query import Filters, Key
+from .query import Filters, Key, ListOrder, place
 from .schema import Order
 from .seeded import SeededOrders
 
@@ -66,18 +67,30 @@ class OrderRepository:
         """Return an unused invoice number."""
         return next(self._invoices)
 
-    def page(self, filters: Filters, after: Key | None, size: int) -> tuple[list[Order], Key | None]:
+    def draw_id(self, random: Random) -> int:
+        """Draw the id of a seeded order; 0 if there is none."""
+        return self._seeded.order_id(random.randrange(self._seeded.count)) if self._seeded.count else 0
+
+    def page(
+        self, filters: Filters, after: Key | None, size: int, order: ListOrder = "start"
+    ) -> tuple[list[Order], Key | None]:
         """Return the orders after the cursor, and the cursor of the next page if there is one.
 
         The cursor is a sort key, not a number of rows. So creating and changing other orders between two
         pages neither skips nor repeats an order.
         """
         objects = self._objects(filters)
+        start = after if order == "start" else None
         both = merge(
-            self._search_seeded(filters, objects, after),
-            self._search_changed(filters, objects, after),
+            self._search_seeded(filters, objects, start),
+            self._search_changed(filters, objects, start),
             key=_key,
         )
+        if order != "start":
+            everything = sorted(both, key=lambda row: place(_key(row), order))
+            both = iter(
+                row for row in everything if after is None or place(_key(row), order) > place(after, order)
+            )
         found = list(islice(both, size + 1))
         page = found[:size]
         return page, _key(page[-1]) if len(found) > size else None

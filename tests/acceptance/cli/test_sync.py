@@ -97,8 +97,8 @@ async def test_remaining_requests_are_not_reported_before_the_first_page(tmp_pat
             await cs.workshop_orders.list()
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
     assert done.returncode == 75
-    assert re.match(
-        r"cyclesoft: the daily quota is used up; 0 orders are stored; the quota resets at ", done.stderr
+    assert re.search(
+        r"\ncyclesoft: the daily quota is used up; 0 orders are stored; the quota resets at ", done.stderr
     )
 
 
@@ -110,7 +110,7 @@ async def test_fresh_starts_over(tmp_path: Path) -> None:
 
 
 async def test_retry_rejected_decodes_rejected_rows_again(tmp_path: Path) -> None:
-    faults = Faults(at={1: Fault.BAD_ROW})
+    faults = Faults(at={2: Fault.BAD_ROW})
     async with Sandbox(orders=50, faults=faults, minutely_limit=LIMITLESS) as sandbox:
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
         assert "rejected rows: 1\n" in done.stdout
@@ -123,12 +123,42 @@ async def test_retry_rejected_decodes_rejected_rows_again(tmp_path: Path) -> Non
         assert json.loads(retried.stdout) == {"stored": 1, "rejected": 0}
 
 
+async def test_many_rejected_rows_exit_9_and_all_others_are_stored(tmp_path: Path) -> None:
+    faults = Faults(at=dict.fromkeys(range(2, 9), Fault.BAD_ROW))
+    async with Sandbox(orders=50, page_size=20, faults=faults, minutely_limit=LIMITLESS) as sandbox:
+        done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--max-rejected", "2")
+        enough = await sync(sandbox, tmp_path, "--to", "sqlite:///b.db", "--max-rejected", "10")
+    assert (done.returncode, enough.returncode) == (9, 0)
+    assert re.search(r"cyclesoft: [3-7] of 50 rows were rejected and are in the table", done.stderr)
+    [(stored,)] = rows(tmp_path / "a.db", "select count(*) from workshop_orders")
+    [(rejected,)] = rows(tmp_path / "a.db", "select count(*) from rejected_rows")
+    assert (stored, rejected) == (50 - int(str(rejected)), rejected)
+
+
+async def test_lists_that_hide_orders_exit_8_and_can_be_accepted(tmp_path: Path) -> None:
+    file = tmp_path / "a.db"
+    async with limitless(50) as sandbox:
+        assert (await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")).returncode == 0
+    hidden = [int(str(key)) for (key,) in rows(file, "select workshop_order_id from workshop_orders")]
+    active = rows(file, "select workshop_order_id from workshop_orders where is_active")
+    async with Sandbox(orders=50, hide=hidden, minutely_limit=LIMITLESS) as sandbox:
+        other = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
+        assert other.returncode == 2, "a sandbox of another process has an address of its own"
+        assert sandbox.requests == 0
+        again = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--same-account")
+        assert again.returncode == 8
+        assert "requested one by one are still there. Nothing was marked as deleted." in again.stderr
+        accepted = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--accept-missing")
+        assert accepted.returncode == 0
+    assert rows(file, "select workshop_order_id from workshop_orders where is_active") == active
+
+
 @pytest.mark.parametrize("where", ["127.0.0.1:1", "unknown.invalid"])
 async def test_a_database_password_is_never_shown(tmp_path: Path, where: str) -> None:
     async with limitless(1) as sandbox:
         done = await sync(sandbox, tmp_path, "--to", f"postgresql://me:s3cret-canary@{where}/orders")
     assert done.returncode == 7
-    assert done.stderr.startswith("cyclesoft: ")
+    assert "\ncyclesoft: the database: " in done.stderr
     assert "s3cret-canary" not in done.stdout + done.stderr
 
 
