@@ -13,7 +13,7 @@ from cyclesoft_async.session import CycleSoftSession
 def account_of(cs: CycleSoftSession) -> str:
     """Return a hash of a session's user and host.
 
-    A sandbox of this process is one account for each seed, whatever its port.
+    A sandbox of this process is one account for each seed, on any port.
     """
     place = account_at(cs.base_url) or str(URL(cs.base_url).origin())
     return sha256(f"{cs.username}\n{place}".encode()).hexdigest()

@@ -29,6 +29,8 @@ Exit codes:
   5    the quota is used up
   6    an error from the server, or an unreadable response
   7    the database or the inbox can't be opened or written
+  8    the lists lack orders that the server still has; none was marked
+  9    too many rows were rejected; all other rows are stored
   75   daily quota used up before the sync was done; run the command again
   130  stopped by Ctrl-C
 """

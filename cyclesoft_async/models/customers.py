@@ -1,6 +1,6 @@
 """Customers.
 
-Vendor pages: "Customers", "Webhooks". On read every property may be null or absent, whatever its table says.
+Vendor pages: "Customers", "Webhooks". On read every property may be null or absent, also against its table.
 """
 
 from __future__ import annotations

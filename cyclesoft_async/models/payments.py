@@ -1,7 +1,7 @@
 """Payments that were registered for an invoice or a sales order.
 
-Vendor page: "Webhooks", Payments created. On read every property may be null or absent, whatever its table
-says, so all but the identity default to None.
+Vendor page: "Webhooks", Payments created. On read every property may be null or absent, also against its
+table, so all but the identity default to None.
 """
 
 from __future__ import annotations

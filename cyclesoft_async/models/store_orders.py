@@ -1,7 +1,7 @@
 """Store orders: deliveries from one store of the account to another.
 
 Vendor page: "Webhooks", Internal deliveries / store orders. On read every property may be null or absent,
-whatever its table says, so all but the order's own id default to None.
+also against its table, so all but the order's own id default to None.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class StoreOrder(Model, frozen=True, kw_only=True, gc=False):
     store_order_id: int
     """Id of the store order."""
     store_id_from: int | None = None
-    """The store that sends, whatever the vendor's table says."""
+    """The store that sends. The vendor's table says otherwise."""
     dealer_id_from: int | None = None
     """Dealer of the store that sends."""
     store_id_to: int | None = None

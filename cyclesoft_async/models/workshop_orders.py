@@ -1,6 +1,6 @@
 """Workshop orders: what the shop calls a repair.
 
-Vendor page: "Workshop orders". On read every property may be null or absent, whatever its table says, so all
+Vendor page: "Workshop orders". On read every property may be null or absent, also against its table, so all
 but the order's own id default to None. On write only what you set is sent.
 """
 

@@ -372,7 +372,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         permit = self.permit
         if permit is None:
             raise self.broken or aiohttp.ServerDisconnectedError
-        # Each header once, whatever the caller's aiohttp session would send by default.
+        # Each header once, also if the caller's aiohttp session has defaults.
         request.headers.update(self.context.headers.values)
         if not self.is_read:
             if self.call.content_type is not None:

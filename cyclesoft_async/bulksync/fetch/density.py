@@ -63,7 +63,7 @@ class DensityEstimate:
         stops = {begin + 1}
         for pages in range(1, most_pages + 1):
             for margin in _MARGINS:
-                # The last day so that the rows surely, or probably, fit into so many pages.
+                # The last day so that the rows surely, or probably, fit into the pages.
                 full = pages * page_size - margin * self._spread(begin, before, pages * page_size, end)
                 stops.add(bisect_right(sums, before + full, begin + 1, end + 1) - 1)
         stops = {stop for stop in stops if stop > begin}

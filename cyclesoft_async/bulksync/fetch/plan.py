@@ -70,7 +70,7 @@ class WindowReader:
         return {day: self._days[day] for day in self.window.days}
 
     def add(self, days: Sequence[int], rows: int) -> None:
-        """Note a page with so many rows, some of them on these days."""
+        """Record the number of rows of a page, and those of these days."""
         self.pages += 1
         self.rows += rows
         self._days.update(days)

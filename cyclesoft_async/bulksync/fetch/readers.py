@@ -99,8 +99,8 @@ async def read_window(
 ) -> AsyncGenerator[FetchedPage[T]]:
     """Yield the pages of a window's list from its beginning to its end.
 
-    Cursors are used here only: after an interruption the list may have changed, and a row that nobody has
-    touched may have moved before an old cursor.
+    Cursors are used here only: after an interruption the list may have changed, and an unchanged row
+    may have moved before an old cursor.
 
     Args:
         bulk: The session.

@@ -71,9 +71,9 @@ def count(file: Path) -> int:
 
 
 def test_the_demo_of_the_readme(tmp_path: Path) -> None:
-    done = run("sync", "--sandbox", "--to", "sqlite:///orders.db", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert count(tmp_path / "orders.db") == 20_000
+    done = run("sync", "--sandbox", "--to", "sqlite:///sandbox.db", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "days: 2025-01-01 to 2025-12-31\n")
+    assert count(tmp_path / "sandbox.db") == 20_000
     assert re.search(r"(\d+) of \1 pages, 20,000 orders", done.stdout)
     assert "orders: 20,000\n" in done.stdout
     assert "429 responses: 0\n" in done.stdout
