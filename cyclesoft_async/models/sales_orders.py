@@ -1,7 +1,7 @@
 """Sales orders, and workshop orders as webhooks tell them: with the sales order inside.
 
-Vendor page: "Webhooks", Sales orders, Workshop orders. On read every property may be null or absent, whatever
-its table says.
+Vendor page: "Webhooks", Sales orders, Workshop orders. On read every property may be null or absent, also
+against its table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sales transactions: invoices, pro-forma ones included.
 
-Vendor page: "Webhooks", Sales transactions / invoices. On read every property may be null or absent, whatever
-its table says, so all but the invoice's own number default to None.
+Vendor page: "Webhooks", Sales transactions / invoices. On read every property may be null or absent, also
+against its table, so all but the invoice's own number default to None.
 """
 
 from __future__ import annotations

