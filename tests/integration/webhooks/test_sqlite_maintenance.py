@@ -16,6 +16,8 @@ import pytest
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import SqliteInbox
 from cyclesoft_async.webhooks.inbox import Selection, Stored, entries
+from cyclesoft_async.webhooks.inbox.sqlite.connection import InboxFile
+from cyclesoft_async.webhooks.inbox.sqlite.maintenance import PurgeSlice, Retention, purge, shrink
 from tests.support.paths import DATA
 
 from .test_inbox import letter, opened
@@ -59,6 +61,25 @@ async def test_a_purge_shrinks_the_file(tmp_path: Path) -> None:
     full = path.stat().st_size
     assert await SqliteInbox(path, keep_done_days=0).purge() == 600
     assert path.stat().st_size < full / 4
+
+
+async def test_one_slice_of_shrinking_gives_back_many_pages(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path)
+    async with opened(inbox):
+        bodies = (letter(number, body=b"x" * 4000, state="done") for number in range(600))
+        await asyncio.gather(*map(inbox.put, bodies))
+    with closing(InboxFile(path, on_open=lambda _: None)) as file:
+        window = PurgeSlice(Retention(0, 0), Selection())
+        purge(file, [window, window._replace(after=500)])
+        before = pages(file)
+        assert shrink(file, [None]) == [True]
+        assert before - pages(file) == 64
+
+
+def pages(file: InboxFile) -> int:
+    (number,) = file.connection.execute("PRAGMA page_count").fetchone()
+    return int(number)
 
 
 async def test_only_selected_deliveries_are_replayed_and_purged(tmp_path: Path) -> None:

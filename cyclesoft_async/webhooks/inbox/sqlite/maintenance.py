@@ -120,8 +120,7 @@ def shrink(file: InboxFile, callers: Sequence[None]) -> list[bool]:
 
     At the end the write-ahead log, which still has what was deleted, is emptied.
     """
-    with file.transaction():
-        more = _shrink(file.connection)
+    more = _shrink(file.connection)
     if not more:
         file.empty_log()
         file.reserve.keep()
@@ -233,7 +232,8 @@ def _shrink(connection: sqlite3.Connection) -> bool:
     free, pages = _free(connection)
     if not is_incremental or free * _FREE_SHARE <= pages:
         return False
-    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+    # It returns a row without columns for each page: execute() would stop after the first.
+    connection.executescript(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})")
     free, pages = _free(connection)
     return free * _FREE_SHARE > pages
 
