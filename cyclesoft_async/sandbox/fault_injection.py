@@ -23,6 +23,9 @@ from .responses import error_response, json_response
 Api: TypeAlias = Callable[[], Awaitable[web.StreamResponse]]
 
 _HTML: Final = "<html><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+_ROWS: Final = ("data", "customers", "invoices")
+"""Names of the lists in the bodies."""
+_FAR: Final = 1_000_000
 _HUGE: Final = 50
 _SLICES: Final = 4
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds
@@ -113,7 +116,9 @@ class FaultInjector:
     def _with_changed_payload(
         self, request: web.Request, fault: Fault, response: web.Response
     ) -> web.Response:
-        payload = cast("dict[str, object]", msgspec.json.decode(_plain_body(response)))
+        found: object = msgspec.json.decode(_plain_body(response))
+        # A bare array has no pages.
+        payload = cast("dict[str, object]", found if isinstance(found, dict) else {"data": found})
         is_list = "pagination" in payload
         match fault:
             case _ if response.status != HTTPStatus.OK:
@@ -124,12 +129,14 @@ class FaultInjector:
                 _break_first_row(payload)
             case Fault.EMPTY_PAGE if is_list:
                 elsewhere = request.rel_url.update_query(again=str(self._arrived))
-                payload |= {"data": [], "pagination": {"next_url": str(elsewhere)}}
+                payload[_rows_key(payload)] = []
+                payload["pagination"] = _pagination(payload, str(elsewhere), _FAR + self._arrived)
             case Fault.REPEATED_CURSOR if is_list:
-                payload["pagination"] = {"next_url": request.path_qs}
+                offset = request.query.get("offset", "0")
+                payload["pagination"] = _pagination(payload, request.path_qs, int(offset))
             case _:
                 return response
-        return _with_body(request, response, payload)
+        return _with_body(request, response, payload if isinstance(found, dict) else payload["data"])
 
 
 async def _huge_page(api: Api) -> web.StreamResponse:
@@ -184,8 +191,19 @@ def _with_body(request: web.Request, response: web.Response, payload: object) ->
     return changed
 
 
+def _rows_key(payload: dict[str, object]) -> str:
+    return next((key for key in _ROWS if key in payload), "")
+
+
+def _pagination(payload: dict[str, object], url: str, offset: int) -> dict[str, object]:
+    """Return the pagination of a list that names its next page in the same way."""
+    before = payload["pagination"]
+    by_offset = isinstance(before, dict) and "next_offset" in before
+    return {"next_offset": offset} if by_offset else {"next_url": url}
+
+
 def _break_first_row(payload: dict[str, object]) -> None:
-    rows = payload.get("data", payload.get("invoices", payload))
+    rows = payload.get(_rows_key(payload), payload)
     row = cast("dict[str, object]", rows[0] if isinstance(rows, list) and rows else rows)
-    if row:
-        row[next(iter(row))] = ["an", "undocumented", "type"]
+    if row:  # all of its values: a client may take one odd value for none, and the row for a good one
+        row.update({key: ["an", "undocumented", "type"] for key in row})

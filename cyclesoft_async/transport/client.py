@@ -47,6 +47,9 @@ T = TypeVar("T")
 Recover: TypeAlias = Callable[[], Awaitable[T | None]]
 """Looks up whether a write was carried out; returns the result that it would have had, or None."""
 
+_READS = frozenset({"GET", "HEAD"})
+"""Methods whose calls have the same effect once and twice."""
+
 MAX_RESPONSE_BYTES = 64 * 2**20
 _BODYLESS_WRITE = frozenset({hdrs.CONTENT_TYPE})
 """Headers that aiohttp would make up for a write without a body."""
@@ -210,8 +213,10 @@ class ApiClient:
         context, loop = self._context, _running_loop()
         if self._record is not None:
             read = _recorded(read, self._record)
+        # PUT is not a read although HTTP calls it idempotent: an order line without an id is added again.
+        is_read = call.method in _READS and not call.creates
         attempts = _CallAttempts(
-            context.deadlines, loop, call=call, options=options, context=context, is_read=call.is_read
+            context.deadlines, loop, call=call, options=options, context=context, is_read=is_read
         )
         if is_observed(self._on_event):
             return self._execute_observed(attempts, read, recover)

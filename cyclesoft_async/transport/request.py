@@ -18,8 +18,6 @@ from .retry import RetryPolicy
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
-_READS = frozenset({"GET", "HEAD"})
-
 
 def fill_path(template: str, ids: Mapping[str, int | str]) -> str:
     """Return a path template with its ids filled in, percent-encoded.
@@ -51,14 +49,6 @@ class Call(Struct, frozen=True, kw_only=True):
     """Whether a GET creates something, so that it is a write."""
     how_to_check: str = "look before you repeat the call"
     """Advice for an ambiguous outcome: how to find out whether a write was carried out."""
-
-    @property
-    def is_read(self) -> bool:
-        """Whether sending it twice has the same effect as sending it once.
-
-        PUT is not a read although HTTP calls it idempotent: an order line without an id is added again.
-        """
-        return self.method in _READS and not self.creates
 
     def at(self, target: str) -> Call:
         """Return the same call with another path and query.

@@ -235,3 +235,10 @@ async def test_the_response_beside_the_result() -> None:
         assert page.body == response.body
         with pytest.raises(UsageError, match="call must make a call"):
             await cs.with_raw_response(lambda _: cs.customers.get(24))
+
+
+async def test_a_read_that_creates_something_is_never_repeated() -> None:
+    async with raw_server(Raw()) as server, session(server.url) as cs:
+        path = "/api/v1/sales/orders/1/payment-link.json"
+        await failure(cs.request("GET", path, type=Customer, creates=True), AmbiguousWriteError)
+    assert len(server.requests) == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from cyclesoft_async import CycleSoftSession, models
-from cyclesoft_async.errors import BadRequestError, NotFoundError
+from cyclesoft_async.errors import BadRequestError, NotFoundError, PaginationError, ResponseDecodeError
 from cyclesoft_async.models import (
     AMSTERDAM,
     CustomerCreate,
@@ -23,7 +23,8 @@ from cyclesoft_async.models import (
     RepairObjectUpdate,
     WorkshopOrderCreate,
 )
-from cyclesoft_async.sandbox import Sandbox
+from cyclesoft_async.pagination import Paginator
+from cyclesoft_async.sandbox import Fault, Faults, Sandbox
 from cyclesoft_async.sandbox.common import API_KEY
 from tests.support.documented import DOCUMENTED
 
@@ -198,3 +199,34 @@ def shape(value: object) -> object:
     if "sales_order_types" in members or "workshop_rates" in members:
         return shape(next(iter(members.values())))  # a map by name
     return {name: None if name == "images" else shape(item) for name, item in members.items()}
+
+
+FAULTY: dict[str, Callable[[CycleSoftSession], Paginator[Any]]] = {
+    "customers.list": lambda cs: cs.customers.list(),
+    "service_items.list": lambda cs: cs.service_items.list(),
+    "repair_objects.list": lambda cs: cs.repair_objects.list(),
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+async def test_faults_of_lists_know_every_list(name: str) -> None:
+    def faulty(fault: Fault) -> Faults:
+        return Faults(rate=1.0, among=[fault])
+
+    async with shop(page_size=1_000, faults=faulty(Fault.BAD_ROW)) as cs:
+        first = await FAULTY[name](cs)
+        assert (len(first.rejected), first.rejected[0].index) == (1, 0)
+    async with shop(page_size=1_000, faults=faulty(Fault.REPEATED_CURSOR)) as cs:
+        with pytest.raises(PaginationError, match="repeated a cursor"):
+            await FAULTY[name](cs).collect()
+    async with shop(page_size=1_000, faults=faulty(Fault.EMPTY_PAGE)) as cs:
+        pages = FAULTY[name](cs).pages()
+        first, second = await anext(pages), await anext(pages)
+        await pages.aclose()
+        assert (first.items, second.items, first.cursor != second.cursor) == ([], [], True)
+
+
+async def test_a_bad_row_of_a_bare_array_is_refused() -> None:
+    async with shop(faults=Faults(rate=1.0, among=[Fault.BAD_ROW])) as cs:
+        with pytest.raises(ResponseDecodeError):
+            await cs.workshop.repair_codes()
