@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from itertools import count
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
-from msgspec import Struct
 
 from cyclesoft_async._arguments import check_type
-from cyclesoft_async._version import __version__
 from cyclesoft_async.errors import (
     AmbiguousWriteError,
     CycleSoftError,
@@ -27,6 +25,7 @@ from cyclesoft_async.errors import (
 )
 from cyclesoft_async.quota import FixedLimiter, Limiter, Permit
 
+from .context import SessionContext
 from .error_mapping import (
     is_from_connecting,
     may_have_happened,
@@ -38,10 +37,9 @@ from .events import OnEvent
 from .inflate import is_small, read_limited
 from .instrumentation import CallRecorder, check_listener, is_observed
 from .origin import Origin
-from .proxy import environment_proxy
 from .request import Call, CallOptions
 from .response import Response
-from .timeouts import Deadline, Deadlines
+from .timeouts import Deadline
 
 T = TypeVar("T")
 Recover: TypeAlias = Callable[[], Awaitable[T | None]]
@@ -53,85 +51,8 @@ _READS = frozenset({"GET", "HEAD"})
 MAX_RESPONSE_BYTES = 64 * 2**20
 _BODYLESS_WRITE = frozenset({hdrs.CONTENT_TYPE})
 """Headers that aiohttp would make up for a write without a body."""
-
-
 _TURNS_UNTIL_CLOSED = 3
 """Turns of the event loop until a FIN in the socket has closed its connection. TLS takes the third."""
-
-
-class _Headers(Struct):
-    """Headers of every request. They hold the credentials, so `repr` does not show them."""
-
-    values: Mapping[str, str]
-
-    def __repr__(self) -> str:
-        return f"_Headers({', '.join(self.values)})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("credentials cannot be pickled or copied: open a session where you need one")
-
-
-class SessionContext:
-    """State that the calls of a session share: origin, limiter, connections and deadlines."""
-
-    def __init__(
-        self,
-        origin: Origin,
-        limiter: Limiter | FixedLimiter,
-        *,
-        connect_timeout: float,
-        max_response_bytes: int,
-        http_session: aiohttp.ClientSession | None,
-    ) -> None:
-        self.origin = origin
-        self.limiter = limiter
-        self.max_response_bytes = max_response_bytes
-        # aiohttp's total would cost each request a timer; the deadlines share one.
-        self.timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout)
-        self.deadlines = Deadlines()
-        self.headers = _Headers(
-            {
-                hdrs.USER_AGENT: f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
-                hdrs.ACCEPT: "application/json",
-                hdrs.ACCEPT_ENCODING: "gzip",
-                **origin.auth.headers(),
-            }
-        )
-        self._http = http_session
-        self._is_ours = http_session is None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
-
-    def opened(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
-        """Return the aiohttp session, and open it at the first call.
-
-        Raises:
-            SessionError: The session is closed, or belongs to another event loop.
-        """
-        if self._loop is loop and self._http is not None:
-            return self._http
-        if self._closed:
-            raise SessionError("the session is closed")
-        if self._loop is not None and self._loop is not loop:
-            raise SessionError("the session belongs to another event loop: open one in each")
-        self._loop = loop
-        if self._http is None:
-            origin = self.origin
-            self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),  # max_concurrent is the limit
-                cookie_jar=aiohttp.DummyCookieJar(),
-                proxy=environment_proxy(origin.scheme, origin.host, origin.port),
-            )
-        return self._http
-
-    async def aclose(self) -> None:
-        """Close the connections, and fail the calls that wait for the quota."""
-        self._closed, self._loop = True, None
-        try:
-            if self._is_ours and self._http is not None:
-                await self._http.close()
-        finally:
-            await self.limiter.aclose()
 
 
 class ApiClient:
@@ -331,7 +252,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         call, context, options, loop = self.call, self.context, self.options, self.loop
         self.number += 1
         url = context.origin.url(call.path, call.query)
-        http = context.opened(loop)
+        http = context.http if context.loop is loop else context.opened(loop)
         self.permit = (
             context.limiter.try_acquire(lane=options.lane, endpoint=call.limit)
             or await self._wait_for_permit()
