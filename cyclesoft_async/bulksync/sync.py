@@ -84,7 +84,7 @@ async def sync_workshop_orders(
         run, resumed = await open_run(writer, whole, resume=resume, accept_missing=accept_missing)
         known, page_size = await writer.run(runs.known_days, whole), await writer.run(runs.page_size)
         plan = Plan(run.unread, known, page_size=page_size, readers=concurrency)
-        sync = _Sync(cs, writer, run, plan, on_progress, resumed=resumed)
+        sync = _Sync(cs, writer, run, plan, on_progress, resumed=resumed, adopt=store.adopt)
         await sync.read(concurrency)
         await sync.refetch(concurrency)
         return await sync.finish()
@@ -134,9 +134,11 @@ class _Sync:
         on_progress: Callable[[SyncProgress], None] | None,
         *,
         resumed: bool,
+        adopt: bool,
     ) -> None:
         self._cs = cs
         self._writer = writer
+        self._adopt = adopt
         self._run = run
         self._plan = plan
         self._is_claimed = False
@@ -183,7 +185,7 @@ class _Sync:
 
     async def _store(self, fetched: Sequence[FetchedPage[WorkshopOrder]]) -> None:
         if not self._is_claimed:
-            await self._writer.run(claim_account, account_of(self._cs))
+            await self._writer.run(claim_account, account_of(self._cs), adopt=self._adopt)
             self._is_claimed = True
         rejected = await self._writer.run(
             runs.store_pages, self._run.run_id, fetched, requests=self._new_requests.take()

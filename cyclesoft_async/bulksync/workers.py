@@ -145,7 +145,7 @@ async def work(cs: CycleSoftSession, store: Store, *, concurrency: int = 4, leas
     url = store.postgres_url
     async with store.open() as writer:
         await writer.run(check_account, account_of(cs), adopt=store.adopt)
-        worker = _Worker(cs, writer)
+        worker = _Worker(cs, writer, adopt=store.adopt)
         while True:
             with suppress(ConnectorException, _UnavailableError):
                 async with _opened(url, worker) as app:
@@ -157,9 +157,10 @@ async def work(cs: CycleSoftSession, store: Store, *, concurrency: int = 4, leas
 class _Worker:
     """The work of the jobs."""
 
-    def __init__(self, cs: CycleSoftSession, writer: StoreWriter) -> None:
+    def __init__(self, cs: CycleSoftSession, writer: StoreWriter, *, adopt: bool) -> None:
         self._cs = cs
         self._writer = writer
+        self._adopt = adopt
         self._new_requests = RequestCounter(cs)
         self._worker_id: int | None = None
         self._is_claimed = False
@@ -221,7 +222,7 @@ class _Worker:
             async with aclosing(listed) as pages:
                 async for each in pages:
                     if not self._is_claimed:
-                        await self._writer.run(claim_account, account_of(self._cs))
+                        await self._writer.run(claim_account, account_of(self._cs), adopt=self._adopt)
                         self._is_claimed = True
                     requests = self._new_requests.take()
                     await self._writer.run(runs.store_pages, run_id, [each], requests=requests)

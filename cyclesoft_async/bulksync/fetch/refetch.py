@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from datetime import date
+from datetime import date, datetime, timedelta
 from random import sample
 from typing import Final
 
@@ -34,6 +34,8 @@ logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _SAMPLE: Final = 20
 _MOST_THERE: Final = 2
+# Between the server's clock and this one.
+_CLOCK_ERROR: Final = timedelta(minutes=5)
 
 
 async def refetch_missing(
@@ -75,7 +77,11 @@ async def refetch_missing(
             raise
         answers = requests.answers()
         whole = Window(run.date_from, run.date_until)
-        there = [order.workshop_order_id for order, _ in answers.found if _is_active_in(order, whole)]
+        there = [
+            order.workshop_order_id
+            for order, _ in answers.found
+            if _is_active_in(order, whole) and not _is_changed_since(order, run.started_at)
+        ]
         is_suspicious = len(there) > _MOST_THERE
         if is_suspicious:
             # An order that only single requests show is not requested again in a week.
@@ -146,6 +152,11 @@ async def _look_in_lists(bulk: CycleSoftSession, requests: _Requests, days: Mapp
 def _is_active_in(order: WorkshopOrder, days: Window) -> bool:
     day = WORKSHOP_ORDERS.day(order)
     return order.is_active is not False and day is not None and days.first <= day <= days.last
+
+
+def _is_changed_since(order: WorkshopOrder, moment: datetime) -> bool:
+    """Whether an order may have moved to days that were read already: the lists lack it, and are complete."""
+    return order.datetime_modified is not None and order.datetime_modified > moment - _CLOCK_ERROR
 
 
 class _Requests:

@@ -16,6 +16,8 @@ class StoredVersion(NamedTuple):
     modified: str | None
     """`datetime_modified` as `rows.utc_text` writes it."""
     raw: str
+    is_active: bool | None
+    """Differs from the JSON when the order was marked as deleted."""
 
 
 class Backend(Protocol):

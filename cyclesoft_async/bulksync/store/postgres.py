@@ -66,7 +66,7 @@ class Postgres:
     ) -> Mapping[int, StoredVersion]:
         """Return the stored versions; see `Backend`."""
         found = connection.exec_driver_sql(_STORED + " FOR UPDATE" * lock, (list(keys),))
-        return {key: StoredVersion(modified, raw) for key, modified, raw in found}
+        return {key: StoredVersion(*version) for key, *version in found}
 
     def insert_orders(self, connection: Connection, orders: Sequence[RawOrder]) -> Collection[int]:
         """Insert orders with their lines; see `Backend`."""
@@ -134,7 +134,7 @@ def _insert(table: Table) -> str:
 
 _STORED: Final = (
     "SELECT workshop_order_id,"
-    " to_char(datetime_modified AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), raw"
+    " to_char(datetime_modified AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), raw, is_active"
     " FROM workshop_orders WHERE workshop_order_id = ANY(%s) ORDER BY workshop_order_id"
 )
 _INSERT_ORDERS: Final = _insert(workshop_orders)

@@ -16,7 +16,7 @@ from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import RejectedRow
 
 from . import rejected
-from .queries import note_refetched, orders_per_day
+from .queries import forget_runs_since, note_refetched, orders_per_day
 from .rows import RawOrder
 from .tables import runs, windows
 from .transaction import Transaction
@@ -116,6 +116,7 @@ def begin_run(
         "accepts_missing": accepts_missing,
     }
     row = tx.connection.execute(runs.insert().values(values).returning(runs)).one()
+    forget_runs_since(tx, row.run_id)
     return _run(tx, row)
 
 

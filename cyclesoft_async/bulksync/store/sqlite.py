@@ -52,7 +52,10 @@ class Sqlite:
         """Return the stored versions; see `Backend`."""
         del lock  # the transaction holds the lock of the whole file
         found = connection.exec_driver_sql(_STORED, (_json(keys),))
-        return {key: StoredVersion(modified, raw) for key, modified, raw in found}
+        return {
+            key: StoredVersion(modified, raw, None if is_active is None else bool(is_active))
+            for key, modified, raw, is_active in found
+        }
 
     def insert_orders(self, connection: Connection, orders: Sequence[RawOrder]) -> Collection[int]:
         """Insert orders with their lines; see `Backend`."""
@@ -146,7 +149,7 @@ _UPSERT: Final = _sql(
 )
 _INSERT_LINES: Final = _sql(workshop_order_items.insert())
 _STORED: Final = (
-    "SELECT workshop_order_id, datetime_modified, raw FROM workshop_orders"
+    "SELECT workshop_order_id, datetime_modified, raw, is_active FROM workshop_orders"
     " WHERE workshop_order_id IN (SELECT value FROM json_each(?))"
 )
 _MARK_SEEN: Final = (

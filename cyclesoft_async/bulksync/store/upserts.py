@@ -151,7 +151,7 @@ def _newer(orders: Sequence[RawOrder], stored: Mapping[int, StoredVersion]) -> l
         (order, raw)
         for order, raw in orders
         if (version := stored.get(order.workshop_order_id)) is not None
-        and raw_text(raw) != version.raw
+        and (raw_text(raw), order.is_active) != (version.raw, version.is_active)
         and not is_older(modified_text(order), version.modified)
     ]
 

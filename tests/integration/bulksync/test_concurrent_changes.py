@@ -12,7 +12,9 @@ from aiohttp import web
 from cyclesoft_async import CycleSoftSession, errors, models
 from cyclesoft_async.bulksync import SyncProgress, SyncStopped, sync_workshop_orders
 from cyclesoft_async.bulksync.fetch.refetch import refetch
+from cyclesoft_async.bulksync.store import runs
 from cyclesoft_async.bulksync.store.queries import OrderKey
+from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder, WorkshopOrderUpdate
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.loopback import served
@@ -233,3 +235,55 @@ async def test_an_order_created_before_the_readers_come_by_is_read(file: Path) -
 
         await sync_workshop_orders(cs, store(file), **YEAR, concurrency=1, on_progress=on_progress)
     assert rows(file, "select count(*) from workshop_orders") == [(2_001,)]
+
+
+async def test_an_order_that_was_not_found_for_a_while_is_active_again(file: Path) -> None:
+    order = {"workshop_order_id": 1, "customer_id": 11, "is_active": True, "datetime_scheduled_start": START}
+    listed = [order]
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/orders.json"):
+            return web.json_response({"error": False, "data": listed, "pagination": {"next_url": None}})
+        return web.json_response({"error": True, "error_message": "Niet gevonden"}, status=404)
+
+    async with served(answer) as url, session(url) as cs:
+        await sync_workshop_orders(cs, store(file), **DAY)
+        listed = []
+        await sync_workshop_orders(cs, store(file), **DAY)
+        assert rows(file, "select is_active from workshop_orders") == [(0,)]
+        listed = [order]
+        await sync_workshop_orders(cs, store(file), **DAY)
+        assert rows(file, "select is_active from workshop_orders") == [(1,)], "its JSON is unchanged"
+
+
+async def test_orders_that_move_to_days_that_were_read_raise_no_suspicion(file: Path) -> None:
+    """As in a busy shop, or between a stop and the next day."""
+    async with limitless(2_000, page_size=20) as sandbox, session(sandbox.url) as cs:
+        await sync_workshop_orders(cs, store(file), **YEAR)
+        orders = await cs.workshop_orders.list().collect()
+        whole = Window(YEAR["date_from"], YEAR["date_until"])
+        with anyio.CancelScope() as stop:
+
+            def stop_half_way(progress: SyncProgress) -> None:
+                if progress.windows_done * 2 > progress.windows:
+                    stop.cancel()
+
+            await sync_workshop_orders(cs, store(file), **YEAR, concurrency=1, on_progress=stop_half_way)
+        async with store(file).open() as writer:
+            run = await writer.run(runs.last_run, whole.first, whole.last)
+        assert run is not None
+        day = run.windows[0].window.first
+        unread = [
+            order
+            for order in orders
+            if order.is_active
+            and order.customer_id
+            and order.datetime_scheduled_start
+            and any(left.first <= order.datetime_scheduled_start.date() <= left.last for left in run.unread)
+        ]
+        moving = unread[-5:]
+        for order in moving:
+            await move(cs, order, day.year, day.month, day.day)
+        report = await sync_workshop_orders(cs, store(file), **YEAR, resume=True)
+    assert report.refetched == len(moving)
+    assert {stored(file, order) for order in moving} == {(1, day.isoformat())}

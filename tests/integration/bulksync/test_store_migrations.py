@@ -214,6 +214,19 @@ async def test_dropped_tables_and_views_are_created_again(url: str, dropped: str
     ]
 
 
+@pytest.mark.parametrize("table", ["drop table cyclesoft_runs", "delete from cyclesoft_runs"])
+async def test_orders_vanish_for_runs_whose_numbers_begin_anew(url: str, table: str) -> None:
+    start = "2025-07-01 09:00:00"
+    order = version("Lekke band", None) | {"customer_id": 11, "datetime_scheduled_start": start}
+    for _ in range(3):
+        await stored(url, (order,))
+    is_cascading = table.startswith("drop") and not url.startswith("sqlite")
+    rows(url, f"{table} cascade" if is_cascading else table)
+    async with Store(url).open() as writer:
+        run = await begin(writer)
+        assert await missing(writer, run) == [1]
+
+
 async def test_orders_that_were_deleted_by_hand_come_back(url: str) -> None:
     """With their lines left behind, as in a shell that does not enforce foreign keys."""
     order = version("Lekke band", None)

@@ -136,6 +136,35 @@ async def test_another_user_of_the_same_host_is_another_account(file: Path) -> N
                 await sync_workshop_orders(cs, store(file), **YEAR)
 
 
+async def test_of_accounts_that_begin_on_one_new_store_at_once_one_is_refused(url: str) -> None:
+    both_begun = anyio.Event()
+    begun = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal begun
+        begun += 1
+        if begun == 2:
+            both_begun.set()
+        await both_begun.wait()
+        return await listing(DATED[:10], page_size=100)(request)
+
+    refused = 0
+
+    async def sync(user: str) -> None:
+        nonlocal refused
+        async with CycleSoftSession(user, "pass", base_url=server) as cs:
+            try:
+                await sync_workshop_orders(cs, Store(url), **YEAR)
+            except errors.UsageError:
+                refused += 1
+
+    async with served(answer) as server, anyio.create_task_group() as tasks:
+        tasks.start_soon(sync, "one")
+        tasks.start_soon(sync, "two")
+    assert refused == 1
+    assert rows_of(url, "select count(*) from workshop_orders") == [(10,)]
+
+
 async def test_a_user_whom_the_server_does_not_know_does_not_own_the_store(file: Path) -> None:
     async with Sandbox(orders=10) as sandbox:
         async with CycleSoftSession("usr", "pass", base_url=sandbox.url) as cs:
