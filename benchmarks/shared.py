@@ -1,7 +1,9 @@
 """Cost of sharing: inbox and quota in PostgreSQL, against those of a single process.
 
 Deliveries are put into an inbox without HTTP, which the part `webhook` measures. To handle them, a receiver
-claims what `put` stores, 32 concurrently. The time ends with the last handler, which does nothing.
+claims what `put` stores, 32 concurrently. The time ends with the last handler, which does nothing. Each
+delivery is of an entity of its own, or of one of 8. Behind a failing entity, all but the first of its events
+wait, and the rate is that of 8 others.
 
 Each waiter acquires a permit, reports a response in the next pass of the event loop, and acquires again.
 There is always quota, so waiters wait for the ledger only. Four processes compete for the account's row, with
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import multiprocessing
 import os
 import tempfile
@@ -43,7 +46,12 @@ __all__ = ["Spent", "handled_a_second", "measure", "spend", "spend_shared", "sto
 NewDatabase: TypeAlias = Callable[[], str]
 
 SQLITE, POSTGRES = "ours, SqliteInbox", "ours, PostgresInbox"
-ONE_PUT, PUTS, HANDLED = "stored, 1 at once", "stored, 32 at once", "stored and handled, 32 at once"
+ONE_PUT, PUTS, PUTS_FEW = "stored, 1 at once", "stored, 32 at once", "stored, 32 at once, 8 entities"
+HANDLED, HANDLED_FEW = "handled, 32 at once", "handled, 32 at once, 8 entities"
+BEHIND = "the same, beside a failing entity with a backlog"
+FEW = 8
+FAILING = 1_000_000
+BACKLOG = 10_000
 AT_ONCE = 32
 WARM_UP = 0.5
 """Warm-up as a share of the duration: opens the pool's connections and prepares their statements."""
@@ -67,6 +75,21 @@ def measure(effort: Effort) -> Part:
         name="shared",
         tables=[deliveries, grants, cpu],
         goals=[
+            Goal(
+                words=f"{PUTS_FEW}, share of SqliteInbox",
+                measured=deliveries.ratio(POSTGRES, PUTS_FEW, SQLITE),
+                at_least=0.4,
+            ),
+            Goal(
+                words=f"{HANDLED_FEW}, share of SqliteInbox",
+                measured=deliveries.ratio(POSTGRES, HANDLED_FEW, SQLITE),
+                at_least=0.3,
+            ),
+            Goal(
+                words=f"PostgresInbox, {BEHIND}, share of the rate without it",
+                measured=deliveries.median(POSTGRES, BEHIND) / deliveries.median(POSTGRES, HANDLED_FEW),
+                at_least=0.8,
+            ),
             Goal(words=f"ms a permit, {crowd}", measured=grants.median(SHARED, crowd) / 1_000, at_most=2),
             Goal(
                 words=f"ms a permit, {crowd}, in {PROCESSES} processes",
@@ -81,9 +104,12 @@ def measure(effort: Effort) -> Part:
 def _deliveries(new_database: NewDatabase, effort: Effort) -> Table:
     """Measure with new tables for each number, so that earlier rows cost no contender anything."""
     table = Table(
-        title="Deliveries into an inbox", unit="a second", columns=[ONE_PUT, PUTS, HANDLED], beside=SQLITE
+        title="Deliveries into an inbox",
+        unit="a second",
+        columns=[ONE_PUT, PUTS, PUTS_FEW, HANDLED, HANDLED_FEW, BEHIND],
+        beside=SQLITE,
     )
-    seconds = effort.pick(0.1, 1.5)
+    seconds, backlog = effort.pick(0.1, 1.5), effort.number(100, BACKLOG)
     with tempfile.TemporaryDirectory() as folder:
         inboxes: dict[str, Callable[[], Inbox]] = {
             SQLITE: lambda: SqliteInbox(Path(folder) / f"{uuid4()}.db"),
@@ -93,48 +119,64 @@ def _deliveries(new_database: NewDatabase, effort: Effort) -> Table:
             new = inboxes[name]
             table.add(name, ONE_PUT, asyncio.run(stored_a_second(new(), 1, seconds)))
             table.add(name, PUTS, asyncio.run(stored_a_second(new(), AT_ONCE, seconds)))
+            table.add(name, PUTS_FEW, asyncio.run(stored_a_second(new(), AT_ONCE, seconds, entities=FEW)))
             table.add(name, HANDLED, asyncio.run(handled_a_second(new(), AT_ONCE, seconds)))
+            few = handled_a_second(new(), AT_ONCE, seconds, entities=FEW)
+            table.add(name, HANDLED_FEW, asyncio.run(few))
+            behind = handled_a_second(new(), AT_ONCE, seconds, entities=FEW, backlog=backlog)
+            table.add(name, BEHIND, asyncio.run(behind))
     return table
 
 
-async def stored_a_second(inbox: Inbox, at_once: int, seconds: float) -> float:
+async def stored_a_second(
+    inbox: Inbox, at_once: int, seconds: float, *, entities: int | None = None
+) -> float:
     """Put deliveries without handling them."""
     await inbox.open(_ignore)
     try:
-        await _put(inbox, at_once, seconds * WARM_UP)
+        await _put(inbox, at_once, seconds * WARM_UP, entities)
         began = time.perf_counter()
-        stored = await _put(inbox, at_once, seconds)
+        stored = await _put(inbox, at_once, seconds, entities)
         return stored / (time.perf_counter() - began)
     finally:
         await inbox.close()
 
 
-async def handled_a_second(inbox: Inbox, at_once: int, seconds: float) -> float:
-    """Put deliveries, and wait until the last one is handled."""
-    receiver = WebhookReceiver("secret", inbox)
+async def handled_a_second(
+    inbox: Inbox, at_once: int, seconds: float, *, entities: int | None = None, backlog: int = 0
+) -> float:
+    """Put deliveries, and wait until the last one is handled. The first event of a backlog fails."""
+    receiver = WebhookReceiver("a secret of the benchmarks", inbox, retry_after=3_600.0)
     handled = asyncio.Semaphore(0)
+    failed = asyncio.Event()
 
     @receiver.on(events.WorkshopOrderUpdated)
-    async def count_it(_: events.WorkshopOrderUpdated) -> None:
+    async def count_it(event: events.WorkshopOrderUpdated) -> None:
+        if event.payload.workshop_order_id == FAILING:
+            failed.set()
+            raise ValueError
         handled.release()
 
     async def put_and_wait(seconds: float) -> int:
-        stored = await _put(inbox, at_once, seconds)
+        stored = await _put(inbox, at_once, seconds, entities)
         for _ in range(stored):
             await handled.acquire()
         return stored
 
     async with _running(receiver):
+        if backlog:
+            logging.getLogger("cyclesoft_async.webhooks").setLevel(logging.ERROR)
+            await inbox.put(_delivery(FAILING))
+            await failed.wait()
+            await asyncio.gather(*(inbox.put(_delivery(FAILING)) for _ in range(backlog)))
         await put_and_wait(seconds * WARM_UP)
         began = time.perf_counter()
         stored = await put_and_wait(seconds)
         return stored / (time.perf_counter() - began)
 
 
-async def _put(inbox: Inbox, at_once: int, seconds: float) -> int:
-    """Return the number stored in that time, each of another order."""
-    template = PAYLOAD.read_bytes()
-    its_id = json.loads(template)["id"].encode()
+async def _put(inbox: Inbox, at_once: int, seconds: float, entities: int | None) -> int:
+    """Return the number stored in that time, of so many orders in turn, or each of another order."""
     numbers = count(1)
     stored = 0
     until = time.perf_counter() + seconds
@@ -142,20 +184,33 @@ async def _put(inbox: Inbox, at_once: int, seconds: float) -> int:
     async def put_some() -> None:
         nonlocal stored
         while time.perf_counter() < until:
-            id_ = str(uuid4())
-            delivery = Delivery(
-                account_id=1,
-                id=id_,
-                event_name="workshop_order.updated",
-                ordering_key=f"1/workshop_order/{next(numbers)}",
-                event_timestamp=1_649_336_612.447,
-                body=template.replace(its_id, id_.encode()),
-            )
-            await inbox.put(delivery)
+            number = next(numbers)
+            await inbox.put(_delivery(number if entities is None else number % entities + 1))
             stored += 1
 
     await asyncio.gather(*(put_some() for _ in range(at_once)))
     return stored
+
+
+_TEMPLATE = PAYLOAD.read_bytes()
+_ID, _ORDER = (
+    json.loads(_TEMPLATE)["id"].encode(),
+    b'"workshop_order_id": %d' % json.loads(_TEMPLATE)["payload"]["workshop_order_id"],
+)
+
+
+def _delivery(number: int) -> Delivery:
+    """Return a delivery about an order."""
+    id_ = str(uuid4())
+    body = _TEMPLATE.replace(_ID, id_.encode()).replace(_ORDER, b'"workshop_order_id": %d' % number)
+    return Delivery(
+        account_id=1,
+        id=id_,
+        event_name="workshop_order.updated",
+        ordering_key=f"1/workshop_order/{number}",
+        event_timestamp=1_649_336_612.447,
+        body=body,
+    )
 
 
 @asynccontextmanager

@@ -74,14 +74,22 @@ $$;
 CREATE OR REPLACE FUNCTION waiting(_lanes text[])
 RETURNS TABLE (lane text, seq bigint, due_at timestamptz, is_aside boolean) LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE lanes l SET queued = false WHERE l.lane = ANY (_lanes) AND NOT EXISTS (
-        SELECT FROM deliveries d WHERE d.lane = l.lane AND d.finished_at IS NULL
-        AND NOT (d.due_at > now() IS TRUE AND 'on_dead' = ANY (d.handled))
-    );
+    -- Subqueries with a limit walk the index by lane, and stop early, however many deliveries wait.
+    UPDATE lanes l SET queued = false WHERE l.lane = ANY (_lanes) AND (
+        SELECT d.seq FROM deliveries d WHERE d.lane = l.lane AND d.finished_at IS NULL
+        AND NOT (d.due_at > now() IS TRUE AND 'on_dead' = ANY (d.handled)) LIMIT 1
+    ) IS NULL;
     RETURN QUERY SELECT l.lane, d.seq, CASE WHEN d.due_at > now() THEN d.due_at END, d.is_aside
     FROM unnest(_lanes) AS l (lane) CROSS JOIN LATERAL (
-        SELECT w.seq, w.due_at, w.due_at > now() IS TRUE AND 'on_dead' = ANY (w.handled) AS is_aside
-        FROM deliveries w WHERE w.lane = l.lane AND w.finished_at IS NULL ORDER BY 3, w.seq LIMIT 16
+        (
+            SELECT w.seq, w.due_at, false AS is_aside FROM deliveries w
+            WHERE w.lane = l.lane AND w.finished_at IS NULL
+            AND NOT (w.due_at > now() IS TRUE AND 'on_dead' = ANY (w.handled)) ORDER BY w.seq LIMIT 16
+        ) UNION ALL (
+            SELECT w.seq, w.due_at, true FROM deliveries w
+            WHERE w.lane = l.lane AND w.finished_at IS NULL
+            AND w.due_at > now() IS TRUE AND 'on_dead' = ANY (w.handled) ORDER BY w.seq LIMIT 1
+        ) LIMIT 16
     ) d;
 END;
 $$;
@@ -109,6 +117,8 @@ BEGIN
 END;
 $$;
 
+-- Deliveries are found by number here: a condition on finished_at would have the planner read all that wait.
+
 -- Counts attempts, and returns what handlers need; nothing for a lane that another process holds by now. Called again
 -- by the same holder, because the answer was lost, it counts no second one.
 CREATE OR REPLACE FUNCTION claim_deliveries(_seqs bigint[], _holders bigint[])
@@ -123,7 +133,7 @@ RETURNS TABLE (
             WHEN d.claimed_by IS NULL THEN 0 ELSE d.interrupted + 1 END,
         claimed_by = c.holder
     FROM unnest(_seqs, _holders) AS c (seq, holder), lanes l
-    WHERE d.seq = c.seq AND d.finished_at IS NULL AND l.lane = d.lane AND l.holder = c.holder
+    WHERE d.seq = c.seq AND d.state NOT IN ('done', 'dead', 'quarantined') AND l.lane = d.lane AND l.holder = c.holder
     RETURNING d.seq, d.account_id, d.lane, d.body, d.attempts, d.replays > 0 OR d.cut_off, d.handled, d.received_at,
         l.newest, coalesce(d.first_attempt_at, d.received_at), d.interrupted, d.error;
 $$;
@@ -154,7 +164,7 @@ BEGIN
             SELECT o.*, was.claimed_by = o.holder IS TRUE AS is_first
             FROM unnest(_given) AS o JOIN deliveries was ON was.seq = o.seq
         ) AS g
-        WHERE d.seq = g.seq AND d.finished_at IS NULL
+        WHERE d.seq = g.seq AND d.state NOT IN ('done', 'dead', 'quarantined')
         RETURNING d.seq, d.attempts, g.failures, g.is_first
     )
     INSERT INTO attempts (seq, attempt, handler, error, seconds)
