@@ -90,9 +90,7 @@ def upsert_batch(tx: Transaction, orders: Sequence[RawOrder]) -> None:
         if not new:
             return
         left = new
-    raise StoreError(
-        "rows of workshop_orders are hidden from this role: let its row-level security policy show all rows"
-    )
+    raise StoreError("orders cannot be inserted: another process inserts and deletes the same ones")
 
 
 def upsert_one_by_one(tx: Transaction, orders: Sequence[RawOrder]) -> list[UnstorableRow]:

@@ -5,11 +5,16 @@ import logging
 import psycopg
 import pytest
 
-from cyclesoft_async.bulksync import Store
+from cyclesoft_async import models
+from cyclesoft_async.bulksync import Store, sync_workshop_orders
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.sync import finish_run
+from cyclesoft_async.errors import StoreError
+from tests.support.pooler import pooled
 from tests.support.postgres import query
 from tests.support.store import YEAR, begin, last_run, rows, write
+from tests.support.sync import YEAR as DAYS
+from tests.support.sync import limitless, session
 
 INDEXES = "select count(*) from pg_indexes where tablename = 'workshop_orders'"
 
@@ -75,3 +80,59 @@ async def test_a_generated_column_that_somebody_added_in_postgres(postgres: str)
         for _ in range(2):
             await write(writer, await begin(writer), {"workshop_order_id": 16})
     assert rows(postgres, "select mine from workshop_orders") == [(32,)]
+
+
+async def synced(url: str, orders: int = 300) -> int:
+    """Sync twice, with a change in between; the number of stored orders."""
+    async with limitless(orders, page_size=50) as sandbox, session(sandbox.url) as cs:
+        await sync_workshop_orders(cs, Store(url), **DAYS)
+        order = (await cs.workshop_orders.list()).items[0]
+        change = models.WorkshopOrderUpdate(repair_description="Bel monteren")
+        await cs.workshop_orders.update(order.customer_id or 0, order.workshop_order_id, change)
+        report = await sync_workshop_orders(cs, Store(url), **DAYS)
+    assert report.orders == orders
+    found = "select count(*) from workshop_orders where repair_description = 'Bel monteren'"
+    assert rows(url, found) == [(1,)]
+    [(stored,)] = rows(url, "select count(*) from workshop_orders")
+    return int(str(stored))
+
+
+async def test_through_a_pooler_that_gives_every_transaction_another_connection(postgres: str) -> None:
+    async with (
+        pooled(postgres) as url,
+        limitless(300, page_size=50) as sandbox,
+        session(sandbox.url) as cs,
+    ):
+        for _ in range(2):
+            report = await sync_workshop_orders(cs, Store(url), **DAYS)
+    assert report.orders == 300
+    assert rows(postgres, "select count(*) from workshop_orders") == [(300,)]
+
+
+async def test_a_role_that_may_not_create_temporary_tables_in_postgres(postgres: str) -> None:
+    await Store(postgres).migrate()
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"revoke temporary on database {connection.info.dbname} from public".encode())
+    app = reader_and_writer(postgres)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        query(app, "create temporary table t (x int)")
+    assert await synced(app) == 300
+
+
+async def test_row_level_security_that_shows_all_rows_in_postgres(postgres: str) -> None:
+    await Store(postgres).migrate()
+    app = reader_and_writer(postgres)
+    query(postgres, "alter table workshop_orders enable row level security")
+    query(postgres, "create policy everything on workshop_orders using (true)")
+    assert await synced(app) == 300
+
+
+async def test_row_level_security_that_hides_rows_is_named_in_postgres(postgres: str) -> None:
+    await Store(postgres).migrate()
+    app = reader_and_writer(postgres)
+    async with Store(app).open() as writer:
+        await write(writer, await begin(writer), {"workshop_order_id": 1, "store_id": 1})
+        query(postgres, "alter table workshop_orders enable row level security")
+        query(postgres, "create policy of_store on workshop_orders using (store_id = 2) with check (true)")
+        with pytest.raises(StoreError, match="violates row-level security policy for table"):
+            await write(writer, await begin(writer), {"workshop_order_id": 1, "store_id": 1, "x": 1})
