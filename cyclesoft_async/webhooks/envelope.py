@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, defstruct
 from msgspec.structs import fields
 
 from cyclesoft_async.codec.decode import decode, decode_with_problems
@@ -34,22 +34,20 @@ class _Head(Struct, frozen=True, gc=False):
     event_timestamp: Timestamp
 
 
-class _Envelope(_Head, frozen=True, gc=False):
-    payload: Raw = Raw(b"{}")
+class _Delivery(Struct, frozen=True, gc=False):
+    payload: Any = None
 
 
-class _Payload(Struct, frozen=True, gc=False):
-    payload: Raw = Raw(b"{}")
-
-
-def _payload_type(event: type[KnownEvent]) -> Any:
-    return next(field.type for field in fields(event) if field.name == "payload")
+def _with_payload(event: type[KnownEvent]) -> type[_Delivery]:
+    """A body of which only the payload is read, as the type that the event has for it."""
+    payload = next(field.type for field in fields(event) if field.name == "payload")
+    typed = defstruct("Delivery", [("payload", payload)], bases=(_Delivery,), frozen=True, gc=False)
+    return cast("type[_Delivery]", typed)
 
 
 _EVENT_NAME: Final = re.compile(rb'"event_name"\s*:\s*"([a-z_.]+)"')
 _whole: Final = {name.encode(): msgspec.json.Decoder(event) for name, event in EVENT_TYPES.items()}
-_envelopes: Final = msgspec.json.Decoder(_Envelope)
-_payload_types: Final = {name: _payload_type(event) for name, event in EVENT_TYPES.items()}
+_deliveries: Final = {name: _with_payload(event) for name, event in EVENT_TYPES.items()}
 
 
 def read(body: bytes) -> Event:
@@ -61,25 +59,22 @@ def read(body: bytes) -> Event:
     event = _read_at_once(body)
     if event is not None:
         return event
-    try:
-        head, payload = _open(body)
-    except RecursionError:  # brackets nested by the thousand
-        raise ValueError("JSON is nested too deeply") from None
+    head = decode(body, _Head)
     event_type = EVENT_TYPES.get(head.event_name)
     if event_type is None:
-        return _unknown(head, payload, "no such event name is known")
+        return _unknown(head, body, "no such event name is known")
     try:
-        typed, problems = decode_with_problems(payload, _payload_types[head.event_name])
+        delivery, problems = decode_with_problems(body, _deliveries[head.event_name])
         return event_type(
             id=head.id,
             account_id=head.account_id,
             event_name=head.event_name,
             event_timestamp=head.event_timestamp,
-            payload=typed,
-            problems=tuple(problems),
+            payload=delivery.payload,
+            problems=tuple(problem.replace("`$.payload", "`$") for problem in problems),
         )
     except ValueError as error:
-        return _unknown(head, payload, f"the payload does not fit: {error}")
+        return _unknown(head, body, f"the payload does not fit: {error}")
 
 
 def _read_at_once(body: bytes) -> KnownEvent | None:
@@ -93,28 +88,32 @@ def _read_at_once(body: bytes) -> KnownEvent | None:
         return None
     try:
         event = decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ArithmeticError):
         return None
     return event if isinstance(event, EVENT_TYPES.get(event.event_name, UnknownEvent)) else None
 
 
-def _open(body: bytes) -> tuple[_Head, Raw]:
-    try:
-        envelope = _envelopes.decode(body)
-    except msgspec.ValidationError:
-        return decode(body, _Head), msgspec.json.decode(body, type=_Payload).payload
-    return envelope, envelope.payload
-
-
-def _unknown(head: _Head, payload: Raw, problem: str) -> UnknownEvent:
+def _unknown(head: _Head, body: bytes, problem: str) -> UnknownEvent:
     return UnknownEvent(
         id=head.id,
         account_id=head.account_id,
         event_name=head.event_name,
         event_timestamp=head.event_timestamp,
-        payload=payload.copy(),
+        payload=_raw_payload(body),
         problem=problem,
     )
+
+
+def _raw_payload(body: bytes) -> Raw:
+    """The payload as it was received; written anew if the body is not quite JSON."""
+    try:
+        return msgspec.json.decode(body, type=_RawDelivery).payload.copy()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Raw(msgspec.json.encode(decode(body, _Delivery).payload))
+
+
+class _RawDelivery(Struct, frozen=True, gc=False):
+    payload: Raw = Raw(b"{}")
 
 
 def undecodable(body: bytes, account_id: int, problem: str) -> UnknownEvent:

@@ -30,7 +30,7 @@ SAMPLES = {
 
 def named(name: str, **changes: Any) -> bytes:
     """The sample of an event's kind under this name."""
-    genuine = json.loads(sample(SAMPLES[name.partition(".")[0]]))
+    genuine = json.loads(sample(SAMPLES.get(name.partition(".")[0], "customer.updated")))
     return json.dumps({**genuine, "event_name": name, **changes}).encode()
 
 
@@ -190,6 +190,27 @@ def test_an_odd_value_costs_only_itself_and_is_named() -> None:
         "Expected `str`, got `array` - at `$.remarks`",
         "Expected `object`, got `str` - at `$.customer`",
     )
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"], ids=["plain", "BOM"])
+@pytest.mark.parametrize(
+    ("text", "read_as"), [(rb"half of a pair: \ud83d", None), (b"caf\xe9", None), (b"a\nline", "a\nline")]
+)
+def test_a_text_that_json_does_not_allow_costs_itself_only(
+    start: bytes, text: bytes, read_as: str | None
+) -> None:
+    body = start + named(
+        "sales_order.updated", payload={"sales_order_id": 7, "remarks": "@", "labels": ["x"]}
+    )
+    event = read(body.replace(b"@", text))
+    assert isinstance(event, events.SalesOrderUpdated)
+    assert (event.payload.remarks, event.payload.labels) == (read_as, ["x"])
+    assert event.problems == (() if read_as else ("Expected `str`, got `str` - at `$.remarks`",))
+    unknown = read(start + named("brand.new", payload={"a": "@"}).replace(b"@", text))
+    assert isinstance(unknown, events.UnknownEvent)
+    assert unknown.problem == "no such event name is known"
+    if text.isascii():
+        assert set(msgspec.json.decode(unknown.payload)) == {"a"}
 
 
 @pytest.mark.parametrize(
