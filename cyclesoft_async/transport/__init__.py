@@ -3,24 +3,13 @@
 from .auth import Auth, BasicAuth, BearerToken, HeaderTokens
 from .client import MAX_RESPONSE_BYTES, ApiClient, BaseSession, Recover
 from .error_body import ErrorBody, read_error_body
+from .error_mapping import decode_error, raise_for_error, status_error, status_error_class
 from .events import CallAnswered, CallEvent, CallFailed, CallRetried, CallSent, OnEvent, QuotaWaited
 from .origin import Origin
 from .request import FORM, JSON, Call, CallOptions, fill_path
-from .response import (
-    Response,
-    Shape,
-    decode_error,
-    nothing,
-    raise_for_error,
-    read_body,
-    read_nothing,
-    read_response,
-    status_error,
-    status_error_class,
-    under,
-    whole,
-)
+from .response import Response
 from .retry import RetryPolicy
+from .shapes import Shape, nothing, read_body, read_nothing, read_response, under, whole
 
 __all__ = [
     "FORM",

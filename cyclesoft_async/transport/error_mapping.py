@@ -1,27 +1,49 @@
-"""Error mapping: aiohttp's errors to ours, and failed writes to ambiguous outcomes."""
+"""Error mapping: statuses, broken bodies and aiohttp's errors to ours; failed writes that are ambiguous."""
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
+import time
 from http import HTTPStatus
 from traceback import walk_tb
+from typing import Final, TypeVar
 
 import aiohttp
+import msgspec
+from msgspec import Raw
+from yarl import URL
 
 from cyclesoft_async.errors import (
     AmbiguousWriteError,
+    AuthenticationError,
+    BadRequestError,
     CertificateError,
+    ConflictError,
     ConnectError,
     NameResolutionError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
     RequestError,
     RequestTimeout,
     ResponseDecodeError,
     ServerError,
+    StatusError,
     TransportError,
+    UnprocessableError,
 )
+from cyclesoft_async.quota import read_retry_after
 
+from .error_body import ErrorBody
 from .request import Call
+from .response import Response
+
+E = TypeVar("E", bound=StatusError)
+
+BOM: Final = b"\xef\xbb\xbf"
+_REDIRECT = range(300, 400)
 
 _CONNECTING = aiohttp.BaseConnector.connect.__code__
 
@@ -141,3 +163,103 @@ def still_ambiguous(failure: RequestError, earlier: AmbiguousWriteError, call: C
 
 def _ambiguous(error: RequestError, call: Call) -> str:
     return f"{error.reason}; the server may or may not have carried it out: {call.how_to_check}"
+
+
+def raise_for_error(response: Response, error: ErrorBody) -> None:
+    """Raise the error that the status or the body reports, if any.
+
+    Raises:
+        StatusError: One of its subclasses.
+    """
+    if response.is_success:
+        if error.is_error:
+            raise status_error(response, BadRequestError, error.text)
+        return
+    class_ = status_error_class(response.status)
+    hint = (
+        "check username and password (CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD) and the country of base_url"
+        if class_ is AuthenticationError
+        else None
+    )
+    raise status_error(response, class_, error.text, hint)
+
+
+def status_error(response: Response, class_: type[E], message: str | None, hint: str | None = None) -> E:
+    """Return the error for a response that reports one.
+
+    Args:
+        response: The response.
+        class_: Class of the error.
+        message: Server's message; None when it gave none.
+        hint: Remedy to append.
+    """
+    what = "the server reports error: true" if response.is_success else f"status {response.status}"
+    if message:
+        reason = f"{what}: {message}"
+    elif target := _redirect_target(response):
+        reason = f"{what}: redirects to {target}; check base_url"
+    else:
+        reason = f"{what}, {response.description}"
+    return class_(
+        f"{reason}; {hint}" if hint else reason,
+        status=response.status,
+        server_message=message,
+        retry_after=read_retry_after(response.headers, time.time()),
+    )
+
+
+def _redirect_target(response: Response) -> str | None:
+    """Return where a redirect points, without its credentials, query and fragment."""
+    location = response.headers.get("Location")
+    if response.status not in _REDIRECT or not location:
+        return None
+    try:
+        return str(URL(location).with_user(None).with_query(None).with_fragment(None))
+    except ValueError:  # a relative URL has no user
+        return re.split("[?#]", location)[0].rpartition("@")[2]
+
+
+_CLASSES: dict[int, type[StatusError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitedError,
+}
+
+
+def status_error_class(status: int) -> type[StatusError]:
+    """Return the error class for a status other than 2xx."""
+    nearest = {4: BadRequestError, 5: ServerError}.get(status // 100, StatusError)
+    return _CLASSES.get(status, nearest)
+
+
+def decode_error(response: Response, error: Exception | None) -> ResponseDecodeError | TransportError:
+    """Return the error for a body of the wrong kind. It describes the body's shape, never its content."""
+    start = response.body.removeprefix(BOM).lstrip()[:1]
+    if not start:
+        reason = "the body is empty"
+    elif isinstance(error, msgspec.ValidationError):
+        reason = f"the response differs from the documented shape: {_shape(str(error))}"
+    elif start in b"{[" and _is_cut_off(response.body):
+        return TransportError("the JSON of the response is cut off")
+    else:
+        reason = f"expected JSON under status {response.status}, got {response.description}"
+    return ResponseDecodeError(reason, status=response.status)
+
+
+def _is_cut_off(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body.removeprefix(BOM), type=Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return str(error) == "Input data was truncated"
+    return False
+
+
+def _shape(message: str) -> str:
+    """Return msgspec's message without what may quote a value: of an enum, a tag, or a caller's own type."""
+    if message.startswith(("Expected ", "Object missing ")):
+        return message
+    _, where, path = message.rpartition(" - at `")
+    return f"Unexpected value{where}{path}" if message.endswith("`") else "Unexpected value"
