@@ -135,8 +135,9 @@ class CustomersApi:
     async def list(self, request: web.Request) -> web.Response:
         """List customers, those changed since a time or all."""
         since = request.query.get("modified_since", "")
-        rows = (item for item in self._customers if self._modified_at(item) >= since)
-        customers, offset = page(request, rows, self._page_size)
+        ids = (id_ for id_ in self._customers.ids() if self._modified.get(id_, _CREATED) >= since)
+        found, offset = page(request, ids, self._page_size)
+        customers = list(map(self._customers.get, found))
         payload = {
             "error": False,
             "error_message": None,
@@ -187,9 +188,6 @@ class CustomersApi:
         if found is None:
             raise not_found("Customer not found")
         return found
-
-    def _modified_at(self, record: Record) -> str:
-        return self._modified.get(record["customer_id"], _CREATED)
 
     def _now(self) -> str:
         return wall_text(self._clock())

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -17,6 +17,8 @@ from aiohttp import web
 
 from .overlay import Record
 from .responses import bad_request
+
+T = TypeVar("T")
 
 _INTEGER = re.compile(r"[0-9]{1,18}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -53,7 +55,7 @@ def day(request: web.Request, name: str) -> date | None:
     raise bad_request(f"{name} is not a date like 2025-01-20: {value}")
 
 
-def page(request: web.Request, rows: Iterable[Record], size: int) -> tuple[list[Record], int | None]:
+def page(request: web.Request, rows: Iterable[T], size: int) -> tuple[list[T], int | None]:
     """Return the rows from the query's `offset` on, and the offset of the next page if there is one.
 
     Raises:

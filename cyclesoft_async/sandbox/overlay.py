@@ -38,11 +38,18 @@ class Overlay:
         """Return an unused id."""
         return next(self._next_ids)
 
+    def ids(self) -> Iterator[int]:
+        """Iterate over all ids, ascending. A page of ids costs no more than its own records."""
+        created = sorted(id_ for id_ in self._saved if not self._is_computed(id_))
+        return chain(*self._computed, created)
+
+    def get(self, id_: int) -> Record:
+        """Return a copy of the record with an id of `ids`."""
+        return deepcopy(self._saved[id_]) if id_ in self._saved else self._make(id_)
+
     def __iter__(self) -> Iterator[Record]:
         """Iterate over all records by ascending id."""
-        created = sorted(id_ for id_ in self._saved if not self._is_computed(id_))
-        for id_ in chain(*self._computed, created):
-            yield deepcopy(self._saved[id_]) if id_ in self._saved else self._make(id_)
+        return map(self.get, self.ids())
 
     def _is_computed(self, id_: int) -> bool:
         return any(id_ in ids for ids in self._computed)

@@ -101,12 +101,14 @@ class RepairObjectsApi:
         query = request.query.get("query", "")
         if not query:
             raise bad_request("query is required")
-        return self._page(request, self._matching(query), self._page_size, "api.cyclesoftware.nl")
+        data, offset = page(request, self._matching(query), self._page_size)
+        return _page(request, data, offset, "api.cyclesoftware.nl")
 
     async def list(self, request: web.Request) -> web.Response:
         """List all objects."""
         limit = min(integer(request, "limit") or _LIMIT, _HIGHEST_LIMIT)
-        return self._page(request, iter(self._objects), min(limit, self._page_size), "s01.cyclesoftware.nl")
+        ids, offset = page(request, self._objects.ids(), min(limit, self._page_size))
+        return _page(request, list(map(self._objects.get, ids)), offset, "s01.cyclesoftware.nl")
 
     async def of_customer(self, request: web.Request) -> web.Response:
         """List the objects of a customer, without pages."""
@@ -148,16 +150,6 @@ class RepairObjectsApi:
         self._objects.save(record["object_id"], record)
         return json_response(request, record)
 
-    def _page(self, request: web.Request, rows: Iterator[Record], size: int, host: str) -> web.Response:
-        data, offset = page(request, rows, size)
-        payload = {
-            "error": False,
-            "error_message": None,
-            "data": data,
-            "pagination": {"next_url": next_url(request, offset, host)},
-        }
-        return json_response(request, payload)
-
     def _matching(self, query: str) -> Iterator[Record]:
         if query.isdecimal():
             yield from self._of_customer(int(query))
@@ -183,3 +175,13 @@ class RepairObjectsApi:
         if found["customer_id"] != int(request.match_info["customer_id"]):
             raise not_found("Repair object not found")
         return found
+
+
+def _page(request: web.Request, data: list[Record], offset: int | None, host: str) -> web.Response:
+    payload = {
+        "error": False,
+        "error_message": None,
+        "data": data,
+        "pagination": {"next_url": next_url(request, offset, host)},
+    }
+    return json_response(request, payload)
