@@ -19,6 +19,7 @@ from typing import Final, cast
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager
+from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from cyclesoft_async.errors import InboxError
@@ -129,7 +130,8 @@ class Claimer:
         for claim in self.claims.values():
             self._end(claim, _AT_ONCE)
         while not self._ended.empty():
-            await self._end_job(*self._ended.get_nowait())
+            if not await self._end_job(*self._ended.get_nowait()):
+                return  # PostgreSQL is away: the others notice after the lease
         if self._worker is not None:
             with suppress(ConnectorException, PoolTimeout):  # then others notice after the lease
                 await self._manager.unregister_worker(self._worker)
@@ -265,7 +267,7 @@ class Claimer:
             await self._end_job(*await self._ended.get())
             self._look.set()
 
-    async def _end_job(self, job: Job, again_at: datetime | None, priority: int) -> None:
+    async def _end_job(self, job: Job, again_at: datetime | None, priority: int) -> bool:
         try:
             if again_at is None:
                 await self._manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
@@ -274,9 +276,12 @@ class Claimer:
                 wait = (again_at - datetime.now(UTC)).total_seconds()
                 if 0.0 < wait < _LOOK_SECONDS:
                     asyncio.get_running_loop().call_later(wait, self._look.set)
-        except (ConnectorException, PoolTimeout):
+        except ConnectorException as error:
             self._sure_until = 0.0  # found as a lost one, unless another process has it
-        self._in_hand.discard(job.id or 0)
+            return not isinstance(error.__cause__, OperationalError)
+        finally:
+            self._in_hand.discard(job.id or 0)
+        return True
 
     async def _stay_alive(self) -> None:
         patient_until = monotonic() + self._lease
