@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import combinations
+from itertools import combinations, count
 
 import msgspec
 import pytest
@@ -29,6 +29,10 @@ WITHOUT_JOB = """
     )
 """
 IS_WAITING = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 class Session:
@@ -71,7 +75,7 @@ async def sessions(url: str, count: int) -> AsyncGenerator[list[Session]]:
 
 
 def store(session: Session, *deliveries: Delivery) -> Awaitable[bool]:
-    return session.run(STORE.statement, *STORE.parameters(deliveries, "UTF8"))
+    return session.run(STORE.statement, *STORE.parameters(deliveries, "UTF8"), [])
 
 
 def settle(session: Session, seq: int, lane: str, holder: int) -> Awaitable[bool]:
@@ -167,6 +171,31 @@ async def test_receivers_that_store_the_same_entities_in_opposite_order_do_not_d
     assert query(postgres, "SELECT lock FROM cyclesoft.procrastinate_jobs ORDER BY lock") == [
         (lane,) for lane in lanes
     ]
+
+
+async def test_receivers_that_complete_what_the_other_stores_do_not_deadlock(postgres: str) -> None:
+    one, other = PostgresInbox(postgres), PostgresInbox(postgres)
+    async with at_work(one) as ours, at_work(other) as theirs, sessions(postgres, 1) as [blocker]:
+        async with asyncio.timeout(60):
+            for number in count():
+                await one.put(letter(number))
+                if ours.work.qsize() and theirs.work.qsize():
+                    break
+        mine, its = await ours.take(1) + await theirs.take(1)
+        await blocker.run("BEGIN")
+        await blocker.run("SELECT FROM lanes WHERE lane = %s FOR UPDATE", mine.ordering_key)
+        writes: list[asyncio.Future[tuple[Stored, None]]] = []
+        for inbox, held, wanted in ((other, its, mine), (one, mine, its)):
+            stored = msgspec.structs.replace(
+                letter(0), id=f"next-{wanted.seq}", ordering_key=wanted.ordering_key
+            )
+            completed = inbox.complete(held.seq, held.ordering_key, 1.0)
+            writes.append(asyncio.gather(inbox.put(stored), completed))
+            async with asyncio.timeout(60):
+                while query(postgres, WAITING) != [(len(writes),)]:  # noqa: ASYNC110 - of the server
+                    await asyncio.sleep(0)
+        await blocker.run("COMMIT")
+        assert [stored for stored, _ in await asyncio.gather(*writes)] == [Stored.NEW, Stored.NEW]
 
 
 async def test_a_failing_entity_with_a_backlog_has_one_job_and_delays_no_other(postgres: str) -> None:

@@ -4,19 +4,23 @@
 -- A change of what a function takes or returns is a function of another name: during an upgrade, processes of the
 -- version before use theirs.
 
--- Queues a job for each of the lanes that has none. The one call of a function of Procrastinate's that its Python API
--- does not offer: a job that is part of a statement, which spares two round trips in each group of deliveries.
-CREATE OR REPLACE FUNCTION queue_lanes(_lanes text[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Locks lanes, and queues a job for each of the first that has none. The one call of a function of Procrastinate's that
+-- its Python API does not offer: a job that is part of a statement, which spares two round trips in each group of
+-- deliveries.
+CREATE OR REPLACE FUNCTION queue_lanes(_lanes text[], _others text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     _unqueued text[];
 BEGIN
     WITH marked AS (
         INSERT INTO lanes AS l (lane, queued, changed_at)
-        SELECT DISTINCT given.lane, true, date_trunc('day', now()) FROM unnest(_lanes) AS given (lane) ORDER BY 1
-        -- This locks the lanes that are queued, too.
-        ON CONFLICT (lane) DO UPDATE SET queued = true, changed_at = excluded.changed_at WHERE NOT l.queued
-        RETURNING l.lane
-    ) SELECT array_agg(m.lane) INTO _unqueued FROM marked m;
+        SELECT given.lane, bool_or(given.is_queued), date_trunc('day', now()) FROM (
+            SELECT unnest(_lanes), true UNION ALL SELECT unnest(_others), false
+        ) AS given (lane, is_queued) GROUP BY 1 ORDER BY 1
+        -- This locks the lanes that stay as they are, too.
+        ON CONFLICT (lane) DO UPDATE SET queued = true, changed_at = excluded.changed_at
+            WHERE excluded.queued AND NOT l.queued
+        RETURNING l.lane, l.queued
+    ) SELECT array_agg(m.lane) INTO _unqueued FROM marked m WHERE m.queued;
     IF _unqueued IS NOT NULL THEN
         PERFORM procrastinate_defer_jobs_v1(ARRAY(SELECT ROW(
             'cyclesoft_inbox', 'cyclesoft_async.webhooks.handle_lane', 0, u.lane, NULL, '{}'::jsonb, NULL
@@ -25,10 +29,12 @@ BEGIN
 END;
 $$;
 
--- Stores deliveries in the order given, and queues the lanes of those to handle. Returns how each was stored.
+-- Stores deliveries in the order given, and queues the lanes of those to handle. Returns how each was stored. The lanes
+-- of deliveries that the same transaction settles are locked with them, in one sorted run.
 CREATE OR REPLACE FUNCTION store(
     _account_ids bigint[], _delivery_ids text[], _event_names text[], _lanes text[],
-    _event_timestamps double precision[], _bodies bytea[], _states text[], _errors text[]
+    _event_timestamps double precision[], _bodies bytea[], _states text[], _errors text[],
+    _settled_lanes text[] DEFAULT '{}'
 ) RETURNS TABLE (ordinal bigint, seq bigint, stored text) LANGUAGE plpgsql AS $$
 DECLARE
     -- Numbers follow the order of arrival; rows are inserted by id, so that two processes cannot deadlock.
@@ -61,7 +67,7 @@ BEGIN
     PERFORM queue_lanes(ARRAY(
         SELECT g.lane FROM unnest(_seqs, _lanes, _states) AS g (seq, lane, state)
         WHERE g.state = 'received' AND g.seq = ANY (_new)
-    ));
+    ), _settled_lanes);
     RETURN QUERY SELECT
         g.ordinal, g.seq,
         CASE WHEN g.seq = ANY (_new) THEN 'new' WHEN g.seq = ANY (_kept) THEN 'quarantined' ELSE 'duplicate' END
@@ -185,7 +191,7 @@ CREATE OR REPLACE FUNCTION replay_deliveries(_seqs bigint[], _lanes text[]) RETU
 DECLARE
     _replayed bigint;
 BEGIN
-    PERFORM queue_lanes(_lanes);
+    PERFORM queue_lanes(_lanes, '{}');
     UPDATE deliveries d SET
         state = 'received', lane = r.lane, handled = '{}', error = NULL, due_at = NULL, finished_at = NULL,
         attempts = 0, interrupted = 0, replays = d.replays + 1, claimed_by = NULL

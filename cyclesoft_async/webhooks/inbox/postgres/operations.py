@@ -106,7 +106,7 @@ def _stored(_: Sequence[Delivery], rows: Sequence[TupleRow]) -> Sequence[StoredD
 STORE: Final = Operation[Delivery, StoredDelivery](
     statement="""
         SELECT seq, stored
-        FROM store(%s::bigint[], %s, %s::text[], %s, %s::float8[], %b, %s, %s::text[]) ORDER BY ordinal
+        FROM store(%s::bigint[], %s, %s::text[], %s, %s::float8[], %b, %s, %s::text[], %s) ORDER BY ordinal
     """,
     parameters=_store_parameters,
     results=_stored,

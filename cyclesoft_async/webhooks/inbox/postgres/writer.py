@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from cyclesoft_async.errors import InboxUnavailableError
 
-from .operations import Operation
+from .operations import SETTLE, STORE, Operation
 from .pool import ConnectionLostError, Database
 
 A = TypeVar("A")
@@ -88,9 +88,11 @@ class GroupWriter:
         kinds: dict[Operation[Any, Any], list[int]] = {}
         for position, write in enumerate(group):
             kinds.setdefault(write.operation, []).append(position)
+        # Processes that lock lanes in different order could deadlock. STORE goes first, and locks its own
+        # lanes and those that SETTLE is about to write.
         calls = [
-            (operation, [group[position].argument for position in positions])
-            for operation, positions in kinds.items()
+            (operation, [group[position].argument for position in kinds[operation]])
+            for operation in sorted(kinds, key=lambda operation: operation is not STORE)
         ]
         results: list[object] = [None] * len(group)
         async with self._database.connection() as connection:
@@ -107,9 +109,12 @@ async def _execute(
 ) -> Sequence[AsyncCursor[TupleRow]]:
     """Run calls in one transaction."""
     encoding = connection.info.parameter_status("server_encoding")
+    settled = [outcome.lane for operation, outcomes in calls if operation is SETTLE for outcome in outcomes]
 
     async def execute(operation: Operation[Any, Any], arguments: Sequence[Any]) -> AsyncCursor[TupleRow]:
         parameters = operation.parameters(arguments, encoding)
+        if operation is STORE:
+            parameters = (*parameters, settled)
         return await connection.execute(operation.statement, parameters, prepare=True, binary=True)
 
     if len(calls) == 1:
