@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sqlite3
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +25,7 @@ from cyclesoft_async.webhooks.inbox import (
     entries,
 )
 from cyclesoft_async.webhooks.testing import delivery
+from tests.support.postgres import query
 from tests.support.webhook_server import SECRET, eventually, order, running, take
 
 AnyInbox: TypeAlias = SqliteInbox | PostgresInbox
@@ -54,7 +56,7 @@ class Hands:
     """Claims what an inbox announces, as a dispatcher would."""
 
     def __init__(self, inbox: AnyInbox) -> None:
-        self._inbox = inbox
+        self.inbox = inbox
         self._tasks: set[asyncio.Task[None]] = set()
         self.work: asyncio.Queue[ClaimedDelivery] = asyncio.Queue()
 
@@ -66,7 +68,7 @@ class Hands:
 
     async def _claim(self, queued: QueuedDelivery) -> None:
         with suppress(InboxUnavailableError):  # the test is over
-            work = await self._inbox.claim(queued.seq)
+            work = await self.inbox.claim(queued.seq)
             assert work is not None
             assert work.ordering_key == queued.ordering_key
             self.work.put_nowait(work)
@@ -224,6 +226,36 @@ async def test_deliveries_older_than_their_retention_are_deleted(place: Place) -
     async with opened(inbox):
         await inbox.purge()
     assert [entry.state for entry in entries(place.location)] == ["received"]
+
+
+async def test_an_entitys_newest_time_outlives_its_deliveries_by_years(place: Place) -> None:
+    async with at_work(place.inbox()) as hands:
+        await hands.inbox.put(letter(1))
+        [work] = await hands.take(1)
+        await hands.inbox.complete(work.seq, work.ordering_key, 100.0)
+    age_entities(place.location, days=400)
+    async with at_work(place.inbox(keep_done_days=0)) as hands:
+        await hands.inbox.purge()
+        assert await hands.inbox.put(letter(1)) is Stored.NEW
+        [work] = await hands.take(1)
+        assert work.newest == 100.0
+        await hands.inbox.complete(work.seq, work.ordering_key, 100.0)
+    age_entities(place.location, days=800)
+    async with at_work(place.inbox(keep_done_days=0)) as hands:
+        await hands.inbox.purge()
+        await hands.inbox.put(letter(1))
+        [work] = await hands.take(1)
+        assert work.newest is None
+
+
+def age_entities(location: Path | str, *, days: int) -> None:
+    if isinstance(location, str):
+        query(
+            location, "UPDATE cyclesoft.lanes SET changed_at = changed_at - make_interval(days => %s)", days
+        )
+        return
+    with closing(sqlite3.connect(location, isolation_level=None)) as connection:
+        connection.execute("UPDATE entities SET changed_at = changed_at - ?", (days * 86_400,))
 
 
 async def test_an_infinite_retention_keeps_every_delivery(place: Place) -> None:

@@ -201,8 +201,8 @@ BEGIN
 END;
 $$;
 
--- Deletes deliveries and lanes that are older than their retention, at most _most of each kind. Returns the number of
--- deliveries. Without a retention they are kept.
+-- Deletes deliveries that are older than their retention, and lanes without news for two years, at most _most of each
+-- kind. Returns the number of deliveries. Without a retention they are kept.
 CREATE OR REPLACE FUNCTION purge_deliveries(_keep_done interval, _keep_dead interval, _most integer)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -220,7 +220,7 @@ BEGIN
     );
     GET DIAGNOSTICS _dead = ROW_COUNT;
     DELETE FROM lanes WHERE lane IN (
-        SELECT l.lane FROM lanes l WHERE l.changed_at < now() - _keep_done - interval '1 day' AND NOT l.queued
+        SELECT l.lane FROM lanes l WHERE l.changed_at < now() - interval '2 years' AND NOT l.queued
         ORDER BY l.changed_at LIMIT _most FOR UPDATE SKIP LOCKED
     );
     RETURN _done + _dead;

@@ -30,6 +30,8 @@ _SPACE_TO_COMPACT: Final = 2
 _FREE_SHARE: Final = 10
 """The file shrinks until at most one page in ten is free. New deliveries use those."""
 _DAY: Final = 86_400.0
+_KEEP_ENTITIES_DAYS: Final = 730
+"""How long the newest timestamp of an entity is kept: a captured delivery that is sent again stays stale."""
 
 _REPLAY_WINDOW: Final = f"""
     SELECT max(seq), json_group_array(json_array(seq, ordering_key)) FILTER (
@@ -222,7 +224,8 @@ def _purge_window(file: InboxFile, progress: PurgeSlice, window: int) -> Purged:
             for statement in _PURGE:
                 file.connection.execute(statement, (found,))
         if last is None:
-            entities = file.connection.execute(_PURGE_ENTITIES, (bounds["done_before"],)).rowcount
+            forgotten = (time() - _KEEP_ENTITIES_DAYS * _DAY,)
+            entities = file.connection.execute(_PURGE_ENTITIES, forgotten).rowcount
             last = progress.after if entities == _WINDOW else None
     return Purged(deleted, last)
 
