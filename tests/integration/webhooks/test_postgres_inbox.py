@@ -15,6 +15,7 @@ from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
+from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.pool import Database
 from tests.support.postgres import Server, query
 from tests.support.webhook_server import SECRET, eventually, order, running, take
@@ -353,3 +354,26 @@ async def test_what_is_not_reached_is_said_without_the_password(caplog: pytest.L
     assert "refused" in str(refused.value)
     assert "topsecret" not in caplog.text + str(refused.value)
     assert caplog.text.count("handlers wait until that is over") == 1
+
+
+async def test_a_role_that_may_store_but_not_fetch_is_logged_once(
+    postgres: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrate(postgres)
+    role = f"storer_{urlsplit(postgres).path.strip('/')}"
+    for statement in (
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT USAGE ON SCHEMA cyclesoft TO {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA cyclesoft TO {role}",
+        f"GRANT ALL ON ALL SEQUENCES IN SCHEMA cyclesoft TO {role}",
+        f"REVOKE UPDATE ON cyclesoft.procrastinate_jobs FROM {role}",
+    ):
+        query(postgres, statement)
+    async with at_work(PostgresInbox(postgres.replace("postgres:@", f"{role}:@"))) as hands:
+        assert await hands.inbox.put(letter(1)) is Stored.NEW
+        async with asyncio.timeout(60):
+            while "table procrastinate_jobs; handlers wait" not in caplog.text:  # noqa: ASYNC110 - of a log
+                await asyncio.sleep(0.01)
+        query(postgres, f"GRANT UPDATE ON cyclesoft.procrastinate_jobs TO {role}")
+        await hands.take(1)
+    assert caplog.text.count("permission denied") == 1

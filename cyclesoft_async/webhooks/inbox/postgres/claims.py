@@ -19,7 +19,7 @@ from typing import Final, cast
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager
-from psycopg import OperationalError
+from psycopg import OperationalError, ProgrammingError
 from psycopg_pool import PoolTimeout
 
 from cyclesoft_async.errors import InboxError
@@ -106,6 +106,7 @@ class Claimer:
         self._worker: int | None = None
         self._registered = asyncio.Event()
         self._cut_off = False
+        self._is_refused = False
         self._sure_until = 0.0
         self._in_hand: set[int] = set()
         self._unclaimed: set[int] = set()
@@ -214,16 +215,24 @@ class Claimer:
                 job = await self._manager.fetch_job([_QUEUE, _OLD_QUEUE], self._worker or 0)
             except UniqueViolation:  # another process has fetched a job with the same lock at this moment
                 continue
-            except (ConnectorException, PoolTimeout):
+            except (ConnectorException, PoolTimeout) as error:
+                self._report_refusal(error.__cause__)
                 self._sure_until = 0.0
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
+            self._is_refused = False
             if job is not None:
                 self._begin_soon(job)
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._look.wait()
+
+    def _report_refusal(self, cause: BaseException | None) -> None:
+        """Say once that this role may not fetch jobs: deliveries are stored, but no process handles them."""
+        if isinstance(cause, ProgrammingError) and not self._is_refused:
+            self._is_refused = True
+            logger.error("PostgreSQL: %s; handlers wait until that is over", cause.diag.message_primary)
 
     async def _find_lost_jobs(self) -> None:
         """Begin jobs that the server has given to this worker without its knowledge.
