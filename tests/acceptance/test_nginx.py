@@ -15,6 +15,7 @@ from time import monotonic
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import SignedDelivery, delivery
@@ -90,6 +91,20 @@ async def pair(folder: Path) -> AsyncGenerator[Pair]:
         yield Pair(url, names, receivers, port)
 
 
+async def post_as_http_1_0(url: str, sent: SignedDelivery) -> bytes:
+    """Post without a Host header, which HTTP/1.0 does not demand."""
+    where = URL(url)
+    reader, writer = await asyncio.open_connection(where.host, where.port)
+    lines = [f"POST {where.path} HTTP/1.0", f"Content-Length: {len(sent.body)}"]
+    lines += [f"{name}: {value}" for name, value in sent.headers.items()]
+    writer.write("\r\n".join([*lines, "", ""]).encode() + sent.body)
+    try:
+        return await reader.readline()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_it_lets_deliveries_through_and_nothing_else(tmp_path: Path) -> None:
     big = delivery("workshop_order.updated", {"workshop_order_id": 1, "x": "é/" * 50_000}, secret=SECRET)
     too_big = delivery("workshop_order.updated", {"workshop_order_id": 1, "x": "y" * 300_000}, secret=SECRET)
@@ -98,6 +113,8 @@ async def test_it_lets_deliveries_through_and_nothing_else(tmp_path: Path) -> No
         assert await both.post(http, too_big) == 413
         [body] = (await both.stored()).values()
         assert body == big.body
+        small = delivery("workshop_order.updated", {"workshop_order_id": 1}, secret=SECRET)
+        assert (await post_as_http_1_0(both.url, small)).startswith(b"HTTP/1.1 200")
         compressed = {**big.headers, "Content-Encoding": "gzip"}
         async with http.post(both.url, data=gzip.compress(big.body), headers=compressed) as response:
             assert response.status == 415
