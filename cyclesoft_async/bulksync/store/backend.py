@@ -41,6 +41,18 @@ class Backend(Protocol):
         """Keep other processes from reading or changing the schema until this transaction ends."""
         ...
 
+    def foreign_owners(
+        self, connection: Connection, names: Collection[str], *, use_only: bool
+    ) -> Collection[str]:
+        """Return the roles whose triggers and views could run code as this one.
+
+        Args:
+            connection: In a transaction.
+            names: Tables and views.
+            use_only: Whether nothing is created, so that superusers and the database's owner are trusted.
+        """
+        ...
+
     def wall_time(self, column: str) -> str:
         """Return the SQL of a column's time on a Dutch clock."""
         ...

@@ -48,23 +48,30 @@ def prepare(tx: Transaction) -> None:
     """Create, upgrade or repair the tables.
 
     Raises:
-        StoreError: The schema is newer, or another application's tables have the same names.
+        StoreError: The schema is newer, or another application's tables have the same names, or another role
+            owns one.
     """
     tx.backend.lock_schema(tx.connection)
     inspector = inspect(tx.connection)
+    tables = set(inspector.get_table_names())
+    _require_own(tx, use_only=tables.issuperset(metadata.tables))
     found = _version(tx)
     if found is not None and found > VERSION:
         raise StoreError(
             f"the database has schema {found}, made by a newer version of this library,"
             f" which knows schemas up to {VERSION}: upgrade the library"
         )
-    tables = set(inspector.get_table_names())
     if found != VERSION or not tables.issuperset(metadata.tables) or VIEW not in inspector.get_view_names():
         _bring_up_to_date(tx, inspector, found, tables)
 
 
 def is_current(tx: Transaction) -> bool:
-    """Whether the database has the schema of this version."""
+    """Whether the database has the schema of this version.
+
+    Raises:
+        StoreError: Another role owns a table.
+    """
+    _require_own(tx, use_only=True)
     if _version(tx) != VERSION:
         return False
     return set(inspect(tx.connection).get_table_names()).issuperset(metadata.tables)
@@ -79,6 +86,15 @@ def build_indexes(tx: Transaction) -> None:
         # Checked beforehand: "IF NOT EXISTS" would wait for every writer of the table.
         if not inspector.has_index(table, name):
             tx.connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({column.name})")
+
+
+def _require_own(tx: Transaction, *, use_only: bool) -> None:
+    owners = tx.backend.foreign_owners(tx.connection, [*metadata.tables, VIEW], use_only=use_only)
+    if owners:
+        raise StoreError(
+            f"tables of the store belong to {', '.join(owners)}, a role that this one does not belong to;"
+            " connect as the owner, or drop what it made"
+        )
 
 
 def _version(tx: Transaction) -> int | None:

@@ -11,6 +11,8 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, fun
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError
 
+from cyclesoft_async._postgres.migrations import FOREIGN_OWNERS
+
 from .backend import StoredVersion
 from .rows import RawOrder, Row, line_rows, order_row
 from .tables import ExactDecimal, UtcDateTime, workshop_order_items, workshop_orders
@@ -56,6 +58,14 @@ class Postgres:
     def lock_schema(self, connection: Connection) -> None:
         """Take an advisory lock: there may be no table yet that could be locked."""
         connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+
+    def foreign_owners(
+        self, connection: Connection, names: Collection[str], *, use_only: bool
+    ) -> Collection[str]:
+        """Return the roles whose triggers and views could run code as this one; see `Backend`."""
+        schema = connection.execute(select(func.current_schema())).scalar_one()
+        asked = {"schema": schema, "tables": list(names), "use_only": use_only}
+        return sorted(connection.exec_driver_sql(FOREIGN_OWNERS, asked).scalars())
 
     def wall_time(self, column: str) -> str:
         """Follow the zone's own rules."""

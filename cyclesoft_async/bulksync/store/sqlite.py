@@ -42,6 +42,16 @@ class Sqlite:
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: the transaction holds the write lock."""
 
+    def foreign_owners(
+        self,
+        connection: Connection,  # noqa: ARG002 - of the protocol
+        names: Collection[str],  # noqa: ARG002
+        *,
+        use_only: bool,  # noqa: ARG002
+    ) -> Collection[str]:
+        """Return nothing: what is in the file runs as its reader in any case."""
+        return ()
+
     def wall_time(self, column: str) -> str:
         """Follow the rule of the European Union, which began in 1996; SQLite itself knows no zones."""
         return _WALL_TIME.format(column=column)

@@ -58,6 +58,24 @@ async def test_a_role_that_may_only_read_and_write_in_postgres(
     assert rows(postgres, INDEXES) == [(6,)]
 
 
+@pytest.mark.parametrize(
+    "made", ["table workshop_orders (workshop_order_id bigint)", "view cyclesoft_schema as select 1"]
+)
+async def test_what_another_role_has_made_is_refused(postgres: str, made: str) -> None:
+    with psycopg.connect(postgres) as connection:
+        role = f"eve_{connection.info.dbname}"
+    query(postgres, f"create role {role} login")
+    query(postgres, f"grant create on schema public to {role}")
+    query(postgres.replace("postgres:@", f"{role}:@"), f"create {made}")
+    store = Store(postgres)
+    for begin_to_use in (store.migrate, store.open().__aenter__, store.open_if_there().__aenter__):
+        with pytest.raises(StoreError, match=f"tables of the store belong to {role}"):
+            await begin_to_use()
+    assert rows(postgres, "select count(*) from pg_tables where schemaname = 'public'") == [
+        (int(made.startswith("table")),)
+    ]
+
+
 @pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres"])
 async def test_a_postgres_that_writes_dates_in_another_way(postgres: str, style: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as connection:
