@@ -38,7 +38,6 @@ class WindowReader:
 
     Args:
         window: Its days.
-        planned_rows: How many rows it probably has.
         planned_pages: How many pages it probably has.
         attempt: How often its days were listed before, without coming to the end.
 
@@ -48,11 +47,8 @@ class WindowReader:
         is_cut: The rest is not wanted: its days are planned again.
     """
 
-    def __init__(
-        self, window: Window, planned_rows: float = 0, planned_pages: int = 0, attempt: int = 0
-    ) -> None:
+    def __init__(self, window: Window, planned_pages: int = 0, attempt: int = 0) -> None:
         self.window = window
-        self.planned_rows = planned_rows
         self.planned_pages = planned_pages
         self.attempt = attempt
         self.pages = self.rows = 0
@@ -182,7 +178,7 @@ class Plan:
         else:
             return None
         rows = self._density.rows(window.days)
-        reader = WindowReader(window, rows, max(1, ceil(rows / self._page_size)), attempt)
+        reader = WindowReader(window, max(1, ceil(rows / self._page_size)), attempt)
         self.in_flight.append(reader)
         return reader
 
@@ -202,14 +198,19 @@ class Plan:
         """Whether the list of a window, which ends with this page, may go on after it.
 
         A server that loses the address of the next page ends a list with a full page. So does a complete list
-        sometimes; but then it has about as many rows as its days were expected to have.
+        sometimes; but then it has about as many rows as its days are expected to have, by what has been
+        counted since its reader began, too. The first guess is not trusted: it can be far too low.
         """
-        if reader.attempt and len(reader.window.days) == 1:
+        window = reader.window.days
+        if reader.attempt and len(window) == 1:
             return False
         if self._full_page is None:
-            inside = sum(day in reader.window.days for day in days)
-            return inside >= max(self._page_size, SMALLEST_PAGE)
-        return rows >= self._full_page and reader.rows + rows < _PLAUSIBLE_SHARE * reader.planned_rows
+            is_full = sum(day in window for day in days) >= max(self._page_size, SMALLEST_PAGE)
+        else:
+            is_full = rows >= self._full_page
+        if self._density.is_blank:
+            return is_full and reader.pages < _FAR_TOO_LARGE  # to list more again would cost too much
+        return is_full and reader.rows + rows < _PLAUSIBLE_SHARE * self._density.rows(window)
 
     def list_again(self, reader: WindowReader, *, refused: bool) -> None:
         """Let the days of a window that was not read to its end be listed again, in two windows if they can.

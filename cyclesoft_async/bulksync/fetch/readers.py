@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import date
+from http import HTTPStatus
 from typing import Final, Generic, TypeAlias, TypeVar
 
 import anyio
@@ -17,6 +18,7 @@ from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.errors import (
     AuthenticationError,
     LedgerError,
+    PaginationError,
     PermissionDeniedError,
     QuotaExhausted,
     RateLimitedError,
@@ -110,7 +112,7 @@ async def read_window(
 
     Raises:
         InterruptedListError: The list changed while it was read, so that rows may be missing, or the server
-            refuses a cursor that it has just given. Both are cured by shorter windows.
+            refuses or repeats a cursor that it has just given. Both are cured by shorter windows.
         RequestError: A call went wrong for good.
     """
     is_last_attempt = len(window.days) == 1 and attempt >= _ATTEMPTS
@@ -125,7 +127,10 @@ async def read_window(
         last_key = _last_key(listing, page) if stepped_back is not None else None
         cursor = page.cursor if stepped_back is None or last_key is None else stepped_back
         if cursor in cursors:
-            raise InterruptedListError
+            error = _repeated(cursor)
+            if is_last_attempt:
+                raise error
+            raise InterruptedListError(error)
         cursors.add(cursor)
         try:
             page = await listing.at_cursor(bulk, cursor)
@@ -284,6 +289,11 @@ class _Readers(Generic[T]):
                         return
         except (InterruptedListError, QuotaExhausted) as why:
             await send.send(_Result(reader, why))
+
+
+def _repeated(cursor: str) -> PaginationError:
+    error = PaginationError("the server repeated a cursor", status=HTTPStatus.OK)
+    return error.in_call("GET", cursor.partition("?")[0], attempts=0, waited=0.0, quota=None)
 
 
 def _size(page: Page[T]) -> int:

@@ -137,8 +137,12 @@ def known_days(tx: Transaction, whole: Window) -> Mapping[int, int]:
 
 
 def page_size(tx: Transaction) -> int | None:
-    """Return about how many orders a full page of the list has, by the windows read of late."""
-    largest = tx.connection.scalar(select(func.max(windows.c.orders * 1.0 / windows.c.pages)))
+    """Return about how many orders a full page of the list has, by the windows read of late.
+
+    A single page shows nothing: it need not be full.
+    """
+    of_pages = select(func.max(windows.c.orders * 1.0 / windows.c.pages)).where(windows.c.pages > 1)
+    largest = tx.connection.scalar(of_pages)
     return None if not largest else ceil(largest)
 
 

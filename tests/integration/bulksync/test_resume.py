@@ -92,6 +92,33 @@ async def test_a_cursor_that_is_refused_on_a_single_day_is_an_error(file: Path) 
             await sync_workshop_orders(cs, store(file), **YEAR)
 
 
+@pytest.mark.parametrize("a_day", [9, 30])
+async def test_a_server_that_repeats_a_cursor_is_not_asked_for_ever(file: Path, a_day: int) -> None:
+    orders: Orders = [
+        {
+            "workshop_order_id": number,
+            "datetime_scheduled_start": f"2025-07-{1 + number // a_day:02} 09:00:00",
+        }
+        for number in range(4 * a_day)
+    ]
+    answer = listing(orders, page_size=10)
+    requests = 0
+
+    async def ignore_cursors(request: web.Request) -> web.StreamResponse:
+        nonlocal requests
+        requests += 1
+        return await answer(request.clone(rel_url=request.rel_url.without_query_params("skip")))
+
+    async with served(ignore_cursors) as url, session(url) as cs:
+        if a_day <= 10:
+            await sync_workshop_orders(cs, store(file), **YEAR)
+            assert rows(file, "select count(*) from workshop_orders") == [(len(orders),)]
+        else:
+            with pytest.raises(errors.PaginationError, match="repeated a cursor"):
+                await sync_workshop_orders(cs, store(file), **YEAR)
+    assert requests < 100
+
+
 @pytest.mark.parametrize("concurrency", [1, 8])
 async def test_untouched_orders_stay_when_others_leave_the_list_of_a_stopped_run(
     file: Path, concurrency: int

@@ -65,6 +65,17 @@ async def test_hardly_a_request_is_wasted(file: Path, orders: int, concurrency: 
         assert report.requests == sandbox.requests <= most
 
 
+@pytest.mark.parametrize("orders", [30, 60, 150])
+async def test_a_small_shop_is_read_with_a_request_for_each_page_from_the_second_sync_on(
+    file: Path, orders: int
+) -> None:
+    async with limitless(orders) as sandbox, session(sandbox.url) as cs:
+        await sync_workshop_orders(cs, store(file), **YEAR)
+        for _ in range(5):
+            report = await sync_workshop_orders(cs, store(file), **YEAR)
+            assert report.requests_now == -(-orders // 100)
+
+
 async def test_the_second_sync_plans_its_windows_by_the_orders_of_the_first(file: Path) -> None:
     wide = Days(date_from=date(2020, 1, 1), date_until=date(2030, 12, 31))
     async with limitless(5_000) as sandbox, session(sandbox.url) as cs:

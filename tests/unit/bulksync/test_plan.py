@@ -142,6 +142,20 @@ def test_a_list_that_ends_with_a_full_page_long_before_its_expected_end_is_doubt
     assert not plan.may_have_broken_off(second, [], 80)
 
 
+def test_a_list_that_ends_with_a_full_page_is_doubted_until_some_days_were_counted() -> None:
+    plan = Plan([YEAR], readers=2)
+    plan.start([YEAR.days[200], YEAR.days[0]] * 50, 100)  # in no order: the rate is a guess
+    first, second = plan.take(), plan.take()
+    assert first is not None
+    assert second is not None
+    for _ in range(4):
+        second.add([], 100)
+    assert plan.may_have_broken_off(second, [], 100)
+    counts = [day for day in first.window.days for _ in range(50)]
+    plan.note_page(first, counts, len(counts), is_last=True)
+    assert plan.may_have_broken_off(second, [], 100), "its days have 50 rows each, by now"
+
+
 @given(st.dates(), st.integers(0, 1_000), st.integers(1, 50))
 def test_equal_windows_hold_every_day_once(first: date, length: int, most: int) -> None:
     length = min(length, (date.max - first).days)
