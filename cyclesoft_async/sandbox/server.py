@@ -113,6 +113,7 @@ class Sandbox:
         self._credentials = f"{username}:{password}".encode()
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
         self._seed = seed
+        self._announced_url = ""
         self._random = Random(seed)
         self._clock = clock or _steady_clock()
         lists = AwkwardLists(
@@ -161,11 +162,12 @@ class Sandbox:
         app.add_routes(self._api.routes())
         app.add_routes(self._sections)
         await self._loopback.open(app)
-        announce(self.url, seed=self._seed)
+        self._announced_url = self.url
+        announce(self._announced_url, seed=self._seed)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        withdraw(self.url)
+        withdraw(self._announced_url)
         await self._loopback.close()
 
     @web.middleware

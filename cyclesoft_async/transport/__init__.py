@@ -1,7 +1,8 @@
 """HTTP transport: rate limiting, sending, retries and response decoding."""
 
 from .auth import Auth, BasicAuth, BearerToken, HeaderTokens
-from .client import MAX_RESPONSE_BYTES, ApiClient, BaseSession, Recover
+from .base_session import BaseSession
+from .client import MAX_RESPONSE_BYTES, ApiClient, Recover
 from .error_body import ErrorBody, read_error_body
 from .error_mapping import decode_error, raise_for_error, status_error, status_error_class
 from .events import CallAnswered, CallEvent, CallFailed, CallRetried, CallSent, OnEvent, QuotaWaited

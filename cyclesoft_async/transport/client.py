@@ -7,8 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from copy import copy
 from itertools import count
-from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, hdrs
@@ -153,34 +152,6 @@ class ApiClient:
     async def aclose(self) -> None:
         """Close the connections, but for the caller's aiohttp session. Fail the calls that wait."""
         await self._context.aclose()
-
-
-class BaseSession:
-    """Base of sessions with an API: closes its client, also as an asynchronous context manager."""
-
-    _client: ApiClient
-
-    async def aclose(self) -> None:
-        """Close the connections, for all copies too. An aiohttp session of yours stays open.
-
-        Calls that wait for the quota raise `SessionError`.
-        """
-        await self._client.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        shown = repr(self._client.origin.base_url) if hasattr(self, "_client") else ""
-        return f"{type(self).__name__}({shown})"
 
 
 class _CallAttempts(Deadline, eq=False, kw_only=True):

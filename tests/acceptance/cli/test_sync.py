@@ -124,7 +124,7 @@ async def test_retry_rejected_decodes_rejected_rows_again(tmp_path: Path) -> Non
 
 
 async def test_many_rejected_rows_exit_9_and_all_others_are_stored(tmp_path: Path) -> None:
-    faults = Faults(at=dict.fromkeys(range(2, 9), Fault.BAD_ROW))
+    faults = Faults(at=dict.fromkeys(range(2, 100), Fault.BAD_ROW))
     async with Sandbox(orders=50, page_size=20, faults=faults, minutely_limit=LIMITLESS) as sandbox:
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--max-rejected", "2")
         enough = await sync(sandbox, tmp_path, "--to", "sqlite:///b.db", "--max-rejected", "10")

@@ -178,6 +178,7 @@ async def test_it_listens_while_it_is_open_and_can_be_reopened() -> None:
             url = sandbox.url
             async with aiohttp.request("GET", url + ORDERS, headers=AUTH) as response:
                 assert response.status == 200
+    await sandbox.__aexit__()  # a second time changes nothing
     with pytest.raises(aiohttp.ClientConnectorError):
         async with aiohttp.request("GET", url + ORDERS):
             pass

@@ -122,7 +122,7 @@ async def test_the_sync_stores_rejected_rows_and_continues(tmp_path: Path) -> No
     assert report.orders <= len(stored) <= 1_000
     assert len(aside) == report.rejected
     for raw, reason in aside:
-        assert b'"workshop_order_id":["an","undocumented","type"]' in raw
+        assert b'"workshop_order_id":["undocumented",' in raw
         assert reason == "Expected `int`, got `array` - at `$.workshop_order_id`"
 
 
