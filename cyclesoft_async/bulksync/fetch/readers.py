@@ -13,6 +13,7 @@ import anyio
 from anyio.abc import ObjectSendStream
 from msgspec.structs import replace
 
+from cyclesoft_async._arguments import check_day, check_id, check_type
 from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.errors import (
@@ -88,8 +89,12 @@ def validate_range(date_from: date, date_until: date, concurrency: int) -> None:
     """Check the arguments of a sync.
 
     Raises:
-        UsageError: The range of days is empty, or concurrency is less than one.
+        UsageError: A day is not a date, the range of days is empty, or concurrency is less than one.
     """
+    for name, day in (("date_from", date_from), ("date_until", date_until)):
+        check_type(name, day, date)
+        check_day(name, day)
+    check_id("concurrency", concurrency)
     if date_from > date_until:
         raise UsageError(f"date_from must not lie after date_until, got {date_from} and {date_until}")
     if concurrency < 1:

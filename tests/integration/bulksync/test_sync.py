@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from contextlib import aclosing, closing
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -346,6 +346,16 @@ async def test_arguments_that_cannot_work_cost_no_request(file: Path) -> None:
             await sync_workshop_orders(cs, store(file), **YEAR, concurrency=0)
         with pytest.raises(errors.UsageError, match="date_from must not lie after date_until"):
             await anext(windows(cs, **backwards))
+        for day, got in (
+            (datetime(2025, 1, 1, tzinfo=UTC), "a datetime"),
+            ("2025-01-01", "str"),
+            (None, "NoneType"),
+        ):
+            wrong = Days(date_from=day, date_until=date(2025, 2, 1))  # type: ignore[typeddict-item] # pyright: ignore[reportArgumentType]
+            with pytest.raises(errors.UsageError, match=f"date_from must be a date, got {got}"):
+                await sync_workshop_orders(cs, store(file), **wrong)
+            with pytest.raises(errors.UsageError, match=f"date_from must be a date, got {got}"):
+                await anext(windows(cs, **wrong))
         assert sandbox.requests == 0
 
 
