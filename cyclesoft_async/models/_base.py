@@ -11,7 +11,12 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
     def __repr__(self) -> str:
         """Show the ids."""
         found = ((name, getattr(self, name)) for name in self.__struct_fields__ if _is_id(name))
-        ids = ", ".join(f"{name}={value}" for name, value in found if type(value) is int)
+        # int() shows the number of an enum's member, not its name.
+        ids = ", ".join(
+            f"{name}={int(value)}"
+            for name, value in found
+            if isinstance(value, int) and not isinstance(value, bool)
+        )
         return f"{type(self).__name__}({ids})"
 
 

@@ -167,6 +167,8 @@ def test_repr_shows_the_ids() -> None:
         repr(models.CustomerNotice(customer=customer)) == "CustomerNotice(customer=Customer(customer_id=24))"
     )
     assert repr(order(status_id=7)) == "WorkshopOrder(workshop_order_id=1, status_id=7)"
+    ready = order(status_id=models.WorkshopOrderStatus.COMPLETED)
+    assert repr(ready) == repr(order(status_id=7)), "of a member of an enum the number"
 
 
 def _fields_without_docstring(model: type[Struct]) -> Iterator[str]:
