@@ -17,7 +17,15 @@ from .responses import json_response, not_found
 API_KEY: Final = "sandbox-api-key"
 """Key of the hashes of employees' codes. The code of an employee is 1000 plus the employee's id."""
 
-_ENGLISH: Final = {1: "Wait for object", 2: "Wait for repair", 7: "Completed", 8: "Done", 15: "Cancelled"}
+_ENGLISH: Final[dict[str, dict[int, str]]] = {
+    "workshop_order_status": {
+        1: "Wait for object",
+        2: "Wait for repair",
+        7: "Completed",
+        8: "Done",
+        15: "Cancelled",
+    }
+}
 _ENUMS: Final[dict[str, dict[int, str]]] = {
     "workshop_order_status": ORDER_STATUSES,
     "sales_order_item_status": LINE_STATUSES,
@@ -90,8 +98,9 @@ _MOPED_BRANDS: Final = [_supplier("moped-brand", 301, "Sparta Mofa", 101)]
 
 
 def _entries(subject: str) -> list[Record]:
+    english = _ENGLISH.get(subject, {})
     return [
-        {"id": id_, "description": text, "description_en": _ENGLISH.get(id_, text)}
+        {"id": id_, "description": text, "description_en": english.get(id_, text)}
         for id_, text in _ENUMS[subject].items()
     ]
 

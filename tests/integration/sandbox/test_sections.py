@@ -156,6 +156,10 @@ async def test_common_lists() -> None:
         orders = await cs.workshop_orders.list()
         assert all(texts[order.status_id or 0] == order.status_text for order in orders.items)
         assert set(models.WorkshopOrderStatus) == set(texts)
+        english = {entry.description_en for entry in enums["workshop_order_status"]}
+        for subject, entries in enums.items():
+            shared = english & {entry.description_en for entry in entries}
+            assert not shared or subject == "workshop_order_status", "each enum has texts of its own"
         employees = await cs.common.employees()
         assert all(employee.has_code(str(1000 + employee.employee_id), API_KEY) for employee in employees)
         brands = await cs.common.bike_brands()
