@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -52,7 +53,8 @@ class ExitCodes(click.Group):
         except ModuleNotFoundError as error:
             _exit_with(ctx, str(missing_extra(error, "cli,store")), 1)
         except OSError as error:
-            _exit_with(ctx, error.strerror or str(error), 1)
+            remedy = "; use another --port" if error.errno == errno.EADDRINUSE else ""
+            _exit_with(ctx, f"{error.strerror or error}{remedy}", 1)
 
 
 def _remedy(error: errors.CycleSoftError) -> str:

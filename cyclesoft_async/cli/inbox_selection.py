@@ -17,6 +17,14 @@ P = ParamSpec("P")
 
 _NAMES = ("states", "event_name", "account_id", "entity", "since", "until", "error")
 
+
+def _check_entity(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    kind, _, id_ = (value or "").partition("/")
+    if value is not None and not (kind and id_):
+        raise click.BadParameter(f"must be KIND/ID, e.g. workshop_order/17, got {value!r}")
+    return value
+
+
 _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S"])
 _OPTIONS = (
     click.option(
@@ -30,7 +38,9 @@ _OPTIONS = (
         "--event", "event_name", metavar="NAME", help="Only this event, such as sales_order.invoiced."
     ),
     click.option("--account", "account_id", type=int, metavar="ID", help="Only this account."),
-    click.option("--entity", metavar="KIND/ID", help="Only this entity: workshop_order/17."),
+    click.option(
+        "--entity", metavar="KIND/ID", callback=_check_entity, help="Only this entity: workshop_order/17."
+    ),
     click.option("--since", type=_TIME, help="Only deliveries received since this Amsterdam time."),
     click.option("--until", type=_TIME, help="Only deliveries received before this Amsterdam time."),
     click.option("--error", metavar="TEXT", help="Only deliveries whose last error contains this text."),

@@ -310,6 +310,7 @@ def test_a_taken_port(server: str) -> None:
     done = run("sandbox", "--port", port)
     assert done.returncode == 1
     assert "address already in use" in done.stderr
+    assert done.stderr.endswith("; use another --port\n")
     assert "Traceback" not in done.stderr
 
 

@@ -468,3 +468,9 @@ async def test_no_text_of_a_delivery_controls_a_terminal_or_a_log(
         assert "\nWARNING" not in text
     assert max(len(line) for line in caplog.text.splitlines()) < 1000
     assert len(entries(path, state="dead")) == 4
+
+
+def test_an_entity_needs_its_kind_and_id(tmp_path: Path) -> None:
+    done = run("list", "--inbox", str(tmp_path / "inbox.db"), "--entity", "workshop_order")
+    assert done.exit_code == 2
+    assert "'--entity': must be KIND/ID, e.g. workshop_order/17, got 'workshop_order'" in done.output
