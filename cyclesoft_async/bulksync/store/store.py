@@ -93,7 +93,9 @@ class Store:
             UsageError: The store is not in PostgreSQL.
         """
         if self._is_file:
-            raise UsageError("this needs a store in PostgreSQL, which several processes can write")
+            raise UsageError(
+                "a sync by several processes needs a store in PostgreSQL; use postgresql://user@host/name"
+            )
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         # PostgreSQL's own library knows no space in a URL, and no + that stands for one in the parameters.
         address, mark, parameters = url.partition("?")

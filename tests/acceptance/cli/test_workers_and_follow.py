@@ -108,7 +108,8 @@ async def test_a_worker_needs_postgres(tmp_path: Path) -> None:
     code, said = await run("worker", "--database", f"sqlite:///{tmp_path / 'orders.db'}")
     assert (code, said) == (
         2,
-        "cyclesoft: --database: this needs a store in PostgreSQL, which several processes can write\n",
+        "cyclesoft: --database: a sync by several processes needs a store in PostgreSQL;"
+        " use postgresql://user@host/name\n",
     )
     assert os.listdir(tmp_path) == []
 
