@@ -208,9 +208,8 @@ class Plan:
             is_full = sum(day in window for day in days) >= max(self._page_size, SMALLEST_PAGE)
         else:
             is_full = rows >= self._full_page
-        if self._density.is_blank:
-            return is_full and reader.pages < _FAR_TOO_LARGE  # to list more again would cost too much
-        return is_full and reader.rows + rows < _PLAUSIBLE_SHARE * self._density.rows(window)
+        expected = self._density.rows(window)
+        return is_full and (self._density.is_blank or reader.rows + rows < _PLAUSIBLE_SHARE * expected)
 
     def list_again(self, reader: WindowReader, *, refused: bool) -> None:
         """Let the days of a window that was not read to its end be listed again, in two windows if they can.
