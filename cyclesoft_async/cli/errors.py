@@ -46,7 +46,8 @@ class ExitCodes(click.Group):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):  # Abort: at a prompt
-            _exit_with(ctx, "stopped; rows stored before remain", INTERRUPTED)
+            kept = "; rows stored before remain" if ctx.invoked_subcommand == "sync" else ""
+            _exit_with(ctx, f"stopped{kept}", INTERRUPTED)
         except errors.CycleSoftError as error:
             code = next(code for kind, code in _CODES if isinstance(error, kind))
             _exit_with(ctx, f"{error}{_remedy(error)}", code)

@@ -244,7 +244,7 @@ def test_ctrl_c_at_the_password_prompt(server: str) -> None:
         assert os.read(ours, 1_000) == b"Password: "
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 130
-        assert read_all(ours).strip() == "cyclesoft: stopped; rows stored before remain"
+        assert read_all(ours).strip() == "cyclesoft: stopped"
 
 
 def test_an_unreachable_server(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_ctrl_c_stops_cleanly() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert (out, err) == ("", "cyclesoft: stopped; rows stored before remain\n")
+    assert (out, err) == ("", "cyclesoft: stopped\n")
 
 
 def test_ctrl_c_during_a_sync(tmp_path: Path) -> None:
