@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncGenerator, Callable
+from os import PathLike
 from types import TracebackType
 from typing import Final, Self, TypeVar, overload
 
@@ -95,6 +96,10 @@ class WebhookReceiver:
         max_age: float | None = None,
         max_attempts: int | None = None,
     ) -> None:
+        if isinstance(inbox, (str, PathLike)):
+            raise UsageError(
+                f'inbox must be an inbox, got {type(inbox).__name__}; write SqliteInbox("inbox.db")'
+            )
         for name, number, least in (
             ("max_bytes", max_bytes, 1),
             ("concurrency", concurrency, 1),

@@ -104,6 +104,12 @@ def test_numbers_out_of_range_are_errors(settings: dict[str, Any], message: str)
         WebhookReceiver("secret", SqliteInbox("never-opened.db"), **settings)
 
 
+def test_a_path_is_no_inbox() -> None:
+    message = r"inbox must be an inbox, got str; write SqliteInbox\(\"inbox.db\"\)"
+    with pytest.raises(UsageError, match=message):
+        WebhookReceiver("secret", "inbox.db")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
 def test_max_attempts_is_deprecated() -> None:
     with pytest.warns(DeprecationWarning, match="use retry_for"):
         WebhookReceiver("secret", SqliteInbox("never-opened.db"), max_attempts=3)
