@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_, sel
 from cyclesoft_async.models import AMSTERDAM
 
 from .rows import utc_text
-from .tables import rejected_rows, runs, seen_orders, workshop_orders
+from .tables import rejected_rows, runs, seen_orders, windows, workshop_orders
 from .transaction import Transaction
 
 ANONYMOUS: Final = 0
@@ -54,11 +54,12 @@ def mark_seen(
 
 
 def forget_runs_since(tx: Transaction, run_id: int) -> None:
-    """Forget what runs of this number and later ones have seen, when such a run begins.
+    """Forget what runs of this number and later ones have read and seen, when such a run begins.
 
     Numbers begin anew when a user drops or empties the table of runs. An order seen by a run with a higher
     number would never count as missing again.
     """
+    tx.connection.execute(windows.delete().where(windows.c.run_id >= run_id))
     tx.connection.execute(seen_orders.update().where(_seen.run_id >= run_id).values(run_id=None))
     tx.connection.execute(rejected_rows.update().where(rejected_rows.c.run_id >= run_id).values(run_id=None))
 
