@@ -77,7 +77,7 @@ def aiolimiter_as_pacer() -> Acquire:
 
 def pyrate_limiter() -> Acquire:
     bucket = InMemoryBucket([Rate(LIMIT, int(WINDOW * 1_000))])
-    bucket._clock = _VirtualClock()
+    bucket._clock = _VirtualClock()  # pyright: ignore[reportPrivateUsage] - it has no other way to set one
     # Its leaking thread would run in real time. Without it, old entries stay in memory.
     limiter = PyrateLimiter(SingleBucketFactory(bucket, schedule_leak=False))
 

@@ -206,4 +206,4 @@ def _break_first_row(payload: dict[str, object]) -> None:
     rows = payload.get(_rows_key(payload), payload)
     row = cast("dict[str, object]", rows[0] if isinstance(rows, list) and rows else rows)
     if row:  # all of its values: a client may take one odd value for none, and the row for a good one
-        row.update({key: ["undocumented", value] for key, value in row.items()})
+        row.update({key: ["an", "undocumented", str(value)[:20]] for key, value in row.items()})

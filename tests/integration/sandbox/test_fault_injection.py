@@ -20,7 +20,7 @@ CREATE = "/api/v1/customers/1001/workshop-order.json"
 def http(sandbox: Sandbox) -> aiohttp.ClientSession:
     """A client that retries nothing. By default aiohttp resends when a connection breaks."""
     client = aiohttp.ClientSession(sandbox.url, headers=AUTH)
-    client._retry_connection = False
+    client._retry_connection = False  # pyright: ignore[reportPrivateUsage] - aiohttp has no other switch
     return client
 
 

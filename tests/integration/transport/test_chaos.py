@@ -59,6 +59,10 @@ class CountingConnector(aiohttp.TCPConnector):
         return sum(map(len, self._conns.values()))
 
 
+# Each 429 pauses the whole account for a second and more, whatever its Retry-After says.
+UNPAUSED = [fault for fault in TRANSIENT if fault is not Fault.TOO_MANY_REQUESTS]
+
+
 def sandbox_with(faults: Faults, *, orders: int = 20_000, page_size: int = 100) -> Sandbox:
     return Sandbox(
         orders=orders, page_size=page_size, minutely_limit=LIMITLESS, daily_limit=LIMITLESS, faults=faults
@@ -96,7 +100,7 @@ async def test_every_order_is_listed_once_despite_ten_percent_of_mixed_faults() 
 
 
 async def test_one_long_list_survives_a_fault_at_every_third_read() -> None:
-    faults = Faults(rate=0.33, seed=2, slow=0.01, retry_after="0")
+    faults = Faults(rate=0.33, among=UNPAUSED, seed=2, slow=0.01)
     async with sandbox_with(faults, orders=2_000, page_size=20) as sandbox, session_in(sandbox) as cs:
         orders = await cs.workshop_orders.list().collect()
         assert len({order.workshop_order_id for order in orders}) == len(orders) == 2_000
@@ -104,7 +108,7 @@ async def test_one_long_list_survives_a_fault_at_every_third_read() -> None:
 
 
 async def test_the_sync_stores_rejected_rows_and_continues(tmp_path: Path) -> None:
-    faults = Faults(rate=0.4, among=[*TRANSIENT, Fault.BAD_ROW], seed=3, slow=0.01, retry_after="0")
+    faults = Faults(rate=0.4, among=[*UNPAUSED, Fault.BAD_ROW], seed=3, slow=0.01)
     async with sandbox_with(faults, orders=1_000, page_size=10) as sandbox, session_in(sandbox) as cs:
         report = await sync_workshop_orders(
             cs,
@@ -122,7 +126,7 @@ async def test_the_sync_stores_rejected_rows_and_continues(tmp_path: Path) -> No
     assert report.orders <= len(stored) <= 1_000
     assert len(aside) == report.rejected
     for raw, reason in aside:
-        assert b'"workshop_order_id":["undocumented",' in raw
+        assert b'"workshop_order_id":["an","undocumented",' in raw
         assert reason == "Expected `int`, got `array` - at `$.workshop_order_id`"
 
 
@@ -179,8 +183,6 @@ async def test_each_fault_raises_its_error_and_leaks_no_connection(call: str, fa
     expected = (READ if call in {"list", "get"} else WRITE)[fault]
     if call == "get" and expected is PaginationError:
         expected = None  # there are no pages
-    if call == "create_invoices" and fault is Fault.BAD_ROW:
-        expected = None  # every property of an invoice is optional
     # The connection that the first request leaves is the one that is reset.
     at = {1: fault} if fault is Fault.RESET_KEEP_ALIVE else {2: fault}
     connector = CountingConnector()
