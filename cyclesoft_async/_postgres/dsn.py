@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cyclesoft_async.errors import UsageError
 
-__all__ = ["Dsn"]
+__all__ = ["TRANSACTION_SETTINGS", "Dsn"]
 
 _SCHEME: Final = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 
@@ -27,11 +27,15 @@ _DEFAULTS: Final = {
 }
 
 # These win over the URL and over defaults of the database and the role: statements are written for them.
-_SETTINGS: Final = {
-    "default_transaction_isolation": "read committed",
-    "timezone": "UTC",
-    "datestyle": "ISO",
-}
+_ISOLATION: Final = "read committed"
+_FORMATS: Final = {"timezone": "UTC", "datestyle": "ISO"}
+_SETTINGS: Final = {"default_transaction_isolation": _ISOLATION, **_FORMATS}
+
+TRANSACTION_SETTINGS: Final = "; ".join(
+    f"SET LOCAL {name} = '{value}'"
+    for name, value in {"transaction_isolation": _ISOLATION, **_FORMATS}.items()
+)
+"""The same as statements, with which each transaction of `Dsn.pooler_conninfo` begins."""
 
 
 class Dsn:
@@ -43,6 +47,7 @@ class Dsn:
 
     Attributes:
         shown: The URL without credentials and parameters, for messages and logs.
+        url: `postgresql://…` with the password, for libpq.
 
     Raises:
         UsageError: The URL cannot be read. The message quotes nothing of it.
@@ -53,6 +58,7 @@ class Dsn:
     def __init__(self, url: str) -> None:
         try:
             given = _parse(url)
+            self.url = _SCHEME.sub("postgresql://", url, count=1)
         finally:
             del url  # those tools must not find it
         if given is None:
@@ -77,10 +83,21 @@ class Dsn:
         options = [self._given.get("options") or os.environ.get("PGOPTIONS", "")]
         for name, value in {**_SETTINGS, **settings}.items():
             options.append(f"-c {name}={value.replace(' ', chr(92) + ' ')}")
-        parameters = {"application_name": application_name, **_DEFAULTS, **self._given}
-        return make_conninfo(
-            "", **{**parameters, "client_encoding": "UTF8", "options": " ".join(options).strip()}
-        )
+        return self._with_defaults(application_name, options=" ".join(options).strip())
+
+    def pooler_conninfo(self, application_name: str) -> str:
+        """Return the connection string for transactions that begin with `TRANSACTION_SETTINGS`.
+
+        It sends no `options` of its own, which poolers such as PgBouncer refuse.
+
+        Args:
+            application_name: As for `conninfo`.
+        """
+        return self._with_defaults(application_name)
+
+    def _with_defaults(self, application_name: str, **required: str) -> str:
+        parameters = {"application_name": application_name, **_DEFAULTS, **self._given, **required}
+        return make_conninfo("", **{**parameters, "client_encoding": "UTF8"})
 
 
 def _parse(url: str) -> dict[str, str] | None:

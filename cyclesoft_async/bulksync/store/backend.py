@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import Connection, Engine
 
 from .rows import RawOrder
 
@@ -21,7 +21,22 @@ class StoredVersion(NamedTuple):
 
 
 class Backend(Protocol):
-    """A kind of database."""
+    """A database of a kind."""
+
+    @property
+    def shown(self) -> str:
+        """The URL without credentials."""
+        ...
+
+    @property
+    def postgres_url(self) -> str | None:
+        """The URL with the password, for other users of the same PostgreSQL database; None for a file."""
+        ...
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such file yet."""
+        ...
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -33,7 +48,7 @@ class Backend(Protocol):
         """Exceptions for a value that the database cannot store."""
         ...
 
-    def engine(self, url: URL) -> Engine:
+    def engine(self) -> Engine:
         """Return an engine that keeps one connection."""
         ...
 

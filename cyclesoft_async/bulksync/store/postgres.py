@@ -3,61 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain, starmap
 from typing import Final
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError
 
-from cyclesoft_async._postgres.migrations import FOREIGN_OWNERS
+from cyclesoft_async._postgres.dsn import TRANSACTION_SETTINGS, Dsn
+from cyclesoft_async._postgres.migrations import FOREIGN_OWNERS, LOCK
 
 from .backend import StoredVersion
 from .rows import RawOrder, Row, line_rows, order_row
 from .tables import ExactDecimal, UtcDateTime, workshop_order_items, workshop_orders
 
-_SCHEMA_LOCK: Final = 0x6379636C65  # any number, as long as it stays the same
-
-_TIMEOUTS: Final = {
-    "connect_timeout": "10",  # seconds
-    "tcp_user_timeout": "60000",  # milliseconds
-}
-# Per transaction, because a pooler like PgBouncer refuses them when it connects, and gives every transaction
-# another connection.
-_SETTINGS: Final = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'"
-_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '30s'"
+# Per transaction: a pooler refuses settings when a client connects, and gives every transaction another
+# connection. A lock timeout of the URL, the role or the database stays.
+_SETTINGS: Final = (
+    f"{TRANSACTION_SETTINGS}; "
+    "SELECT set_config('lock_timeout', '30s', true) WHERE current_setting('lock_timeout') = '0'"
+)
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
 
 
 class Postgres:
-    """Backend of PostgreSQL."""
+    """Backend of PostgreSQL.
 
-    errors = (psycopg.Error,)
+    Args:
+        url: See `Dsn`.
+
+    Raises:
+        UsageError: The URL cannot be read.
+    """
+
+    errors = (psycopg.Error, UnicodeError)  # the latter for the name of a host
     value_errors = (OverflowError, psycopg.DataError, DataError)
+    is_missing = False
+    shown = "unreadable"  # see Dsn
 
-    def engine(self, url: URL) -> Engine:
-        """Return an engine whose transactions speak UTC; parameters of the URL take precedence."""
-        engine = create_engine(
-            url.set(drivername="postgresql+psycopg", query={**_TIMEOUTS, **url.query}),
-            # Parameters are hidden from errors: they are people's data.
-            hide_parameters=True,
-            isolation_level="READ COMMITTED",
-            # A prepared statement belongs to a connection, which a pooler does not keep.
-            connect_args={"prepare_threshold": None},
+    def __init__(self, url: str) -> None:
+        try:
+            self._dsn = Dsn(url)
+        finally:
+            del url  # see Dsn
+        self.shown = self._dsn.shown
+
+    @property
+    def postgres_url(self) -> str:
+        """The URL with the password."""
+        return self._dsn.url
+
+    def engine(self) -> Engine:
+        """Return an engine whose transactions are READ COMMITTED and in UTC."""
+        # A prepared statement belongs to a connection, which a pooler does not keep.
+        connect = partial(
+            psycopg.connect, self._dsn.pooler_conninfo("cyclesoft-store"), prepare_threshold=None
         )
-        own_lock_timeout = "lock_timeout" in str(url.query.get("options", ""))
-        settings = _SETTINGS if own_lock_timeout else f"{_SETTINGS}; {_LOCK_TIMEOUT}"
-
-        def set_up(connection: Connection) -> None:
-            connection.exec_driver_sql(settings)
-
-        event.listen(engine, "begin", set_up)
+        # Parameters are hidden from errors: they are people's data.
+        engine = create_engine("postgresql+psycopg://", creator=connect, hide_parameters=True)
+        event.listen(engine, "begin", _begin)
         return engine
 
     def lock_schema(self, connection: Connection) -> None:
         """Take an advisory lock: there may be no table yet that could be locked."""
-        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
     def foreign_owners(
         self, connection: Connection, names: Collection[str], *, use_only: bool
@@ -98,8 +109,14 @@ class Postgres:
 
     def reason(self, error: BaseException | None) -> str:
         """Return the server's message without its details, which can hold values."""
+        if isinstance(error, UnicodeError):
+            return "the host name is invalid"
         message = error.diag.message_primary if isinstance(error, psycopg.Error) else None
         return message or str(error).partition("\n")[0]
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql(_SETTINGS)
 
 
 def _replace_lines(connection: Connection, orders: Sequence[RawOrder]) -> None:

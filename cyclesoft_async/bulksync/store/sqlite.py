@@ -7,14 +7,18 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice, starmap
+from pathlib import Path
 from typing import Final
 
 import msgspec
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.elements import ClauseElement
+
+from cyclesoft_async.errors import UsageError
 
 from .backend import StoredVersion
 from .rows import RawOrder, Row, line_rows, order_row
@@ -26,15 +30,38 @@ _BUSY_POLL_SECONDS: Final = 0.01
 
 
 class Sqlite:
-    """Backend of SQLite."""
+    """Backend of SQLite.
+
+    Args:
+        url: `sqlite:///orders.db`, with four slashes for an absolute path.
+
+    Raises:
+        UsageError: The URL cannot be read, or names no file.
+    """
 
     errors = (sqlite3.Error,)
     value_errors = (OverflowError,)
+    postgres_url = None
 
-    def engine(self, url: URL) -> Engine:
+    def __init__(self, url: str) -> None:
+        try:
+            self._url = make_url(url).set(drivername="sqlite+pysqlite")
+            self.engine()  # connects to nothing yet, but reads the parameters
+        except (ArgumentError, ValueError):
+            raise UsageError("a SQLite URL must look like sqlite:///orders.db") from None
+        if self._url.database in {None, "", ":memory:"}:
+            raise UsageError("a store in memory would be lost at the end; name a file: sqlite:///orders.db")
+        self.shown = self._url.set(drivername="sqlite").render_as_string()
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such file yet."""
+        return not Path(self._url.database or "").exists()
+
+    def engine(self) -> Engine:
         """Return an engine whose transactions take the write lock when they begin."""
         # Parameters are hidden from errors: they are people's data.
-        engine = create_engine(url.set(drivername="sqlite+pysqlite"), hide_parameters=True)
+        engine = create_engine(self._url, hide_parameters=True)
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
         return engine

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from anyio import CancelScope, to_thread
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async._extras import missing_extra
 from cyclesoft_async.errors import UsageError
 
@@ -18,6 +17,9 @@ from .backend import Backend
 from .rejected import RetriedRows, Retry
 from .sqlite import Sqlite
 from .writer import StoreWriter
+
+_SQLITE: Final = {"sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"}
+_POSTGRES: Final = {"postgres", "postgresql", "postgresql+psycopg"}
 
 
 class Store:
@@ -28,27 +30,28 @@ class Store:
 
     Args:
         url: `sqlite:///orders.db`, with four slashes for an absolute path; or
-            `postgresql://user:password@host/name`, for which the extra `postgres` is needed.
+            `postgresql://user:password@host/database`, for which the extra `postgres` is needed, also
+            `postgres://` and `postgresql+psycopg://`.
         adopt: Take the store over from another account, after a changed user name or host.
 
     Attributes:
         adopt: As given.
+        shown_url: The URL without credentials and, for PostgreSQL, parameters.
 
     Raises:
         UsageError: The URL is not that of a database that a store can lie in.
     """
 
+    shown_url = "unreadable"  # while the constructor fails, for tools that report the locals of its frame
+
     def __init__(self, url: str, *, adopt: bool = False) -> None:
         self.adopt = adopt
-        with _url_errors():
-            self._url = make_url(url)
-        self._backend = _backend(self._url.drivername)
-        if not self._is_file and url.count("@") > 1:  # a part of the password would be shown as the host
-            raise UsageError("an @ in the password, or elsewhere in a database URL, is written %40")
-        with _url_errors():
-            self._backend.engine(self._url)  # connects to nothing yet, but reads the parameters
-        if self._is_file and self._url.database in {None, "", ":memory:"}:
-            raise UsageError("a store in memory would be lost at the end; name a file: sqlite:///orders.db")
+        try:
+            check_type("url", url, str)
+            self._backend = _backend(url)
+        finally:
+            del url  # those tools must not find its password
+        self.shown_url = self._backend.shown
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[StoreWriter]:
@@ -70,7 +73,7 @@ class Store:
         Raises:
             StoreError: The database can't be opened.
         """
-        if self._is_missing_file:
+        if self._backend.is_missing:
             yield None
             return
         async with self._connected() as writer:
@@ -78,7 +81,7 @@ class Store:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[StoreWriter]:
-        engine = self._backend.engine(self._url)
+        engine = self._backend.engine()
         try:
             yield StoreWriter(engine, self._backend)
         finally:
@@ -92,14 +95,12 @@ class Store:
         Raises:
             UsageError: The store is not in PostgreSQL.
         """
-        if self._is_file:
+        url = self._backend.postgres_url
+        if url is None:
             raise UsageError(
                 "a sync by several processes needs a store in PostgreSQL; use postgresql://user@host/name"
             )
-        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        # PostgreSQL's own library knows no space in a URL, and no + that stands for one in the parameters.
-        address, mark, parameters = url.partition("?")
-        return address.replace(" ", "%20") + mark + parameters.replace("+", "%20")
+        return url
 
     async def migrate(self) -> None:
         """Create or upgrade the tables, as opening the store does, and build all indexes.
@@ -124,41 +125,23 @@ class Store:
                 pass
         return RetriedRows(stored=retry.stored, rejected=retry.rejected)
 
-    @property
-    def shown_url(self) -> str:
-        """The URL without the password, to be shown."""
-        open_query = {name: value for name, value in self._url.query.items() if "password" not in name}
-        return self._url.set(query=open_query).render_as_string(hide_password=True)
-
-    @property
-    def _is_file(self) -> bool:
-        return self._url.get_backend_name() == "sqlite"
-
-    @property
-    def _is_missing_file(self) -> bool:
-        return self._is_file and not Path(self._url.database or "").exists()
-
     def __repr__(self) -> str:
         return f"Store({self.shown_url!r})"
 
 
-@contextmanager
-def _url_errors() -> Generator[None]:
+def _backend(url: str) -> Backend:
     try:
-        yield
-    except (ArgumentError, ValueError):  # their messages can quote a password
-        raise UsageError(
-            "a database URL looks like sqlite:///orders.db or postgresql://user@host/name"
-        ) from None
-
-
-def _backend(driver: str) -> Backend:
-    if driver in {"sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"}:
-        return Sqlite()
-    if driver not in {"postgresql", "postgresql+psycopg"}:
-        raise UsageError(f"a store is a SQLite or PostgreSQL database, not {driver}")
-    try:
-        from .postgres import Postgres  # noqa: PLC0415 - the extra may not be installed
-    except ModuleNotFoundError as error:
-        raise missing_extra(error, "postgres") from None
-    return Postgres()
+        scheme = url.partition("://")[0]
+        if scheme in _SQLITE:
+            return Sqlite(url)
+        if scheme in _POSTGRES:
+            try:
+                from .postgres import Postgres  # noqa: PLC0415 - the extra may not be installed
+            except ModuleNotFoundError as error:
+                raise missing_extra(error, "postgres") from None
+            return Postgres(url)
+    finally:
+        del url  # see Store
+    raise UsageError(
+        "a database URL must look like sqlite:///orders.db or postgresql://user:password@host/database"
+    )

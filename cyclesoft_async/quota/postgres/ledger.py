@@ -33,8 +33,14 @@ class PostgresLedger:
         UsageError: It is not the URL of a PostgreSQL database.
     """
 
+    _shown = "unreadable"  # see Dsn
+
     def __init__(self, url: str) -> None:
-        self._dsn = Dsn(url)
+        try:
+            self._dsn = Dsn(url)
+        finally:
+            del url  # see Dsn
+        self._shown = self._dsn.shown
 
     def limiter(
         self, username: str, base_url: str, *, max_concurrent: int, bulk_reserve: int | None
@@ -56,7 +62,7 @@ class PostgresLedger:
         )
 
     def __repr__(self) -> str:
-        return f"PostgresLedger({self._dsn.shown!r})"
+        return f"PostgresLedger({self._shown!r})"
 
 
 async def migrate(url: str) -> None:

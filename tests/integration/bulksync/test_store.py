@@ -228,7 +228,7 @@ def test_an_url_that_is_none_is_refused_and_not_shown(url: str) -> None:
 
 def test_a_password_among_the_parameters_is_not_shown() -> None:
     store = Store("postgresql:///orders?user=me&password=canary&sslpassword=canary")
-    assert repr(store) == "Store('postgresql:///orders?user=me')"
+    assert repr(store) == "Store('postgresql:///orders')"
 
 
 @given(st.datetimes(min_value=YEAR_2), st.sampled_from([None, UTC, AMSTERDAM]))
@@ -292,6 +292,6 @@ def test_other_users_of_a_postgres_database_need_its_password() -> None:
 
 def test_what_a_store_says_of_itself_names_no_password() -> None:
     assert repr(Store("sqlite:///a.db")) == "Store('sqlite:///a.db')"
-    assert repr(Store("postgresql://shop:secret@db.example/orders")) == (
-        "Store('postgresql://shop:***@db.example/orders')"
+    assert (
+        repr(Store("postgresql://shop:secret@db.example/orders")) == "Store('postgresql://db.example/orders')"
     )

@@ -92,7 +92,7 @@ async def test_a_file_that_another_process_keeps_locked(tmp_path: Path) -> None:
 
 
 async def test_tables_that_another_session_of_postgres_keeps_locked(postgres: str) -> None:
-    async with Store(f"{postgres}&options=-c%20lock_timeout=100").open() as writer:
+    async with Store(f"{postgres}&options=-c%20lock_timeout%3D100").open() as writer:
         run = await begin(writer)
         with psycopg.connect(postgres) as other:
             other.execute("lock table workshop_orders")
@@ -150,7 +150,7 @@ async def test_what_stands_in_the_tables_is_in_no_error(postgres: str) -> None:
     [
         "postgresql://shop:geheim@127.0.0.1:1/orders",
         "postgresql://shop:geheim@no-such-host.invalid/orders",
-        "postgresql://shop:geheim@127.0.0.1:1/orders?no_such_option=1",
+        "postgresql://shop:geheim@127.0.0.1:1/orders?sslrootcert=/no/such/file&sslmode=verify-full",
     ],
 )
 async def test_a_password_is_in_no_error(url: str) -> None:

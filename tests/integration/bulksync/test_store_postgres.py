@@ -8,11 +8,12 @@ import pytest
 from cyclesoft_async import models
 from cyclesoft_async.bulksync import Store, sync_workshop_orders
 from cyclesoft_async.bulksync.store import queries, runs
+from cyclesoft_async.bulksync.store.transaction import Transaction
 from cyclesoft_async.bulksync.sync import finish_run
 from cyclesoft_async.errors import StoreError
 from tests.support.pooler import pooled
-from tests.support.postgres import query
-from tests.support.store import YEAR, begin, last_run, rows, write
+from tests.support.postgres import Server, query
+from tests.support.store import YEAR, begin, last_run, rows, stored, write
 from tests.support.sync import YEAR as DAYS
 from tests.support.sync import limitless, session
 
@@ -74,6 +75,32 @@ async def test_what_another_role_has_made_is_refused(postgres: str, made: str) -
     assert rows(postgres, "select count(*) from pg_tables where schemaname = 'public'") == [
         (int(made.startswith("table")),)
     ]
+
+
+async def test_a_database_that_is_serializable_by_default_reads_what_others_commit(postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"alter database {name} set default_transaction_isolation = serializable".encode())
+    levels: list[list[str]] = []
+
+    def look(tx: Transaction) -> None:
+        shown = "select current_setting('transaction_isolation'), current_setting('lock_timeout')"
+        levels.append(list(tx.connection.exec_driver_sql(shown).one()))
+
+    async with pooled(postgres) as url:
+        for each in (postgres, url):
+            async with Store(each).open() as writer:
+                await writer.run(look)
+    assert levels == [["read committed", "30s"]] * 2
+
+
+async def test_text_comes_back_from_a_latin1_database(postgres_server: Server) -> None:
+    url = postgres_server.database("LATIN1")
+    for text in ("Blé", "Lekke band é"):
+        await stored(url, ({"workshop_order_id": 1, "repair_description": text},))
+        assert rows(url, "select convert_to(repair_description, 'UTF8') from workshop_orders") == [
+            (text.encode(),)
+        ]
 
 
 @pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres"])

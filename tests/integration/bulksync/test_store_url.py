@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store, estimate
 from cyclesoft_async.bulksync.store import runs
+from cyclesoft_async.bulksync.store.rejected import RetriedRows
 from tests.support.paths import DATA
 from tests.support.postgres import query
 from tests.support.store import begin
@@ -29,10 +30,14 @@ VERSION_0_1 = (DATA / "store_0_1.sql").read_text(encoding="utf-8")
         "sqlite:///orders.db?timeout=abc",
         "postgresql://app@db:port/orders",
         "postgresql://app:p@ss:word@db/orders",
+        "postgresql://db/orders?no_such_option=1",
     ],
 )
-def test_a_slip_in_a_url_is_told_at_once(url: str) -> None:
-    with pytest.raises(errors.UsageError, match=r"looks like sqlite:///orders\.db") as caught:
+def test_a_malformed_url_is_refused_at_once(url: str) -> None:
+    example = (
+        "sqlite:///orders.db" if url.startswith("sqlite") else "postgresql://user:password@host/database"
+    )
+    with pytest.raises(errors.UsageError, match=f"must look like {example}") as caught:
         Store(url)
     assert "\n" not in str(caught.value)
 
@@ -46,12 +51,20 @@ def test_a_store_in_memory_would_not_outlive_its_sync(url: str) -> None:
 @pytest.mark.parametrize(
     "password", ["p@ss/word", "p@ssword", "p@ss?word", "pa/ss@word?x", "p@s@s", "p@ss/w?or=d"]
 )
-def test_an_at_sign_in_a_password_is_asked_for_as_code_and_no_part_of_it_shown(password: str) -> None:
-    with pytest.raises(errors.UsageError, match="written %40") as caught:
+def test_an_unescaped_separator_in_a_password_is_refused_and_no_part_of_it_shown(password: str) -> None:
+    with pytest.raises(errors.UsageError, match="percent-encode special characters") as caught:
         Store(f"postgresql://app:{password}@db/cyclesoft")
     assert "ss" not in str(caught.value).replace("password", "")
     store = Store(f"postgresql://app:{quote(password, safe='')}@db/cyclesoft")
-    assert repr(store) == "Store('postgresql://app:***@db/cyclesoft')"
+    assert repr(store) == "Store('postgresql://db/cyclesoft')"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+async def test_each_scheme_names_the_same_database(postgres: str, scheme: str) -> None:
+    assert await Store(postgres.replace("postgresql", scheme, 1)).retry_rejected() == RetriedRows(
+        stored=0, rejected=0
+    )
+    assert query(postgres, "SELECT count(*) FROM cyclesoft_schema") == [(1,)]
 
 
 @pytest.mark.parametrize("password", ["a b", "a+b", "a%b", "p@ss/w?rd", "ü&=#"])
@@ -114,7 +127,10 @@ async def test_a_store_that_is_there_can_be_looked_at_while_another_has_it_open(
             assert await there.run(runs.current_run, run.run_id) == run
 
 
-async def test_a_database_that_is_away_is_no_empty_one() -> None:
-    with pytest.raises(errors.StoreError, match="connection failed"):
-        async with Store("postgresql://127.0.0.1:1/orders").open_if_there():
+@pytest.mark.parametrize(
+    ("host", "reason"), [("127.0.0.1:1", "connection failed"), ("a" * 70, "the host name is invalid")]
+)
+async def test_a_database_that_is_away_is_no_empty_one(host: str, reason: str) -> None:
+    with pytest.raises(errors.StoreError, match=reason):
+        async with Store(f"postgresql://{host}/orders").open_if_there():
             pass
