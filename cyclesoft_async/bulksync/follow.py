@@ -11,6 +11,7 @@ from typing import Final
 
 import anyio
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async.errors import (
     AuthenticationError,
     PermissionDeniedError,
@@ -77,6 +78,7 @@ class Follower:
         days_ahead: int = 60,
         share: float = 0.2,
     ) -> None:
+        check_type("store", store, Store)
         if days < 1:
             raise UsageError(f"days must be at least 1, got {days}")
         if days_ahead < 0:

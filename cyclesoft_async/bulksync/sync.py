@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async.errors import QuotaExhausted, StoreError, UsageError
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.session import CycleSoftSession
@@ -77,6 +78,7 @@ async def sync_workshop_orders(
         RequestError: A call went wrong for good; pages stored until then stay.
         StoreError: The database cannot be opened or written; pages stored until then stay.
     """
+    check_type("store", store, Store)
     validate_range(date_from, date_until, concurrency)
     whole = Window(date_from, date_until)
     async with store.open() as writer:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
+from math import ceil
 
 from msgspec import Struct
 
@@ -35,3 +36,23 @@ class Window(Struct, frozen=True, order=True):
         if begin < self.days.stop:
             left.append(Window.of(range(begin, self.days.stop)))
         return left
+
+
+def halves(window: Window) -> list[Window]:
+    """Cut a window in two; one of a single day stays as it is."""
+    length = len(window.days)
+    if length == 1:
+        return [window]
+    middle = window.first + timedelta(days=length // 2)
+    return [Window(window.first, middle - timedelta(days=1)), Window(middle, window.last)]
+
+
+def equal_windows(windows: Iterable[Window], most: int) -> list[Window]:
+    """Cut windows into shorter ones of like length, about `most` altogether."""
+    whole = list(windows)
+    length = max(1, ceil(sum(len(window.days) for window in whole) / most))
+    return [
+        Window.of(window.days[start : start + length])
+        for window in whole
+        for start in range(0, len(window.days), length)
+    ]

@@ -16,6 +16,7 @@ from typing import Final
 
 import anyio
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async._extras import missing_extra
 
 try:
@@ -34,7 +35,7 @@ from cyclesoft_async.session import CycleSoftSession
 
 from .account import account_of
 from .fetch.listing import WORKSHOP_ORDERS
-from .fetch.plan import WindowReader, equal_windows, halves
+from .fetch.plan import WindowReader
 from .fetch.readers import (
     TRANSIENT,
     InterruptedListError,
@@ -51,7 +52,7 @@ from .store.runs import StoredRun
 from .store.store import Store
 from .store.writer import StoreWriter
 from .sync import finish_run, give_up_run, open_run
-from .window import Window
+from .window import Window, equal_windows, halves
 
 logger = logging.getLogger("cyclesoft_async.bulksync")
 
@@ -106,6 +107,7 @@ async def sync_with_workers(
         SyncSuspicious: The lists are not complete; nothing was marked as deleted.
         CycleSoftError: Jobs failed for good; the workers' logs say why. The same call tries them again.
     """
+    check_type("store", store, Store)
     validate_range(date_from, date_until, windows)
     url = store.postgres_url
     async with store.open() as writer, _opened(url) as app:
@@ -142,6 +144,7 @@ async def work(cs: CycleSoftSession, store: Store, *, concurrency: int = 4, leas
         StoreError: The database cannot be opened at the start, or the job tables are of another version or
             cannot be created.
     """
+    check_type("store", store, Store)
     url = store.postgres_url
     async with store.open() as writer:
         await writer.run(check_account, account_of(cs), adopt=store.adopt)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from cyclesoft_async._arguments import check_type
 from cyclesoft_async.bulksync.account import account_of
 from cyclesoft_async.bulksync.fetch.plan import Plan
 from cyclesoft_async.bulksync.fetch.readers import bulk_session, validate_range
@@ -79,6 +80,7 @@ async def estimate(
         RequestError: A call went wrong for good.
         StoreError: The database can't be read.
     """
+    check_type("store", store, Store)
     validate_range(date_from, date_until, concurrency)
     whole = Window(date_from, date_until)
     stored = await _from_store(cs, store, whole, resume=resume)

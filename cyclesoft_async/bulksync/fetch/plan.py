@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from math import ceil
 from typing import Final
 
-from cyclesoft_async.bulksync.window import Window
+from cyclesoft_async.bulksync.window import Window, halves
 
 from .density import DensityEstimate
 
@@ -242,23 +241,3 @@ class Plan:
         if days.stop < gap.stop:
             self._gaps.append(range(days.stop, gap.stop))
         return Window.of(days)
-
-
-def halves(window: Window) -> list[Window]:
-    """Cut a window in two; one of a single day stays as it is."""
-    length = len(window.days)
-    if length == 1:
-        return [window]
-    middle = window.first + timedelta(days=length // 2)
-    return [Window(window.first, middle - timedelta(days=1)), Window(middle, window.last)]
-
-
-def equal_windows(windows: Iterable[Window], most: int) -> list[Window]:
-    """Cut windows into shorter ones of like length, about `most` altogether."""
-    whole = list(windows)
-    length = max(1, ceil(sum(len(window.days) for window in whole) / most))
-    return [
-        Window.of(window.days[start : start + length])
-        for window in whole
-        for start in range(0, len(window.days), length)
-    ]

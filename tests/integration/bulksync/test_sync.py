@@ -6,6 +6,7 @@ from contextlib import aclosing, closing
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -389,3 +390,15 @@ async def test_windows_raises_errors_as_themselves() -> None:
     async with Sandbox(orders=10) as sandbox, session(sandbox.url, "wrong") as cs:
         with pytest.raises(errors.AuthenticationError):
             await anext(windows(cs, **YEAR))
+
+
+async def test_a_url_is_no_store() -> None:
+    url: Any = "sqlite:///orders.db"
+    async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
+        with pytest.raises(errors.UsageError, match="store must be a Store, got str"):
+            await sync_workshop_orders(cs, url, **YEAR)
+        with pytest.raises(errors.UsageError, match="store must be a Store, got str"):
+            await estimate(cs, url, **YEAR)
+        with pytest.raises(errors.UsageError, match="store must be a Store, got str"):
+            Follower(cs, url)
+        assert sandbox.requests == 0

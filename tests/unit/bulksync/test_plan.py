@@ -16,10 +16,8 @@ from cyclesoft_async.bulksync.fetch.plan import (
     MOST_PAGES,
     Plan,
     WindowReader,
-    equal_windows,
-    halves,
 )
-from cyclesoft_async.bulksync.window import Window
+from cyclesoft_async.bulksync.window import Window, equal_windows, halves
 
 FIRST = date(2025, 1, 1)
 YEAR = Window(FIRST, date(2025, 12, 31))
