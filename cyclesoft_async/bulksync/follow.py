@@ -29,9 +29,9 @@ from .fetch.readers import bulk_session
 from .fetch.refetch import refetch
 from .report import SyncReport, SyncSuspicious
 from .store.account import check_account
+from .store.open_store import StoreWriter
 from .store.queries import OrderKey
 from .store.store import Store
-from .store.writer import StoreWriter
 from .sync import sync_workshop_orders
 
 logger = logging.getLogger("cyclesoft_async.bulksync")

@@ -25,9 +25,9 @@ from .report import SyncProgress, SyncReport, SyncStopped, SyncSuspicious
 from .store import runs
 from .store.account import check_account, claim_account
 from .store.migrations import build_indexes
+from .store.open_store import StoreWriter
 from .store.runs import StoredRun
 from .store.store import Store
-from .store.writer import StoreWriter
 from .window import Window
 
 logger = logging.getLogger("cyclesoft_async.bulksync")

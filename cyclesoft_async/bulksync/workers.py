@@ -48,9 +48,9 @@ from .fetch.refetch import refetch_missing
 from .report import SyncSuspicious
 from .store import runs
 from .store.account import check_account, claim_account
+from .store.open_store import StoreWriter
 from .store.runs import StoredRun
 from .store.store import Store
-from .store.writer import StoreWriter
 from .sync import finish_run, give_up_run, open_run
 from .window import Window, equal_windows, halves
 

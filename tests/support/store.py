@@ -11,9 +11,9 @@ import msgspec
 from cyclesoft_async.bulksync import Store
 from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.store import queries, runs
+from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.bulksync.store.rows import RawOrder
 from cyclesoft_async.bulksync.store.runs import RefetchedOrders, StoredRun
-from cyclesoft_async.bulksync.store.writer import StoreWriter
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import PageReader

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 
 from cyclesoft_async.bulksync.report import SyncSuspicious
 from cyclesoft_async.bulksync.store import queries, runs
+from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.bulksync.store.queries import ANONYMOUS, OrderKey
 from cyclesoft_async.bulksync.store.rows import RawOrder
 from cyclesoft_async.bulksync.store.runs import RefetchedOrders, StoredRun
-from cyclesoft_async.bulksync.store.writer import StoreWriter
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.codec.decode import decode
 from cyclesoft_async.errors import NotFoundError, QuotaExhausted, ResponseDecodeError

@@ -14,9 +14,9 @@ from cyclesoft_async.errors import UsageError
 
 from . import migrations
 from .backend import Backend
+from .open_store import StoreWriter
 from .rejected import RetriedRows, Retry
 from .sqlite import Sqlite
-from .writer import StoreWriter
 
 _SQLITE: Final = {"sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"}
 _POSTGRES: Final = {"postgres", "postgresql", "postgresql+psycopg"}
