@@ -130,7 +130,12 @@ async def under_fire(
 
 
 def wait_until_settled(url: str) -> None:
-    while query(url, "SELECT 1 FROM cyclesoft.deliveries WHERE state <> 'done' LIMIT 1"):
+    # A job ends after its last delivery; that of a killed process is requeued first.
+    unfinished = (
+        "SELECT 1 FROM cyclesoft.deliveries WHERE state <> 'done'"
+        " UNION ALL SELECT 1 FROM cyclesoft.procrastinate_jobs LIMIT 1"
+    )
+    while query(url, unfinished):
         pass
 
 

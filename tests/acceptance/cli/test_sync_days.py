@@ -157,7 +157,7 @@ async def test_workers_resume_it_too(account: Account, postgres: str) -> None:
         [CYCLESOFT, "worker", "--database", postgres], env=environment, stdout=-3, stderr=-3
     ) as worker:
         try:
-            with anyio.fail_after(60):
+            with anyio.fail_after(240):
                 done = await account.sync("--to", postgres, "--workers", "--json")
         finally:
             worker.kill()
