@@ -80,7 +80,8 @@ async def estimate(
         RequestError: A call went wrong for good.
         StoreError: The database can't be read.
     """
-    check_type("store", store, Store)
+    if store is not None:
+        check_type("store", store, Store)
     validate_range(date_from, date_until, concurrency)
     whole = Window(date_from, date_until)
     stored = await _from_store(cs, store, whole, resume=resume)
