@@ -159,7 +159,7 @@ def test_quota(server: str) -> None:
         (["sync", "--from", "2025-01-01"], 2, "--to is missing"),
         (["sync", "--to", "sqlite:///a.db", "--resume", "--fresh"], 2, "exclude each other"),
         (["sync", "--from", "2025-01-01", "--to", "sqlite:///a.db", "--resume"], 2, "an unfinished run"),
-        (["sync", "--from", "2025-01-01", "--to", "nonsense"], 2, "a database URL looks like"),
+        (["sync", "--from", "2025-01-01", "--to", "nonsense"], 2, "a database URL must look like"),
         (["sync", "--from", "yesterday", "--to", "sqlite:///a.db"], 2, "does not match the format"),
         (
             ["sync", "--from", "2025-02-01", "--until", "2025-01-01", "--to", "sqlite:///a.db"],
