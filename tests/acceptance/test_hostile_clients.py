@@ -133,7 +133,7 @@ async def attack(target: Target, hostile: Callable[[Target], Awaitable[None]]) -
     while True:
         with suppress(OSError):
             await hostile(target)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # bounds the load, waits for no result
 
 
 async def deliver(target: Target, until: float) -> list[float]:
@@ -146,7 +146,7 @@ async def deliver(target: Target, until: float) -> list[float]:
             async with http.post("/", data=sent.body, headers=sent.headers) as response:
                 assert response.status == 200
             took.append(time.monotonic() - before)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # the rate of a shop, waits for no result
     return sorted(took)
 
 

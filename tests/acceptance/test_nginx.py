@@ -138,7 +138,7 @@ async def test_restarting_one_after_the_other_refuses_nothing(tmp_path: Path, ho
             statuses.append(status)
             if status == 200:
                 acknowledged.append(sent.headers["X-CycleSoftware-Delivery"])
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # the rate of a sender, waits for no result
 
     async with pair(tmp_path) as both, aiohttp.ClientSession() as http:
         senders = [asyncio.create_task(send(http, number)) for number in range(4)]

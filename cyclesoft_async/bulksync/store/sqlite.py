@@ -138,9 +138,8 @@ def _write_ahead(cursor: DBAPICursor) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
                 raise
-            time.sleep(
-                _BUSY_POLL_SECONDS
-            )  # in a thread; SQLite does not report when another process unlocks the file
+            # In a thread. SQLite does not report when another process unlocks the file.
+            time.sleep(_BUSY_POLL_SECONDS)
         else:
             return
 

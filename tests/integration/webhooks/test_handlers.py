@@ -385,7 +385,7 @@ async def test_settled_waits_for_handlers_and_not_for_retries(place: Path | str)
 
     @receiver.on(events.WorkshopOrderUpdated)
     async def handle(event: events.WorkshopOrderUpdated) -> None:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # work of the handler, which settled() has to wait for
         if event.payload.workshop_order_id == 0:
             raise RetryAt(datetime.now(UTC) + timedelta(minutes=5))
         handled.append(event.payload.workshop_order_id)
