@@ -34,10 +34,10 @@ import msgspec
 from aiohttp import web
 
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
+from cyclesoft_async.webhooks.aiohttp_routes import BodyReader
 from cyclesoft_async.webhooks.envelope import read
 from cyclesoft_async.webhooks.intake import SIGNATURE_HEADER
 from cyclesoft_async.webhooks.keyring import Keyring
-from cyclesoft_async.webhooks.request_body import BodyReader
 
 SECRET = "benchmark-secret"
 PORT = 18_437

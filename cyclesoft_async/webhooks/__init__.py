@@ -2,16 +2,14 @@
 
 ::
 
-    receiver.py        WebhookReceiver;  lifecycle.py  start and stop
+    receiver.py        WebhookReceiver
     aiohttp_routes.py  routes for aiohttp;  asgi.py  application for other frameworks
-    request_body.py    limited request bodies
-    intake.py          verifies, decodes and stores a delivery
+    intake.py          verifies, decodes and stores a delivery;  start and stop
     signature.py       sign and verify;  keyring.py  which secret signs for which account
     events.py          event types;  envelope.py  decoding of a body into an event
     inbox/             durable storage until deliveries are handled
     dispatcher.py      queues per entity;  attempts.py  handlers, retries, dead letters
-    handler_calls.py   time limits of handlers;  outcomes.py  RetryAt and Reject
-    routing.py         handlers by event type
+    handlers.py        handlers by event type, their time limits, RetryAt and Reject
     health.py          health from kept state;  throttled_log.py  one warning a minute
     diagnosis.py       finds out how a captured delivery was signed
     testing.py         signed deliveries and events for your own tests
@@ -24,12 +22,11 @@ from typing import TYPE_CHECKING
 from . import events
 from .aiohttp_routes import cut_unread_bodies
 from .asgi import AsgiApp, AsgiReceiver
+from .handlers import DeadLetterHandler, Handler, Reject, RetryAt
 from .inbox import SqliteInbox
 from .intake import Answer, Headers
 from .keyring import Secrets
-from .outcomes import Reject, RetryAt
 from .receiver import WebhookReceiver
-from .routing import DeadLetterHandler, Handler
 from .signature import Algorithm, sign, split_secrets, verify
 
 if TYPE_CHECKING:

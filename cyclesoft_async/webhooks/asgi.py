@@ -12,8 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from .intake import UNAVAILABLE, Answer, vendor_headers
-from .lifecycle import Lifecycle
+from .intake import UNAVAILABLE, Answer, Intake, vendor_headers
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
@@ -40,14 +39,14 @@ class AsgiReceiver:
     """Receives webhooks at a path, and passes all other requests on.
 
     Args:
-        lifecycle: The receiver's running parts.
+        intake: Takes deliveries.
         app: Gets all other requests, or None.
         path: Where to receive.
         max_bytes: The largest body.
     """
 
-    def __init__(self, lifecycle: Lifecycle, app: AsgiApp | None, path: str, max_bytes: int) -> None:
-        self._lifecycle = lifecycle
+    def __init__(self, intake: Intake, app: AsgiApp | None, path: str, max_bytes: int) -> None:
+        self._intake = intake
         self._app = app
         self._path = path.rstrip("/")
         self._max_bytes = max_bytes
@@ -113,13 +112,13 @@ class AsgiReceiver:
             return Answer(408, _CLOSE)
         finally:
             self._held -= len(body)
-        return await self._lifecycle.parts.intake.take(bytes(body), vendor_headers(headers), None)
+        return await self._intake.take(bytes(body), vendor_headers(headers), None)
 
     async def _report(self, method: str, below: str, send: Send) -> None:
         if method not in {"GET", "HEAD"}:
             await _send(send, Answer(405, {"Allow": "GET, HEAD"}))
             return
-        health = self._lifecycle.parts.health
+        health = self._intake.running.health
         problems = {
             "/health/live": list[str],
             "/health/ready": health.storage_problems,
@@ -132,24 +131,24 @@ class AsgiReceiver:
         await receive()
         inner = None if self._app is None else _InnerLifespan(self._app, scope)
         try:
-            await self._lifecycle.start()
+            await self._intake.start()
             try:
                 problem = None if inner is None else await inner.startup()
             except BaseException:
-                await self._lifecycle.stop()
+                await self._intake.stop()
                 raise
         except Exception as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             raise
         if problem is not None:
-            await self._lifecycle.stop()
+            await self._intake.stop()
             await send({"type": "lifespan.startup.failed", "message": problem})
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if inner is not None:
             await inner.shutdown()
-        await self._lifecycle.stop()
+        await self._intake.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -29,10 +29,8 @@ from cyclesoft_async.errors import InboxError, printable_line
 
 from .envelope import read, undecodable
 from .events import Event, UnknownEvent
-from .handler_calls import HandlerCalls
+from .handlers import HandlerCalls, Reject, RetryAt, Routes, understood
 from .inbox import ClaimedDelivery, HandlerFailure, Inbox, QueuedDelivery
-from .outcomes import Reject, RetryAt
-from .routing import Routes, understood
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 

@@ -15,9 +15,8 @@ from time import monotonic, time
 from typing import Final
 
 from .attempts import LONGEST_DELAY, Attempts, Policy, Retry, retry_delay, where
-from .handler_calls import HandlerCalls
+from .handlers import HandlerCalls, Routes
 from .inbox import Inbox, QueuedDelivery
-from .routing import Routes
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 

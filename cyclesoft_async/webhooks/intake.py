@@ -1,24 +1,26 @@
-"""Intake of deliveries: verified, decoded and stored, then answered."""
+"""Intake of deliveries, while the receiver is open: verified, decoded and stored, then answered."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from time import monotonic, time
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
 
-from cyclesoft_async.errors import InboxError, printable_line
+from cyclesoft_async.errors import InboxError, UsageError, printable_line
 
 from .attempts import Policy
 from .dispatcher import Dispatcher
 from .envelope import ordering_key, read, undecodable
 from .events import Event, UnknownEvent
+from .handlers import Routes, understood
 from .health import Health
 from .inbox import Delivery, Inbox, Stored
 from .keyring import Keyring
-from .routing import Routes, understood
 from .throttled_log import ThrottledLog
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
@@ -71,35 +73,82 @@ def vendor_headers(headers: Headers) -> VendorHeaders:
     return VendorHeaders(*found.values())
 
 
+class Running(NamedTuple):
+    """Parts that exist while the receiver is open."""
+
+    dispatcher: Dispatcher
+    health: Health
+    watch: asyncio.Task[None]
+
+
 class Intake:
-    """Takes deliveries from any web framework.
+    """Takes deliveries from any web framework. Opened by the first of its users, and closed by the last.
 
     Args:
         keyring: The secrets.
         inbox: Where deliveries are stored.
         routes: Handlers.
         policy: Limits.
-        dispatcher: Runs the handlers.
-        health: Learns the result of every write.
+        stop_timeout: Seconds that handlers get to finish when it stops.
     """
 
     def __init__(
-        self,
-        keyring: Keyring,
-        *,
-        inbox: Inbox,
-        routes: Routes,
-        policy: Policy,
-        dispatcher: Dispatcher,
-        health: Health,
+        self, keyring: Keyring, inbox: Inbox, routes: Routes, policy: Policy, stop_timeout: float
     ) -> None:
         self._keyring = keyring
         self._inbox = inbox
         self._routes = routes
         self._policy = policy
-        self._dispatcher = dispatcher
-        self._health = health
+        self._stop_timeout = stop_timeout
+        self._running: Running | None = None
+        self._users = 0
         self._log = ThrottledLog(logger)
+
+    async def start(self) -> None:
+        """Open the inbox and handle deliveries, unless that is so already.
+
+        Raises:
+            InboxError: The inbox cannot be opened.
+        """
+        self._users += 1
+        if self._users > 1:
+            return
+        try:
+            dispatcher = Dispatcher(self._inbox, self._routes, self._policy)
+            health = Health(self._inbox, dispatcher, 2 * (self._policy.handler_timeout or 0.0))
+            await self._inbox.open(dispatcher.add)
+            await health.check()
+        except BaseException:
+            self._users = 0
+            raise
+        self._running = Running(dispatcher, health, asyncio.create_task(health.watch()))
+
+    async def stop(self) -> None:
+        """Finish what is being handled and close the inbox, if this was its last user."""
+        self._users -= 1
+        if self._users or self._running is None:
+            return
+        dispatcher, health, watch = self._running
+        health.is_stopping = True
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+        await dispatcher.stop(self._stop_timeout)
+        self._running = None
+        await self._inbox.close()
+
+    @property
+    def running(self) -> Running:
+        """The dispatcher and the health of the open receiver.
+
+        Raises:
+            UsageError: The receiver is not open.
+        """
+        if self._running is None:
+            raise UsageError(
+                "the receiver must be open to receive: use `async with receiver:`, add_to() or asgi()"
+            )
+        return self._running
 
     async def take(self, body: bytes, headers: VendorHeaders, only: int | None) -> Answer:
         """Verify and store a delivery.
@@ -108,7 +157,11 @@ class Intake:
             body: The raw body.
             headers: The vendor's headers.
             only: The one account that may send it, or None.
+
+        Raises:
+            UsageError: The receiver is not open.
         """
+        running = self.running
         accounts = await self._keyring.proven(body, headers.signatures, only)
         if accounts is None:
             return self._refuse(body, "its signature is missing or not ours")
@@ -120,17 +173,18 @@ class Intake:
             if event.account_id not in accounts or only not in {None, event.account_id}:
                 return self._refuse(body, "its secret is not that of the account it names")
             _compare_headers(event, headers)
-        return await self._store(event, body)
+        return await self._store(event, body, running)
 
     def _refuse(self, body: bytes, reason: str) -> Answer:
         self._log.warning(f"refused a delivery: {reason}")
         return _FORGED if _is_json(body) else _GARBLED
 
-    async def _store(self, event: Event, body: bytes) -> Answer:
+    async def _store(self, event: Event, body: bytes, running: Running) -> Answer:
+        dispatcher, health, _ = running
         state, problem = self._first_state(event)
         key = ordering_key(event)
         claims = state == "received" and problem is None and self._inbox.claims_on_arrival
-        reservation = self._dispatcher.reserve(key) if claims else None
+        reservation = dispatcher.reserve(key) if claims else None
         delivery = Delivery(
             account_id=event.account_id,
             id=event.id,
@@ -146,14 +200,14 @@ class Intake:
         try:
             stored = await self._inbox.put(delivery)
         except InboxError as error:
-            self._health.is_failing = True
+            health.is_failing = True
             self._log.warning("a delivery was not stored and is answered 503", f": {error}")
             return UNAVAILABLE
         finally:
             if reservation is not None:
-                self._dispatcher.cancel(reservation)
-        self._health.stored_at = monotonic()
-        self._health.is_failing = False
+                dispatcher.cancel(reservation)
+        health.stored_at = monotonic()
+        health.is_failing = False
         _log_stored(delivery, stored)
         return _STORED
 

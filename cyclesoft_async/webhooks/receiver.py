@@ -19,11 +19,10 @@ from .aiohttp_routes import AiohttpRoutes, cut_unread_bodies
 from .asgi import AsgiApp, AsgiReceiver
 from .attempts import Policy
 from .events import Event
+from .handlers import DeadLetterHandler, Handler, Routes, check_handler, check_types
 from .inbox import Inbox
-from .intake import Answer, Headers, vendor_headers
+from .intake import Answer, Headers, Intake, vendor_headers
 from .keyring import Keyring, Secrets
-from .lifecycle import Lifecycle
-from .routing import DeadLetterHandler, Handler, Routes, check_handler, check_types
 from .signature import Algorithm
 
 E = TypeVar("E", bound=Event)
@@ -120,8 +119,8 @@ class WebhookReceiver:
         self._keyring = Keyring(secrets, algorithm)
         self._routes = Routes()
         policy = Policy(concurrency, retry_for, retry_after, handler_timeout, max_age, max_attempts)
-        self._lifecycle = Lifecycle(self._keyring, inbox, self._routes, policy, stop_timeout)
-        self._aiohttp = AiohttpRoutes(self._lifecycle, max_bytes)
+        self._intake = Intake(self._keyring, inbox, self._routes, policy, stop_timeout)
+        self._aiohttp = AiohttpRoutes(self._intake, max_bytes)
         self._max_bytes = max_bytes
         self._home: web.Application | None = None
 
@@ -251,7 +250,7 @@ class WebhookReceiver:
         """
         if not path.startswith("/"):
             raise UsageError(f"path must begin with a slash, got {path!r}")
-        return AsgiReceiver(self._lifecycle, app, path, self._max_bytes)
+        return AsgiReceiver(self._intake, app, path, self._max_bytes)
 
     async def receive(self, body: bytes, headers: Headers, *, account_id: int | None = None) -> Answer:
         """Verify and store one delivery, for any web framework. The receiver must be open.
@@ -269,7 +268,7 @@ class WebhookReceiver:
         Raises:
             UsageError: The receiver is not open.
         """
-        return await self._lifecycle.parts.intake.take(body, vendor_headers(headers), account_id)
+        return await self._intake.take(body, vendor_headers(headers), account_id)
 
     async def settled(self) -> None:
         """Wait until every stored delivery is handled, or waits for its retry. For tests.
@@ -277,7 +276,7 @@ class WebhookReceiver:
         Raises:
             UsageError: The receiver is not open.
         """
-        await self._lifecycle.parts.dispatcher.settled()
+        await self._intake.running.dispatcher.settled()
 
     async def __aenter__(self) -> Self:
         """Open the inbox, and run handlers until the end of the block.
@@ -285,13 +284,13 @@ class WebhookReceiver:
         Raises:
             InboxError: The inbox cannot be opened.
         """
-        await self._lifecycle.start()
+        await self._intake.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._lifecycle.stop()
+        await self._intake.stop()
 
     async def _run(self, _: web.Application) -> AsyncGenerator[None]:
         # Not on_shutdown: that fires while requests are still being answered.

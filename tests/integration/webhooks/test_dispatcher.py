@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, dispatcher, events
 from cyclesoft_async.webhooks.attempts import Policy, retry_delay
 from cyclesoft_async.webhooks.dispatcher import Dispatcher
+from cyclesoft_async.webhooks.handlers import Routes
 from cyclesoft_async.webhooks.inbox import Delivery, QueuedDelivery, entries
-from cyclesoft_async.webhooks.routing import Routes
 from cyclesoft_async.webhooks.testing import SignedDelivery, delivery
 from tests.support.webhook_server import SECRET, eventually, order, running, take
 

@@ -19,7 +19,7 @@ from cyclesoft_async.webhooks import (
     SqliteInbox,
     WebhookReceiver,
     events,
-    handler_calls,
+    handlers,
     sign,
 )
 from cyclesoft_async.webhooks.inbox import entries
@@ -217,7 +217,7 @@ async def test_a_handler_that_ends_after_its_timeout_has_failed_all_the_same(tmp
 async def test_a_hung_handler_keeps_its_entity_but_no_slot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler_calls, "_GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(handlers, "_GRACE_SECONDS", 0.05)
     receiver = at(tmp_path / "inbox.db", handler_timeout=0.05, concurrency=1)
     release = asyncio.Event()
     running = most = 0

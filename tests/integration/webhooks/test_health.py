@@ -18,7 +18,7 @@ from cyclesoft_async.webhooks import (
     WebhookReceiver,
     cut_unread_bodies,
     events,
-    handler_calls,
+    handlers,
     health,
     throttled_log,
 )
@@ -81,7 +81,7 @@ async def test_health_writes_nothing_and_turns_red_by_itself(
 async def test_a_hung_handler_is_for_monitors_and_not_for_balancers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handler_calls, "_GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(handlers, "_GRACE_SECONDS", 0.01)
     receiver = WebhookReceiver(SECRET, SqliteInbox(tmp_path / "inbox.db"), handler_timeout=0.01)
     release = asyncio.Event()
 

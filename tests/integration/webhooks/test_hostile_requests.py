@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cyclesoft_async.webhooks import Answer, SqliteInbox, WebhookReceiver, events, request_body, sign
+from cyclesoft_async.webhooks import Answer, SqliteInbox, WebhookReceiver, aiohttp_routes, events, sign
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
 from tests.support.webhook_server import SECRET, Server, order, running
@@ -167,7 +167,7 @@ async def test_a_small_body_that_no_handler_reads_keeps_the_connection(server: S
 async def test_stalled_compressed_bodies_share_a_limited_memory(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_body, "_MOST_HELD", 8 * LIMIT)
+    monkeypatch.setattr(aiohttp_routes, "_MOST_HELD", 8 * LIMIT)
     deflate = zlib.compressobj(9, wbits=31)
     part = deflate.compress(bytes(LIMIT - 10)) + deflate.flush(zlib.Z_SYNC_FLUSH)
     sent = request(part, signed(SIGNATURE), b"Content-Encoding: gzip", length=5000)
@@ -221,7 +221,7 @@ async def test_exactly_the_largest_body(server: Server) -> None:
 
 
 async def test_slow_bodies_are_answered_408(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_body, "_READ_SECONDS", 0.02)
+    monkeypatch.setattr(aiohttp_routes, "_READ_SECONDS", 0.02)
     for sent in (request(b"{", signed(SIGNATURE), length=500), chunked(GENUINE.body)[:-5]):
         answer = await server.raw(sent)
         assert status(answer) == 408

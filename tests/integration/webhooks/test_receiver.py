@@ -17,9 +17,9 @@ from aiohttp.typedefs import Handler as AiohttpHandler
 
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
+from cyclesoft_async.webhooks.handlers import Handler
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.keyring import Secrets
-from cyclesoft_async.webhooks.routing import Handler
 from cyclesoft_async.webhooks.testing import delivery
 from tests.support.webhook_server import SECRET, eventually, order, running, sample, take, unwritable
 
