@@ -20,7 +20,7 @@ from cyclesoft_async.sandbox import Sandbox
 from cyclesoft_async.webhooks import events, testing
 from tests.support.paths import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CHECKERS = [["mypy", "--strict"], ["basedpyright", "--pythonpath", sys.executable]]
 SERVE_ON_A_FREE_PORT = """
 import functools, socket, sys
@@ -34,8 +34,8 @@ OUTPUT = {
     ("README.md", 3): "300 ",
     ("README.md", 4): "1 active",
     ("README.md", 5): "100 orders in the first page",
-    ("bridges.md", 0): "Fleetio work order 1",
-    ("bridges.md", 1): "created, without a response: {3850:",
+    ("docs/how-to/bridges.md", 0): "Fleetio work order 1",
+    ("docs/how-to/bridges.md", 1): "created, without a response: {3850:",
 }
 """Part of the output of a snippet, by its page and number. The others only have to succeed."""
 
@@ -49,7 +49,8 @@ class Snippet(NamedTuple):
     code: str
 
     def save(self, folder: Path) -> Path:
-        path = folder / f"{self.page.removesuffix('.md').lower()}_line_{self.line}.py"
+        page = self.page.removesuffix(".md").lower().replace("/", "_").replace("-", "_")
+        path = folder / f"{page}_line_{self.line}.py"
         path.write_text(self.code)
         return path
 
@@ -58,7 +59,7 @@ def snippets() -> Iterator[Snippet]:
     for page in PAGES:
         examples = Document.parse(str(page), PythonCodeBlockParser()).examples()
         for number, example in enumerate(examples):
-            yield Snippet(page.name, number, example.line, str(example.parsed))
+            yield Snippet(page.relative_to(ROOT).as_posix(), number, example.line, str(example.parsed))
 
 
 SNIPPETS = list(snippets())

@@ -1,4 +1,4 @@
-"""The FastAPI routes of docs/models.md, run against the sandbox."""
+"""The FastAPI routes of docs/how-to/fastapi.md, run against the sandbox."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.support.paths import ROOT
 
 def routes() -> Any:
     """The application that the page's last block builds."""
-    *_, code = re.findall(r"```python\n(.*?)```", (ROOT / "docs/models.md").read_text(), re.DOTALL)
+    *_, code = re.findall(r"```python\n(.*?)```", (ROOT / "docs/how-to/fastapi.md").read_text(), re.DOTALL)
     names: dict[str, Any] = {"__name__": "docs_models"}
-    exec(compile(code, "docs/models.md", "exec", dont_inherit=True), names)  # noqa: S102
+    exec(compile(code, "docs/how-to/fastapi.md", "exec", dont_inherit=True), names)  # noqa: S102
     return names["app"]
 
 

@@ -42,7 +42,7 @@ from tests.support.paths import ROOT
 
 PATIENT = RetryPolicy(attempts=20, first_delay=0.0)
 LIMITLESS = 10**9
-ERRORS_PAGE = ROOT / "docs" / "errors.md"
+ERRORS_PAGE = ROOT / "docs" / "reference" / "errors.md"
 
 
 class CountingConnector(aiohttp.TCPConnector):
