@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
-from http import HTTPStatus
 from types import GenericAlias
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import quote
@@ -39,6 +38,7 @@ T = TypeVar("T")
 _SCHEME_AND_HOST = re.compile(r"(?:\w+:)?//[^/?#]+(?=/)")
 _LEGAL_IN_URLS = "%/:?#[]@!$&'()*+,;="
 
+_OK = 200
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _CONTROLS_AS_SPACES = bytes.maketrans(bytes(range(32)), b" " * 32)
 
@@ -161,7 +161,7 @@ class Paginator(Generic[T]):
             seen.add(hash(call))
 
     def _error(self, reason: str) -> PaginationError:
-        error = PaginationError(reason, status=HTTPStatus.OK)
+        error = PaginationError(reason, status=_OK)
         return error.in_call(self._first.method, self._first.path, attempts=0, waited=0.0, quota=None)
 
 
@@ -283,7 +283,7 @@ class PageReader(Generic[T]):
             envelope = None
         if envelope is None:
             return self._read_row_by_row(response, call=call, whole=whole)
-        if envelope.error or response.status != HTTPStatus.OK:
+        if envelope.error or response.status != _OK:
             raise_for_error(response, envelope)
         items = envelope.rows or []
         if self._required is not None and any(map(self._lacks_id, items)):

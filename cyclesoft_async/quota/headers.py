@@ -108,6 +108,6 @@ def _unix_seconds(date: str) -> float | None:
 
 def _number(value: str | None) -> int | None:
     # int() alone would take signs, underscores, and as many digits as a header can hold.
-    if value and len(value) <= _MOST_DIGITS and value.isascii() and value.isdecimal():
+    if value is not None and len(value) <= _MOST_DIGITS and value.isdecimal():
         return int(value)
     return None

@@ -130,7 +130,13 @@ class ApiClient:
             RequestError: The call failed; see its subclasses.
             SessionError: The session is closed, or belongs to another event loop, and no write is ambiguous.
         """
-        context, loop = self._context, _running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise SessionError(
+                "the API must be called in an asyncio event loop: aiohttp does not support trio"
+            ) from None
+        context = self._context
         if self._record is not None:
             read = _recorded(read, self._record)
         # PUT is not a read although HTTP calls it idempotent: an order line without an id is added again.
@@ -175,7 +181,6 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
     """Number of the current attempt, from 1."""
     sends: int = 0
     """Attempts that had a permit."""
-    began_at: float = 0.0
     sent_at: float = 0.0
     queued: float = 0.0
     """Seconds spent waiting for the quota."""
@@ -183,14 +188,13 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
     """Seconds spent waiting between attempts."""
     refused: float = 0.0
     """Those of them that followed a 429."""
-    recovering: float = 0.0
-    """Seconds spent looking up whether an attempt was carried out."""
+    failing: float = 0.0
+    """Seconds that the failed attempts took."""
     ambiguous: AmbiguousWriteError | None = None
     """Ambiguous outcome of an earlier attempt."""
 
     async def run(self, read: Callable[[Response], T], recover: Recover[T] | None) -> T:
         """Send until there is a result, or an error that is not worth another attempt."""
-        self.began_at = self.loop.time()
         try:
             while True:
                 try:
@@ -228,7 +232,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             context.limiter.try_acquire(lane=options.lane, endpoint=call.limit)
             or await self._wait_for_permit()
         )
-        self.sends += 1
+        self.sends = self.number
         self.sent_at = sent_at = loop.time()
         self.at = sent_at + options.timeout
         if self.recorder is not None:
@@ -250,12 +254,11 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
                 limit = context.max_response_bytes
                 is_plain = is_small(head.headers, limit)
                 body = await (head.read() if is_plain else read_limited(head, limit))
-        except RuntimeError:
-            if http.closed:
+        except BaseException as error:
+            self._end_unanswered()
+            if isinstance(error, RuntimeError) and http.closed:
                 raise SessionError("the aiohttp session that was passed in is closed") from None
             raise
-        finally:
-            self._end()
         if self.recorder is not None:
             self.recorder.answered(head.status, loop.time() - sent_at)
         return Response(status=head.status, headers=head.headers, body=body)
@@ -318,12 +321,11 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             self.recorder.waited(waited)
         return permit
 
-    def _end(self) -> None:
+    def _end_unanswered(self) -> None:
         """Return the permit of a request that was not sent."""
-        permit = self.permit
-        self.was_sent = permit is None
-        if permit is not None:
-            permit.unsent()
+        self.was_sent = self.permit is None
+        if self.permit is not None:
+            self.permit.unsent()
             self.permit = None
 
     async def _after_failure(self, failure: RequestError, recover: Recover[T] | None) -> T | None:
@@ -333,15 +335,14 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             RequestError: The failure itself: there is no other attempt.
         """
         self.broken = None  # its traceback holds the request
+        self.failing += self.loop.time() - self.sent_at
         if not self.is_read:
             failure = write_error(failure, self.call)
         is_repeated = await self._back_off(failure, may_repeat=self.is_read or recover is not None)
         if recover is not None and may_have_happened(failure):
-            began = self.loop.time()
             found, is_certain = await _look_up(recover)
             if found is not None:
                 return found
-            self.recovering += self.loop.time() - began
             is_repeated = is_repeated and is_certain
         if not is_repeated:
             raise self._finalize(failure)
@@ -355,7 +356,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             failure,
             is_read=may_repeat,
             attempt=self.number,
-            elapsed=self.loop.time() - self.began_at - self.queued - self.recovering,
+            elapsed=self.failing + self.slept,
             draw=random.random(),  # noqa: S311 - spreads load, guards nothing
         )
         if delay is None:
@@ -397,14 +398,6 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         )
         # The frames below are aiohttp's and ours. Their locals hold the query and the body.
         return failure.with_traceback(None)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    raise SessionError("the API must be called in an asyncio event loop: aiohttp does not support trio")
 
 
 def _recorded(read: Callable[[Response], T], record: Callable[[Response], None]) -> Callable[[Response], T]:
