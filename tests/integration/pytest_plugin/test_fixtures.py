@@ -1,11 +1,14 @@
 """The pytest fixtures in projects of their own: under anyio and under pytest-asyncio in both modes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.paths import ROOT
 
 PLUGIN = ["-p", "cyclesoft_async.pytest_plugin", "-p", "no:cyclesoft", "-p", "no:cacheprovider"]
 
@@ -161,6 +164,14 @@ async def test_mine(cyclesoft_webhooks):
 """
     done = run_pytest(tmp_path, conftest=conftest, test_mine=text)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_example_integration_passes_its_tests(tmp_path: Path) -> None:
+    """The example's tests run from a copy, as a project of their own, those with unittest too."""
+    shutil.copytree(ROOT / "examples" / "tested_integration", tmp_path / "shop")
+    done = run_pytest(tmp_path, "-p", "no:asyncio")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
 
 
 @pytest.mark.parametrize(
