@@ -5,6 +5,7 @@ Unknown properties are ignored and unknown ids pass, so that an addition by the 
 
 from cyclesoft_async.codec.datetimes import AMSTERDAM
 
+from .comments import Comment, CommentCreate, CommentUpdate
 from .common import Employee, EnumEntry, Supplier
 from .customers import (
     Customer,
@@ -14,15 +15,33 @@ from .customers import (
     PhoneNumber,
     PhoneNumberInput,
 )
+from .deliveries import DeliveryChanged, ItemTransfer, NewAddress, StoreTransfer, StoreTransferred
 from .enums import DeliveryMethod, ItemStatus, ItemType, WorkshopOrderStatus
+from .identification import Identification
 from .images import Image
 from .invoices import CreatedInvoice, InvoiceDocument, SentMessages
-from .payments import Payment, RegisteredPayments
+from .payments import AddedPayment, AddedPayments, Payment, PaymentInput, PaymentLink, RegisteredPayments
 from .repair_objects import RepairObject, RepairObjectCreate, RepairObjectUpdate
 from .sales_orders import DeliveryAddress, SalesOrder, WorkshopOrderNotice
-from .sales_transactions import Identification, SalesItem, SalesTransaction
+from .sales_transactions import SalesItem, SalesTransaction
+from .salesdata import BookedPayment, Insurance, OrderRow, PaymentGroup, ProformaInvoice, PspPayment
 from .service_items import ServiceItem
+from .stock import PosItem, StockedBike, StockInfo, StockTransfer, StoreStock
+from .stock_objects import Bike, StockObject, StockStatus
+from .stock_updates import FieldWarning, StockFilter, StockObjectResult, StockObjectUpdate, UpdateFailure
 from .store_orders import StoreOrder, StoreOrderItem
+from .transactions import (
+    ArticleSupplierPrice,
+    Buyer,
+    RepairedBike,
+    SoldArticle,
+    SoldBike,
+    Transaction,
+    TransactionItem,
+    TransactionOrder,
+    TransactionRepair,
+)
+from .vouchers import Voucher
 from .warehouse import (
     OutboundItem,
     SubOrderItem,
@@ -47,42 +66,83 @@ from .workshop_orders import (
 
 __all__ = [
     "AMSTERDAM",
+    "AddedPayment",
+    "AddedPayments",
+    "ArticleSupplierPrice",
+    "Bike",
+    "BookedPayment",
+    "Buyer",
+    "Comment",
+    "CommentCreate",
+    "CommentUpdate",
     "CreatedInvoice",
     "Customer",
     "CustomerCreate",
     "CustomerNotice",
     "CustomerUpdate",
     "DeliveryAddress",
+    "DeliveryChanged",
     "DeliveryMethod",
     "Employee",
     "EmployeeAvailability",
     "EnumEntry",
+    "FieldWarning",
     "Identification",
     "Image",
+    "Insurance",
     "InvoiceDocument",
     "ItemStatus",
+    "ItemTransfer",
     "ItemType",
+    "NewAddress",
+    "OrderRow",
     "OutboundItem",
     "Payment",
+    "PaymentGroup",
+    "PaymentInput",
+    "PaymentLink",
     "PhoneNumber",
     "PhoneNumberInput",
+    "PosItem",
+    "ProformaInvoice",
+    "PspPayment",
     "RegisteredPayments",
     "RepairCode",
     "RepairObject",
     "RepairObjectCreate",
     "RepairObjectUpdate",
+    "RepairedBike",
     "SalesItem",
     "SalesOrder",
     "SalesTransaction",
     "SentMessages",
     "ServiceItem",
+    "SoldArticle",
+    "SoldBike",
+    "StockFilter",
+    "StockInfo",
+    "StockObject",
+    "StockObjectResult",
+    "StockObjectUpdate",
+    "StockStatus",
+    "StockTransfer",
+    "StockedBike",
     "StoreOrder",
     "StoreOrderItem",
+    "StoreStock",
     "StoreTradingDays",
+    "StoreTransfer",
+    "StoreTransferred",
     "SubOrderItem",
     "Supplier",
     "TradingDay",
     "TradingSpan",
+    "Transaction",
+    "TransactionItem",
+    "TransactionOrder",
+    "TransactionRepair",
+    "UpdateFailure",
+    "Voucher",
     "WarehouseLocation",
     "WarehouseOutboundOrder",
     "WarehouseStockItem",

@@ -21,4 +21,4 @@ class Model(Struct, frozen=True, kw_only=True, gc=False):
 
 
 def _is_id(name: str) -> bool:
-    return name.endswith(("_id", "invoice_number"))
+    return name.endswith(("_id", "invoice_number", "transaction_number"))

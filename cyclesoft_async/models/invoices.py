@@ -5,14 +5,12 @@ Vendor page: "Workshop orders", "Create invoice(s)".
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.lists import NULL, NeverNullList
-from cyclesoft_async.errors import ResponseDecodeError
+
+from ._base64 import from_base64
 
 
 class SentMessages(Struct, frozen=True, kw_only=True, gc=False):
@@ -39,11 +37,7 @@ class InvoiceDocument(Struct, frozen=True, kw_only=True, gc=False):
         Raises:
             ResponseDecodeError: The server sent no base64.
         """
-        try:
-            # Without the white space that PHP's chunk_split puts in; anything else that is odd is damage.
-            return base64.b64decode("".join((self.document_base64 or "").split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ResponseDecodeError(f"the document is not base64: {error}", status=200) from None
+        return from_base64("the document", self.document_base64)
 
     def __repr__(self) -> str:
         return f"InvoiceDocument({self.document_mime_type!r}, {len(self.document_base64 or '')} characters)"

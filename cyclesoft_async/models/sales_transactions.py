@@ -14,27 +14,7 @@ from msgspec.structs import force_setattr
 from cyclesoft_async.codec.lists import NULL, NeverNullList
 
 from ._base import Model
-
-
-class Identification(Model, frozen=True, kw_only=True, gc=False):
-    """The bike, battery or other object that was sold. Vendor page: "Webhooks", `identification`."""
-
-    stock_object_id: int | None = None
-    """Id of the object in stock; not the id of a repair object."""
-    frame_number: str | None = None
-    """Number in the frame."""
-    key_number: str | None = None
-    """Number of the key."""
-    lock_number: str | None = None
-    """Number of the lock."""
-    battery_number: str | None = None
-    """Number of the battery."""
-    engine_number: str | None = None
-    """Number of the engine."""
-    serial_number: str | None = None
-    """Serial number."""
-    license_plate_number: str | None = None
-    """License plate, of a moped or speed pedelec."""
+from .identification import Identification
 
 
 class SalesItem(Model, frozen=True, kw_only=True, gc=False):
