@@ -3,7 +3,7 @@
 ::
 
     dsn.py          parses a URL, and builds the parameters of every connection
-    connection.py   connects, with the settings that every connection needs
+    connect.py      connects, with the settings that every connection needs
     errors.py       translates the driver's errors to those of the caller
     migrations.py   creates, upgrades and checks tables
     job_queue.py    Procrastinate's tables and its App

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from procrastinate.schema import SchemaManager
 
-from .connection import connect
+from .connect import connect
 from .dsn import Dsn
 from .errors import ErrorTypes, translated
 from .migrations import Part, prepare

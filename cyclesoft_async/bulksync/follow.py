@@ -24,7 +24,7 @@ from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks import WebhookReceiver, events
 
-from .account import account_of
+from .account_hash import account_hash
 from .fetch.readers import bulk_session
 from .fetch.refetch import refetch
 from .report import SyncReport, SyncSuspicious
@@ -119,7 +119,7 @@ class Follower:
             StoreError: The database cannot be opened.
         """
         async with self._store.open() as writer:
-            await writer.run(check_account, account_of(self._cs), adopt=self._store.adopt)
+            await writer.run(check_account, account_hash(self._cs), adopt=self._store.adopt)
             self._writer = writer
             self._running.set()
             try:

@@ -15,7 +15,7 @@ from cyclesoft_async.errors import QuotaExhausted, StoreError, UsageError
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.session import CycleSoftSession
 
-from .account import account_of
+from .account_hash import account_hash
 from .fetch.listing import WORKSHOP_ORDERS
 from .fetch.plan import Plan
 from .fetch.readers import RequestCounter, read_first_page, read_windows, validate_range
@@ -82,7 +82,7 @@ async def sync_workshop_orders(
     validate_range(date_from, date_until, concurrency)
     whole = Window(date_from, date_until)
     async with store.open() as writer:
-        await writer.run(check_account, account_of(cs), adopt=store.adopt)
+        await writer.run(check_account, account_hash(cs), adopt=store.adopt)
         run, resumed = await open_run(writer, whole, resume=resume, accept_missing=accept_missing)
         known, page_size = await writer.run(runs.known_days, whole), await writer.run(runs.page_size)
         plan = Plan(run.unread, known, page_size=page_size, readers=concurrency)
@@ -187,7 +187,7 @@ class _Sync:
 
     async def _store(self, fetched: Sequence[FetchedPage[WorkshopOrder]]) -> None:
         if not self._is_claimed:
-            await self._writer.run(claim_account, account_of(self._cs), adopt=self._adopt)
+            await self._writer.run(claim_account, account_hash(self._cs), adopt=self._adopt)
             self._is_claimed = True
         rejected = await self._writer.run(
             runs.store_pages, self._run.run_id, fetched, requests=self._new_requests.take()

@@ -26,14 +26,14 @@ try:
 except ModuleNotFoundError as error:
     raise missing_extra(error, "postgres") from None
 
-from cyclesoft_async._postgres.connection import configure
+from cyclesoft_async._postgres.connect import configure
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import ErrorTypes
 from cyclesoft_async._postgres.job_queue import ensure_tables
 from cyclesoft_async.errors import CycleSoftError, QuotaExhausted, StoreError
 from cyclesoft_async.session import CycleSoftSession
 
-from .account import account_of
+from .account_hash import account_hash
 from .fetch.listing import WORKSHOP_ORDERS
 from .fetch.plan import WindowReader
 from .fetch.readers import (
@@ -147,7 +147,7 @@ async def work(cs: CycleSoftSession, store: Store, *, concurrency: int = 4, leas
     check_type("store", store, Store)
     url = store.postgres_url
     async with store.open() as writer:
-        await writer.run(check_account, account_of(cs), adopt=store.adopt)
+        await writer.run(check_account, account_hash(cs), adopt=store.adopt)
         worker = _Worker(cs, writer, adopt=store.adopt)
         while True:
             with suppress(ConnectorException, _UnavailableError):
@@ -225,7 +225,7 @@ class _Worker:
             async with aclosing(listed) as pages:
                 async for each in pages:
                     if not self._is_claimed:
-                        await self._writer.run(claim_account, account_of(self._cs), adopt=self._adopt)
+                        await self._writer.run(claim_account, account_hash(self._cs), adopt=self._adopt)
                         self._is_claimed = True
                     requests = self._new_requests.take()
                     await self._writer.run(runs.store_pages, run_id, [each], requests=requests)

@@ -17,7 +17,7 @@ from cyclesoft_async.webhooks.signature import Algorithm, secret_bytes
 from .inbox import INBOX, list_, purge, replay, show, stats
 from .inbox_output import local_time
 from .options import SECRET_FILE, make_inbox, read_secrets
-from .server import serve_until_signal
+from .serving import serve_until_signal
 
 
 @click.group()

@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cyclesoft_async._arguments import check_type
-from cyclesoft_async.bulksync.account import account_of
+from cyclesoft_async.bulksync.account_hash import account_hash
 from cyclesoft_async.bulksync.fetch.plan import Plan
 from cyclesoft_async.bulksync.fetch.readers import bulk_session, validate_range
 from cyclesoft_async.bulksync.store import queries, runs
@@ -134,7 +134,7 @@ async def _from_store(
     if store is not None:
         async with store.open_if_there() as writer:
             if writer is not None:
-                await writer.run(check_account, account_of(cs), adopt=store.adopt)
+                await writer.run(check_account, account_hash(cs), adopt=store.adopt)
                 last = await writer.run(runs.last_run, whole.first, whole.last)
                 known = await writer.run(runs.known_days, whole)
                 run = resumable_run(last, resume=resume)

@@ -9,8 +9,8 @@ from yarl import URL
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import LedgerError
 
-from .connection import LedgerConnection, TurnError, migrate_tables
-from .limiter import SharedLimiter
+from .ledger_connection import LedgerConnection, TurnError, migrate_tables
+from .shared_limiter import SharedLimiter
 
 __all__ = ["PostgresLedger", "migrate"]
 

@@ -21,7 +21,7 @@ import aiohttp
 import pytest
 from click.testing import CliRunner, Result
 
-from cyclesoft_async.cli import server
+from cyclesoft_async.cli import serving
 from cyclesoft_async.cli.webhooks import webhooks
 from cyclesoft_async.errors import InboxLockedError, UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
@@ -397,11 +397,11 @@ async def test_a_stop_waits_for_no_sender(tmp_path: Path, sent: bytes) -> None:
 
 
 async def test_silent_connections_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(serving, "_SILENT_SECONDS", 0.5)
     receiver = WebhookReceiver(SECRET, SqliteInbox(tmp_path / "inbox.db"))
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(
-        server.serve_until_signal(
+    stopped = asyncio.create_task(
+        serving.serve_until_signal(
             receiver.app(), "127.0.0.1", 0, ready=listening.set_result, reload=lambda: None
         )
     )
@@ -414,7 +414,7 @@ async def test_silent_connections_are_closed(tmp_path: Path, monkeypatch: pytest
             assert (b" 200 " in answer) == begun.startswith(b"GET")
             writer.close()
         os.kill(os.getpid(), signal.SIGTERM)
-        await serving
+        await stopped
 
 
 async def post(url: str) -> None:

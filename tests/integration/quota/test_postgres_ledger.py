@@ -15,7 +15,7 @@ from cyclesoft_async import CycleSoftSession, RetryPolicy
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import LedgerError, QuotaExhausted, RequestError, SessionError, UsageError
 from cyclesoft_async.quota.postgres import PostgresLedger, migrate
-from cyclesoft_async.quota.postgres.connection import LedgerConnection, TurnError
+from cyclesoft_async.quota.postgres.ledger_connection import LedgerConnection, TurnError
 from cyclesoft_async.quota.state import AccountState, decode_state
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.limiter import EPOCH, INVOICES, Queue, headers, settle

@@ -12,7 +12,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from cyclesoft_async._postgres.connection import connect
+from cyclesoft_async._postgres.connect import connect
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.webhooks import PostgresInbox, Reject, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import Delivery, Stored, entries

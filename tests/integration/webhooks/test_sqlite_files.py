@@ -20,7 +20,7 @@ import pytest
 from cyclesoft_async.errors import InboxError, InboxLockedError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver
 from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
-from cyclesoft_async.webhooks.inbox.sqlite.schema import id_hash
+from cyclesoft_async.webhooks.inbox.sqlite.upgrades import id_hash
 from tests.support.paths import DATA
 from tests.support.webhook_server import SECRET, order, running
 

@@ -6,7 +6,7 @@
     claims.py      claims lanes with work, by jobs of Procrastinate's queue, and sends heartbeats
     writer.py      group commit of operations.py: store, begin, claim, settle
     pool.py        connections
-    migrations.py  creates, upgrades and checks tables.sql and functions.sql
+    upgrades.py    creates, upgrades and checks tables.sql and functions.sql
     browse.py      reads deliveries, failed attempts and figures
 """
 
@@ -14,7 +14,7 @@ from cyclesoft_async._extras import missing_extra
 
 try:
     from .inbox import PostgresInbox
-    from .migrations import migrate
+    from .upgrades import migrate
 except ModuleNotFoundError as error:
     raise missing_extra(error, "postgres") from None
 

@@ -18,7 +18,7 @@ from cyclesoft_async.errors import InboxError
 from cyclesoft_async.webhooks.inbox.selection import Selection
 from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, StateCount
 
-from .migrations import ERRORS
+from .upgrades import ERRORS
 
 # The column of a claimed delivery keeps the previous state until the attempt ends.
 _STATE: Final = "CASE WHEN finished_at IS NULL AND claimed_by IS NOT NULL THEN 'running' ELSE state END"

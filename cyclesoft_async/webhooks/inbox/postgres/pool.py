@@ -12,12 +12,12 @@ from psycopg.errors import OperationalError, ReadOnlySqlTransaction
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
-from cyclesoft_async._postgres.connection import configure
+from cyclesoft_async._postgres.connect import configure
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import translated
 from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
-from .migrations import ERRORS, ensure_tables
+from .upgrades import ERRORS, ensure_tables
 
 _WAIT_SECONDS: Final = 3.0
 _STATEMENT_SECONDS: Final = 10

@@ -16,7 +16,7 @@ from cyclesoft_async.errors import InboxError
 from cyclesoft_async.webhooks.inbox.selection import Selection
 from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, StateCount
 
-from .schema import SCHEMA_VERSION
+from .upgrades import SCHEMA_VERSION
 
 # Conditions of a `Selection`, with the names that `parameters` binds.
 MATCHES: Final = """

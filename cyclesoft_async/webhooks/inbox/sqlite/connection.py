@@ -17,7 +17,7 @@ from cyclesoft_async.errors import InboxUnavailableError
 
 from .lock import OWNER_ONLY, ProcessLock, create_private
 from .reserve import Reserve
-from .schema import prepare_schema
+from .upgrades import prepare_schema
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 

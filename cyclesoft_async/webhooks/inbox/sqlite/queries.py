@@ -1,6 +1,6 @@
 """Writes of the receiver and the dispatcher, each kind for a whole batch at once.
 
-Few statements for many rows, and few rows in results: schema.py has the reason.
+Few statements for many rows, and few rows in results: upgrades.py has the reason.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cyclesoft_async.webhooks.inbox.protocol import (
 )
 
 from .connection import InboxFile
-from .schema import id_hash, variant_hash
+from .upgrades import id_hash, variant_hash
 
 _names: Final = msgspec.json.Decoder(tuple[str, ...])
 _timestamps: Final = msgspec.json.Decoder(dict[str, str])

@@ -9,7 +9,7 @@ from typing import Final
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from cyclesoft_async._postgres.connection import connect
+from cyclesoft_async._postgres.connect import connect
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import ErrorTypes, translated
 from cyclesoft_async._postgres.job_queue import jobs_part

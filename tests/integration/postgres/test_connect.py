@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from cyclesoft_async._postgres.connection import connect
+from cyclesoft_async._postgres.connect import connect
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import ErrorTypes, translated
 from cyclesoft_async.errors import InboxError, InboxUnavailableError

@@ -1,4 +1,4 @@
-"""Account: the user and host that a session reads from, as a store remembers them."""
+"""Account hash: the user and host that a session reads from, as a store remembers them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cyclesoft_async.sandbox.accounts import account_at
 from cyclesoft_async.session import CycleSoftSession
 
 
-def account_of(cs: CycleSoftSession) -> str:
+def account_hash(cs: CycleSoftSession) -> str:
     """Return a hash of a session's user and host.
 
     A sandbox of this process is one account for each seed, on any port.

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Literal
 
-from cyclesoft_async._postgres.connection import connect
+from cyclesoft_async._postgres.connect import connect
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import ErrorTypes, translated
 from cyclesoft_async._postgres.migrations import Part, prepare

@@ -27,8 +27,8 @@ from cyclesoft_async.quota.state import (
     Tokens,
 )
 
-from .connection import TURN_SECONDS, LedgerConnection, TurnError
 from .holder import OutcomeKind, TokenHolder
+from .ledger_connection import TURN_SECONDS, LedgerConnection, TurnError
 
 __all__ = ["SharedLimiter"]
 
