@@ -49,13 +49,17 @@ class ExitCodes(click.Group):
             kept = "; rows stored before remain" if ctx.invoked_subcommand == "sync" else ""
             _exit_with(ctx, f"stopped{kept}", INTERRUPTED)
         except errors.CycleSoftError as error:
-            code = next(code for kind, code in _CODES if isinstance(error, kind))
-            _exit_with(ctx, f"{error}{_remedy(error)}", code)
+            _exit_with(ctx, f"{error}{_remedy(error)}", exit_code(error))
         except ModuleNotFoundError as error:
             _exit_with(ctx, str(missing_extra(error, "cli,store")), 1)
         except OSError as error:
             remedy = "; use another --port" if error.errno == errno.EADDRINUSE else ""
             _exit_with(ctx, f"{error.strerror or error}{remedy}", 1)
+
+
+def exit_code(error: errors.CycleSoftError) -> int:
+    """Return the documented exit code of an error."""
+    return next(code for kind, code in _CODES if isinstance(error, kind))
 
 
 def _remedy(error: errors.CycleSoftError) -> str:

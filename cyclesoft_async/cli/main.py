@@ -11,6 +11,7 @@ import click
 
 from cyclesoft_async._version import __version__
 
+from .check import check
 from .errors import ExitCodes
 from .migrate import migrate
 from .quota import quota
@@ -53,6 +54,7 @@ def cyclesoft() -> None:
 cyclesoft.add_command(sync)
 cyclesoft.add_command(sandbox)
 cyclesoft.add_command(quota)
+cyclesoft.add_command(check)
 cyclesoft.add_command(webhooks)
 cyclesoft.add_command(worker)
 cyclesoft.add_command(migrate)

@@ -33,6 +33,7 @@ from cyclesoft_async.errors import (
     StatusError,
     TransportError,
     UnprocessableError,
+    printable_line,
 )
 from cyclesoft_async.quota import read_retry_after
 
@@ -176,12 +177,15 @@ def raise_for_error(response: Response, error: ErrorBody) -> None:
             raise status_error(response, BadRequestError, error.text)
         return
     class_ = status_error_class(response.status)
-    hint = (
-        "check username and password (CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD) and the country of base_url"
-        if class_ is AuthenticationError
-        else None
-    )
+    hint = _credentials_hint(response) if class_ is AuthenticationError else None
     raise status_error(response, class_, error.text, hint)
+
+
+def _credentials_hint(response: Response) -> str:
+    scheme = printable_line(response.headers.get("WWW-Authenticate", "Basic").partition(" ")[0].rstrip(","))
+    if scheme.lower() != "basic":
+        return f"the server asks for {scheme} and this API for Basic credentials; check the host of base_url"
+    return "check username and password (CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD) and the country of base_url"
 
 
 def status_error(response: Response, class_: type[E], message: str | None, hint: str | None = None) -> E:

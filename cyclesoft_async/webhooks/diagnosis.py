@@ -32,9 +32,14 @@ class Match(NamedTuple):
     """Reading of the body; a receiver's is "as it is"."""
 
     @property
+    def is_accepted(self) -> bool:
+        """Whether a receiver with some settings accepts the delivery."""
+        return self.body == _AS_IT_IS
+
+    @property
     def settings(self) -> str:
         """Settings with which a receiver accepts the delivery, or the reason that none does."""
-        if self.body != _AS_IT_IS:
+        if not self.is_accepted:
             return f"no setting accepts it: the sender signed the body {self.body}, not the bytes it sent"
         option = f'algorithm="{self.algorithm}"' if self.algorithm != "sha256" else "the default algorithm"
         return f"{option}, and the secret {self.secret}"
