@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
 
-from .customers import CUSTOMER_TYPES
 from .orders.catalogue import BIKES, LINE_STATUSES, ORDER_STATUSES, VAT_PERCENTAGES
-from .overlay import Record
 from .responses import json_response, not_found
-
-API_KEY: Final = "sandbox-api-key"
-"""Key of the hashes of employees' codes. The code of an employee is 1000 plus the employee's id."""
+from .routing import scoped
+from .world.overlay import Record
+from .world.people import CUSTOMER_TYPES, EMPLOYEES, make_employee
 
 _ENGLISH: Final[dict[str, dict[int, str]]] = {
     "workshop_order_status": {
@@ -29,7 +25,7 @@ _ENGLISH: Final[dict[str, dict[int, str]]] = {
 _ENUMS: Final[dict[str, dict[int, str]]] = {
     "workshop_order_status": ORDER_STATUSES,
     "sales_order_item_status": LINE_STATUSES,
-    "transaction_item_types": {1: "Artikelregel", 2: "Fiets", 4: "Reparatiecode"},
+    "transaction_item_types": {1: "Artikelregel", 2: "Fiets", 4: "Reparatiecode", 11: "Arbeid"},
     "delivery_methods": {0: "Afhalen in winkel", 3: "Bezorgen"},
     "workshop_order_types": {1: "Reparatie"},
     "workshop_rates": {1: "Standaard"},
@@ -38,45 +34,6 @@ _ENUMS: Final[dict[str, dict[int, str]]] = {
     "pos_groups": {1: "Fietsen", 2: "Reparatie", 5: "Banden", 21: "Onderdelen"},
     "service_item_status": {1: "Open", 4: "Gesloten"},
 }
-_NAMES: Final = (
-    "Sanne",
-    "Tim",
-    "Yusuf",
-    "Lotte",
-    "Ravi",
-    "Mees",
-    "Noor",
-    "Piet",
-    "Eva",
-    "Sam",
-    "Koen",
-    "Fleur",
-)
-_STORES: Final = (1, 2, 3)
-_WITHOUT_USERNAME, _INACTIVE = 2, 32
-
-
-def employees() -> list[Record]:
-    """Return the staff: one at each store's counter, with the store's number, and three mechanics."""
-    ids = [*_STORES, *(10 * store + number for store in _STORES for number in range(3))]
-    return [_employee(id_, name) for id_, name in zip(ids, _NAMES, strict=True)]
-
-
-def _employee(employee_id: int, name: str) -> Record:
-    code = str(1000 + employee_id)
-    is_mechanic = employee_id not in _STORES
-    return {
-        "employee_id": employee_id,
-        "employee_name": name,
-        "sso_username": None if employee_id == _WITHOUT_USERNAME else f"{name.lower()}@example.nl",
-        "verification_hash": hmac.new(API_KEY.encode(), code.encode(), hashlib.sha256).hexdigest(),
-        "roles": ["mechanic" if is_mechanic else "employee"],
-        "is_active": employee_id != _INACTIVE,
-        "is_default": employee_id == _STORES[0],
-        "is_administrator": False,
-        "avatar": None,
-        "authorizations": ["MAY_PERFORM_CYCLE_COUNT"] if is_mechanic else ["MAY_DO_ANALYTICS"],
-    }
 
 
 def _brands() -> list[Record]:
@@ -111,16 +68,17 @@ class CommonApi:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         lists = {
-            "employees": employees(),
+            "employees": list(map(make_employee, EMPLOYEES)),
             "suppliers": [*_SUPPLIERS, *_brands(), *_MOPED_BRANDS],
             "bike-brands": _brands(),
             "moped-brands": _MOPED_BRANDS,
         }
-        return [
+        routes = [
             web.get("/api/v1/common/enum.json", self.enums),
             web.get("/api/v1/common/enum/{subject:[a-z0-9-]+}.json", self.enum),
             *(web.get(f"/api/v1/common/{name}.json", _answering(rows)) for name, rows in lists.items()),
         ]
+        return scoped(routes, "common")
 
     async def enums(self, request: web.Request) -> web.Response:
         """Return all enums."""

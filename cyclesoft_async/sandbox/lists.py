@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from .overlay import Record
 from .responses import bad_request
 
 T = TypeVar("T")
@@ -83,29 +82,3 @@ async def read_object(request: web.Request) -> Mapping[str, Any]:
         return msgspec.json.decode(await request.read(), type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise bad_request("The body is not a JSON object") from error
-
-
-def write_texts(record: Record, given: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Set texts of a record that a request names; null becomes an empty text.
-
-    Raises:
-        ApiError: A value is not a text.
-    """
-    for name in names:
-        value = given.get(name, record[name])
-        if value is not None and not isinstance(value, str):
-            raise bad_request(f"{name} must be a string")
-        record[name] = value or ""
-
-
-def write_integers(record: Record, given: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Set whole numbers of a record that a request names.
-
-    Raises:
-        ApiError: A value is not a whole number.
-    """
-    for name in names:
-        value = given.get(name, record[name])
-        if value is not None and type(value) is not int:
-            raise bad_request(f"{name} must be an integer")
-        record[name] = value

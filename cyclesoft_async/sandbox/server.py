@@ -23,11 +23,13 @@ from .faults import Fault, Faults
 from .loopback import Loopback
 from .orders.awkward import AwkwardLists
 from .orders.query import ListOrder
-from .orders.repository import ChangeListener, OrderRepository
-from .orders.seeded import SeededOrders
+from .orders.repository import ChangeListener
 from .quota import Quota
 from .responses import ApiError, error_response
+from .routing import SCOPES
 from .sections import section_routes
+from .world.additions import Added, add
+from .world.world import World
 
 _OWN_LIMITS: Final = {CREATE_INVOICES: 15}
 
@@ -63,6 +65,8 @@ class Sandbox:
         churn: Probability that an order moves to another day before a page of a list is answered.
         lost_next_url: Probability that a page of a list names no next page, although there is one.
         hide: Ids of orders that lists do not show; single requests do.
+        scopes: Scopes of the account, "resources" for example; requests that want others are answered 403.
+            None grants all of them.
 
     Attributes:
         requests: Number of requests that reached the API, with any response.
@@ -96,6 +100,7 @@ class Sandbox:
         churn: float = 0.0,
         lost_next_url: float = 0.0,
         hide: Collection[int] = (),
+        scopes: Collection[str] | None = None,
     ) -> None:
         if orders < 0 or page_size < 1 or last_day < first_day:
             raise ValueError(
@@ -107,8 +112,6 @@ class Sandbox:
         self.requests = 0
         self.refused = 0
         self.dropped = 0
-        seeded = SeededOrders(count=orders, seed=seed, first_day=first_day, last_day=last_day)
-        self._repository = OrderRepository(seeded)
         self._quota = Quota(minutely_limit=minutely_limit, daily_limit=daily_limit, own_limits=_OWN_LIMITS)
         self._credentials = f"{username}:{password}".encode()
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
@@ -116,6 +119,10 @@ class Sandbox:
         self._announced_url = ""
         self._random = Random(seed)
         self._clock = clock or _steady_clock()
+        self._scopes = scopes
+        self._world = World(
+            orders=orders, seed=seed, first_day=first_day, last_day=last_day, clock=self._clock
+        )
         lists = AwkwardLists(
             order=list_order,
             churn=churn,
@@ -124,8 +131,8 @@ class Sandbox:
             days=(first_day, last_day),
             seed=seed,
         )
-        self._api = Api(self._repository, page_size=page_size, clock=self._clock, lists=lists)
-        self._sections = section_routes(self._repository, seeded, page_size=page_size, clock=self._clock)
+        self._api = Api(self._world, page_size=page_size, lists=lists)
+        self._sections = section_routes(self._world, page_size=page_size)
         self._fault_injector = FaultInjector(faults or Faults())
         self._loopback = Loopback(port)
 
@@ -137,7 +144,7 @@ class Sandbox:
     @property
     def orders(self) -> int:
         """Number of orders now, created and deleted ones included. A full sync finds all of them."""
-        return len(self._repository)
+        return len(self._world.orders)
 
     @property
     def faults(self) -> Mapping[Fault, int]:
@@ -149,16 +156,40 @@ class Sandbox:
         """Number of messages that real customers would have received so far."""
         return self._api.messages_sent
 
+    def add(
+        self,
+        *,
+        customer: Mapping[str, object] | None = None,
+        bike: Mapping[str, object] | None = None,
+        order: Mapping[str, object] | None = None,
+    ) -> Added:
+        """Add a customer, a bike and a workshop order, as an employee in the shop would.
+
+        A bike and an order belong to the customer that is added with them, and the order to the bike.
+        Otherwise they name an existing `customer_id`.
+
+        Args:
+            customer: Properties of a customer, as in the API.
+            bike: Properties of a repair object, as in the API.
+            order: Properties of a workshop order that it can be created with, as in the API.
+
+        Raises:
+            ApiError: A property is invalid, or refers to what does not exist.
+        """
+        return add(self._world, customer=customer, bike=bike, order=order)
+
     def watch(self, listener: ChangeListener) -> None:
         """Call the listener with every changed order, before (None if it is new) and after the change."""
-        self._repository.listeners.append(listener)
+        self._world.orders.listeners.append(listener)
 
     def unwatch(self, listener: ChangeListener) -> None:
         """Remove the listener."""
-        self._repository.listeners.remove(listener)
+        self._world.orders.listeners.remove(listener)
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._serve])
+        if self._scopes is not None:
+            app[SCOPES] = frozenset(self._scopes)
         app.add_routes(self._api.routes())
         app.add_routes(self._sections)
         await self._loopback.open(app)

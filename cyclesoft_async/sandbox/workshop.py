@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Final
 
@@ -10,16 +9,18 @@ from aiohttp import web
 
 from .lists import day, integer, next_url, page
 from .orders.catalogue import REPAIRS
+from .orders.places import STORES
 from .orders.query import Filters
-from .orders.repository import OrderRepository
-from .overlay import Record
 from .responses import bad_request, json_response
-from .times import wall_text
+from .routing import scoped
+from .world.overlay import Record
+from .world.people import mechanics_of
+from .world.world import World
 
-STORES: Final = (1, 2, 3)
-_MECHANICS: Final = 3
 _MINUTES: Final = 480
 _SUNDAY: Final = 6
+_OFF: Final = (15, 16)
+"""Statuses of orders that take no time: cancelled and declined."""
 _DAYS, _MOST_DAYS = 7, 31
 _SPAN: Final = {"start": "08:30", "finish": "17:00", "duration_minutes": _MINUTES}
 _BY_RATE: Final = "102"
@@ -29,18 +30,18 @@ _BY_RATE: Final = "102"
 class WorkshopApi:
     """Endpoints of the vendor page "Workshop"."""
 
-    def __init__(self, orders: OrderRepository, *, page_size: int, clock: Callable[[], float]) -> None:
-        self._orders = orders
+    def __init__(self, world: World, *, page_size: int) -> None:
+        self._world = world
         self._page_size = page_size
-        self._clock = clock
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        return [
+        routes = [
             web.get("/api/v2/workshop/trading-hours.json", self.trading_hours),
             web.get("/api/v2/workshop/trading-hours-per-store.json", self.trading_hours_per_store),
             web.get("/api/v1/workshop/repair-codes.json", self.repair_codes),
         ]
+        return scoped(routes, "resources")
 
     async def trading_hours(self, request: web.Request) -> web.Response:
         """Return a store's days. The answer has no `error`, as in the vendor's example."""
@@ -70,26 +71,28 @@ class WorkshopApi:
         )
 
     def _days(self, request: web.Request, store_id: int) -> list[Record]:
-        first = day(request, "start_date") or date.fromisoformat(wall_text(self._clock())[:10])
+        first = day(request, "start_date") or date.fromisoformat(self._world.now()[:10])
         count = min(integer(request, "day_count") or _DAYS, _MOST_DAYS)
         return [self._day(store_id, first + timedelta(days=number)) for number in range(count)]
 
     def _day(self, store_id: int, at: date) -> Record:
         is_closed = at.weekday() == _SUNDAY
-        mechanics = [10 * store_id + number for number in range(_MECHANICS)]
-        planned = dict.fromkeys(mechanics, 0)
+        planned = dict.fromkeys(mechanics_of(store_id), 0)
+        unassigned = 0
         for order in self._of_day(store_id, at):
             mechanic = order["mechanic_employee_id"]
-            if order["is_active"] and mechanic in planned:
+            if mechanic in planned:
                 planned[mechanic] += order["total_repair_time_minutes"]
+            else:
+                unassigned += order["total_repair_time_minutes"]
         capacity = 0 if is_closed else _MINUTES
         people = [_availability(mechanic, capacity, minutes) for mechanic, minutes in planned.items()]
+        available = sum(person["available_minutes"] for person in people)
         return {
             "date": at.isoformat(),
-            **{
-                name: sum(person[name] for person in people)
-                for name in ("capacity_minutes", "scheduled_minutes", "available_minutes")
-            },
+            "capacity_minutes": capacity * len(people),
+            "scheduled_minutes": sum(planned.values()) + unassigned,
+            "available_minutes": max(0, available - unassigned),
             "day_id": at.isoweekday() % 7,
             "week_no": at.isocalendar().week,
             "is_closed": is_closed,
@@ -107,8 +110,8 @@ class WorkshopApi:
             date_from=at.isoformat(),
             date_until=at.isoformat(),
         )
-        orders, _ = self._orders.page(filters, None, 10_000)
-        return [dict(order) for order in orders]
+        orders, _ = self._world.orders.page(filters, None, 10_000)
+        return [dict(order) for order in orders if order["is_active"] and order["status_id"] not in _OFF]
 
 
 def _availability(employee_id: int, capacity: int, planned: int) -> Record:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from .schema import Line
 
 ARTICLE: Final = 1
 REPAIR_CODE: Final = 4
+LABOUR: Final = 11
 CANCELLED_LINE: Final = 5
 
 VAT_PERCENTAGES: Final = {0: 0, 1: 9, 2: 21}
@@ -208,6 +210,20 @@ def repair_line(item_id: int, code: str) -> Line:
     line["unit_price_in_vat_cents"] = repair.cents
     line["vat_code"] = 1
     line["unit_work_time_minutes"] = repair.minutes
+    return priced(line)
+
+
+def service_line(item_id: int, item: Mapping[str, Any]) -> Line:
+    """Return the line of a service item."""
+    line = blank_line(item_id)
+    line["item_type_id"] = LABOUR
+    line["barcode"] = item["service_barcode"]
+    line["pos_group_id"] = 2
+    line["description"] = item["title"]
+    line["unit_price_in_vat_cents"] = item["gross_unit_price_cents"]
+    line["unit_discount_amount_in_vat_cents"] = item["unit_discount_amount_cents"]
+    line["vat_code"] = 1
+    line["unit_work_time_minutes"] = item["time_minutes"]
     return priced(line)
 
 

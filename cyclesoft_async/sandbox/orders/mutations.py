@@ -5,8 +5,9 @@ Vendor page: "Workshop orders", Create workshop order, Update workshop order.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,6 +23,7 @@ from .catalogue import (
     blank_line,
     priced,
     repair_line,
+    service_line,
     work_minutes,
 )
 from .schema import Line, Order
@@ -77,8 +79,25 @@ class _CreateBody(_UpdateBody, omit_defaults=True):
     service_card_codes: list[str] | None = None
 
 
-def create(raw: bytes, *, customer_id: int, order_id: int, now: str) -> Order:
-    """Return the order that the body describes, with the lines of its repair codes.
+ServiceItem: TypeAlias = Mapping[str, Any]
+
+
+def create(
+    raw: bytes,
+    *,
+    customer_id: int,
+    order_id: int,
+    now: str,
+    service_item: Callable[[str], ServiceItem | None],
+) -> Order:
+    """Return the order that the body describes, with the lines of its repair codes and service items.
+
+    Args:
+        raw: The body.
+        customer_id: The customer in the path.
+        order_id: Id of the new order.
+        now: The Dutch wall time.
+        service_item: Finds a service item by its barcode.
 
     Raises:
         ApiError: The body is not JSON, a field has a wrong type, or a code or status does not exist.
@@ -86,13 +105,18 @@ def create(raw: bytes, *, customer_id: int, order_id: int, now: str) -> Order:
     body = _read(raw, _CreateBody)
     if body.customer_id not in {None, customer_id}:
         raise bad_request("customer_id is not the customer in the path")
-    for code in body.service_card_codes or ():
-        raise bad_request(f"Unknown service card code: {code}")  # the sandbox has no service items
     lines = [_changed(blank_line(number), item) for number, item in enumerate(body.order_items or (), 1)]
     for code in body.repair_codes or ():
         if code not in REPAIRS:
             raise bad_request(f"Unknown repair code: {code}")
         lines.append(repair_line(len(lines) + 1, code))
+    for code in body.service_card_codes or ():
+        item = service_item(code)
+        if item is None or item["customer_id"] != customer_id:
+            raise bad_request(f"Unknown service card code: {code}")
+        if not item["is_open"]:
+            raise bad_request(f"Service card code is closed: {code}")
+        lines.append(service_line(len(lines) + 1, item))
     creator = body.created_by_employee_id or 1
     order: Order = {
         "workshop_order_id": order_id,

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import chain, islice
 from math import gcd
 from typing import Final, NamedTuple
 
+from . import places
 from .catalogue import (
     ARTICLE,
     BIKES,
@@ -34,17 +35,8 @@ from .query import Filters, Key
 from .schema import Line, Order
 
 _FIRST_ORDER: Final = 900_001
-_FIRST_CUSTOMER: Final = 1_001
-_FIRST_OBJECT: Final = 10_001
 _FIRST_INVOICE: Final = 20_000_000
-_LEASE_COMPANY: Final = 501
-_STORES: Final = 3
 _MOST_OBJECTS: Final = 1_000  # the vendor's documented maximum for an object_query
-
-# Twelve orders belong to five customers with seven bikes: some come once, some keep coming.
-_CUSTOMER_OF: Final = (0, 1, 2, 2, 3, 3, 3, 4, 4, 4, 4, 4)
-_OBJECT_OF: Final = (0, 1, 2, 2, 3, 3, 4, 5, 5, 5, 6, 6)
-_GROUP, _CUSTOMERS, _OBJECTS = 12, 5, 7
 
 _OPENING, _SLOT, _SLOTS = 8 * 60 + 30, 15, 34  # minutes; the last slot is 16:45
 _CLOCK: Final = tuple(f" {minute // 60:02}:{minute % 60:02}:00" for minute in range(24 * 60))
@@ -59,7 +51,7 @@ _DAYS_AT_WORK, _DAYS_PLANNED = 6, 8
 _WAITING_FOR_ARTICLES: Final = 3
 _ORDERED: Final = 1
 
-_PHONES: Final = ("mob", "mob", "mob", "mob", "mob", "tel", "tel", "75189")
+_PHONES: Final = ("mob", "mob", "mob", "mob", "mob", "tel", "tel", places.EXTRA_NUMBER)
 _BITS_64: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -108,18 +100,13 @@ class SeededOrders:
 
     @property
     def customers(self) -> range:
-        """Ids of the customers who have orders here."""
-        return range(_FIRST_CUSTOMER, self._customer(self.count - 1) + 1 if self.count else _FIRST_CUSTOMER)
+        """Ids of the customers: those who have orders here, and the rest of the last group."""
+        return places.customers(self.count)
 
     @property
     def objects(self) -> range:
-        """Ids of the repair objects that have orders here."""
-        return range(_FIRST_OBJECT, self._object(self.count - 1) + 1 if self.count else _FIRST_OBJECT)
-
-    def owner_of(self, object_id: int) -> int:
-        """Return the customer of a repair object."""
-        group, member = divmod(object_id - _FIRST_OBJECT, _OBJECTS)
-        return _FIRST_CUSTOMER + group * _CUSTOMERS + _CUSTOMER_OF[_OBJECT_OF.index(member)]
+        """Ids of the customers' repair objects."""
+        return places.objects(self.count)
 
     def search(self, filters: Filters, objects: frozenset[int] | None, after: Key | None) -> Iterator[int]:
         """Yield, in order, the indices that match the filters and lie after the cursor.
@@ -130,9 +117,9 @@ class SeededOrders:
         low, high = self._between(found, filters, after)
         for index in found[low:high]:
             place = self._place(index)
-            if filters.customer_id is not None and self._customer(place) != filters.customer_id:
+            if filters.customer_id is not None and places.customer_at(place) != filters.customer_id:
                 continue
-            if filters.store_id is not None and self._store(place) != filters.store_id:
+            if filters.store_id is not None and places.store_at(place) != filters.store_id:
                 continue
             if (
                 filters.status_ids is not None
@@ -145,17 +132,16 @@ class SeededOrders:
         """Return the first thousand repair objects whose frame number, or brand and model, match."""
         words = query.casefold().split()
         frame = re.fullmatch(r"[a-z]{2}(\d{7,12})", query.strip().casefold(), re.ASCII)
-        if frame and self._is_object(found := int(frame[1])) and frame_number(found).casefold() == frame[0]:
+        if frame and (found := int(frame[1])) in self.objects and frame_number(found).casefold() == frame[0]:
             return frozenset({found})
         models = {
             number
             for number, bike in enumerate(BIKES)
             if all(word in f"{bike.brand} {bike.model}".casefold() for word in words)
         }
-        if not models or not self.count:
+        if not models:
             return frozenset()
-        last = self._object(self.count - 1)
-        matching = (item for item in range(_FIRST_OBJECT, last + 1) if item % len(BIKES) in models)
+        matching = (item for item in self.objects if item % len(BIKES) in models)
         return frozenset(islice(matching, _MOST_OBJECTS))
 
     def order_id(self, index: int) -> int:
@@ -171,7 +157,7 @@ class SeededOrders:
         """Return the order at this index in its initial state."""
         dice = self._dice(index)
         place = self._place(index)
-        customer, store = self._customer(place), self._store(place)
+        customer, store = places.customer_at(place), places.store_at(place)
         day, minute = self._moment(index)
         status = self._status(index, dice)
         work = self._works[(dice >> 4) % len(self._works)]
@@ -180,14 +166,14 @@ class SeededOrders:
         finished = self._days[day] + _CLOCK[minute + work.minutes + extra]
         mechanic = 10 * store + (dice >> 30) % 3
         is_modified = index < self._planned and status != _CANCELLED
-        payer = _LEASE_COMPANY + (dice >> 33) % 4 if (dice >> 36) % 16 == 0 else customer
+        payer = places.lease_company_of(customer) or customer
         invoice = _FIRST_INVOICE + 2 * index if status == _DONE else 0
         return {
             "workshop_order_id": _FIRST_ORDER + index,
             "sales_order_id": _FIRST_ORDER + index,
             "customer_id": customer,
             "store_id": store,
-            "repair_object_id": self._object(place),
+            "repair_object_id": places.object_at(place),
             "is_active": status != _CANCELLED or dice & 0x8000 == 0,
             "reference_text": f"WB-{dice % 100_000:05}" if (dice >> 40) % 8 == 0 else "",
             "datetime_scheduled_start": self._days[day] + _CLOCK[minute],
@@ -197,7 +183,7 @@ class SeededOrders:
             "mechanic_employee_id": mechanic,
             "created_by_employee_id": store,
             "last_update_employee_id": mechanic if is_modified else store,
-            "phone_number_id": _PHONES[(dice >> 43) % len(_PHONES)],
+            "phone_number_id": _phone(customer, dice >> 43),
             "repair_description": work.description,
             "status_id": status,
             "status_text": ORDER_STATUSES[status],
@@ -212,12 +198,10 @@ class SeededOrders:
 
     def _candidates(self, filters: Filters, objects: frozenset[int] | None) -> Sequence[int]:
         if objects is not None:
-            of_objects = (self._places(number - _FIRST_OBJECT, _OBJECT_OF) for number in objects)
-            return sorted(map(self._index, chain.from_iterable(of_objects)))
+            return self._indices(chain.from_iterable(map(places.places_of_object, objects)))
         if filters.customer_id is not None:
-            of_customer = self._places(filters.customer_id - _FIRST_CUSTOMER, _CUSTOMER_OF)
-            return sorted(map(self._index, of_customer))
-        if filters.store_id is not None and not 1 <= filters.store_id <= _STORES:
+            return self._indices(places.places_of_customer(filters.customer_id))
+        if filters.store_id is not None and filters.store_id not in places.STORES:
             return range(0)
         if filters.status_ids is None:
             return range(self.count)
@@ -250,27 +234,11 @@ class SeededOrders:
     def _place(self, index: int) -> int:
         return (index * self._stride + self._shift) % self.count
 
-    def _index(self, place: int) -> int:
-        return (place - self._shift) * self._back % self.count
+    def _indices(self, found: Iterable[int]) -> list[int]:
+        return sorted((place - self._shift) * self._back % self.count for place in found if self._has(place))
 
-    def _places(self, number: int, members: tuple[int, ...]) -> Iterator[int]:
-        group, member = divmod(number, members[-1] + 1)
-        for offset, owner in enumerate(members):
-            place = group * _GROUP + offset
-            if owner == member and 0 <= place < self.count:
-                yield place
-
-    def _customer(self, place: int) -> int:
-        return _FIRST_CUSTOMER + place // _GROUP * _CUSTOMERS + _CUSTOMER_OF[place % _GROUP]
-
-    def _object(self, place: int) -> int:
-        return _FIRST_OBJECT + place // _GROUP * _OBJECTS + _OBJECT_OF[place % _GROUP]
-
-    def _is_object(self, number: int) -> bool:
-        return self.count > 0 and _FIRST_OBJECT <= number <= self._object(self.count - 1)
-
-    def _store(self, place: int) -> int:
-        return 1 + place // _GROUP % _STORES
+    def _has(self, place: int) -> bool:
+        return 0 <= place < self.count
 
     def _dice(self, index: int) -> int:
         return _mix(self._seed * 0x2545_F491_4F6C_DD1D + index)
@@ -283,6 +251,12 @@ class SeededOrders:
 def frame_number(object_id: int) -> str:
     """Return the frame number of a repair object."""
     return f"{BIKES[object_id % len(BIKES)].frame_prefix}{object_id:07}"
+
+
+def _phone(customer: int, dice: int) -> str:
+    """Draw one of the customer's telephone numbers."""
+    drawn = _PHONES[dice % len(_PHONES)]
+    return drawn if drawn != places.EXTRA_NUMBER or places.has_extra_number(customer) else _PHONES[0]
 
 
 def _order_lines(lines: list[Line], customer: int, payer: int, invoice: int, status: int) -> list[Line]:

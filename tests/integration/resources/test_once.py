@@ -14,7 +14,7 @@ from cyclesoft_async.sandbox import Fault, Faults, Sandbox
 from cyclesoft_async.transport import CallEvent, CallFailed, CallRetried
 from tests.support.http_server import Raw, Reply, answering, failure, http, page, raw_server, session
 
-CUSTOMER = 7
+CUSTOMER = 1001
 PATIENT = RetryPolicy(attempts=40, first_delay=0.0)
 LIMITLESS = 10**9
 
@@ -44,12 +44,13 @@ async def orders_by_reference(sandbox: Sandbox) -> list[tuple[int | None, str | 
 async def test_an_order_whose_response_is_lost_exists_once(rounds: int) -> None:
     lost = dict.fromkeys(range(1, 2 * rounds, 2), Fault.DROP_AFTER)
     async with sandbox_with(Faults(at=lost)) as sandbox, session_in(sandbox) as cs:
-        for customer in range(1, rounds + 1):
+        customers = [sandbox.add(customer={}).customer_id for _ in range(rounds)]
+        for customer in customers:
             order = await cs.workshop_orders.create(customer, referring_to(f"web-{customer}"), once=True)
             assert (order.customer_id, order.reference_text) == (customer, f"web-{customer}")
         assert sandbox.requests == cs.quota.sent == 2 * rounds, "a creation and a look each"
         assert sandbox.orders == rounds
-        assert await orders_by_reference(sandbox) == [(n, f"web-{n}") for n in range(1, rounds + 1)]
+        assert await orders_by_reference(sandbox) == [(n, f"web-{n}") for n in customers]
 
 
 @rounds
@@ -67,17 +68,19 @@ async def test_an_order_exists_once_despite_faults_at_creation_and_look_up(round
     made: list[int] = []
     async with sandbox_with(faults) as sandbox, session_in(sandbox) as cs:
 
-        async def create(customers: range) -> None:
-            for customer in customers:
+        customers = [sandbox.add(customer={}).customer_id for _ in range(rounds)]
+
+        async def create(of: list[int]) -> None:
+            for customer in of:
                 order = await cs.workshop_orders.create(customer, referring_to("the same"), once=True)
                 made.append(order.workshop_order_id)
 
         async with anyio.create_task_group() as group:
-            for start in range(1, 9):
-                group.start_soon(create, range(start, rounds + 1, 8))
+            for start in range(8):
+                group.start_soon(create, customers[start::8])
         assert len(set(made)) == len(made) == sandbox.orders == rounds
         assert cs.quota.sent == sandbox.requests + sandbox.dropped > rounds
-        assert await orders_by_reference(sandbox) == [(n, "the same") for n in range(1, rounds + 1)]
+        assert await orders_by_reference(sandbox) == [(n, "the same") for n in customers]
 
 
 async def test_the_look_up_reads_all_pages_and_finds_the_newest() -> None:

@@ -26,7 +26,7 @@ from tests.support.http_server import (
     somebody_waits,
 )
 
-CREATION = "POST /api/v1/customers/7/workshop-order.json: "
+CREATION = "POST /api/v1/customers/1001/workshop-order.json: "
 EARLIER = "; an earlier attempt may have been carried out: look for it in list(customer_id=...)"
 NOTHING_THERE = Raw(http(page()), "keep")
 NO_ROOM_AFTER_THE_LOOK = Raw(
@@ -38,7 +38,7 @@ NO_ROOM_AFTER_THE_LOOK = Raw(
 
 
 async def creation(cs: CycleSoftSession) -> WorkshopOrder:
-    return await cs.workshop_orders.create(7, WorkshopOrderCreate(reference_text="a"), once=True)
+    return await cs.workshop_orders.create(1001, WorkshopOrderCreate(reference_text="a"), once=True)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ async def test_retry_after_of_an_ambiguous_attempt_is_kept() -> None:
     ):
         assert (await creation(cs)).reference_text == "a"
         doubt = await failure(
-            cs.workshop_orders.create(7, WorkshopOrderCreate(reference_text="b")), AmbiguousWriteError
+            cs.workshop_orders.create(1001, WorkshopOrderCreate(reference_text="b")), AmbiguousWriteError
         )
     assert doubt.retry_after == 1.0
     assert [event.delay for event in events if isinstance(event, CallRetried)] == [1.0]

@@ -23,7 +23,7 @@ from cyclesoft_async.sandbox.times import read_wall
 
 Json: TypeAlias = dict[str, Any]
 AUTH = {"Authorization": "Basic dXNlcjpwYXNz"}
-ORDERS_OF_24 = "/api/v1/customers/24/workshop-order"
+ORDERS_OF_ANNA = "/api/v1/customers/1001/workshop-order"
 NOW = datetime(2026, 3, 7, 16, 48, 43, tzinfo=ZoneInfo("Europe/Amsterdam")).timestamp()
 LINE: Json = {
     "item_id": 1,
@@ -44,11 +44,11 @@ LINE: Json = {
     "item_status_text": "Geen status",
     "unit_work_time_minutes": 0,
 }
-# The vendor's own example of a create body, readonly fields and all.
+# The vendor's own example of a create body, readonly fields and all, with ids that the sandbox has.
 EXAMPLE: Json = {
-    "customer_id": 24,
+    "customer_id": 1001,
     "store_id": None,
-    "repair_object_id": 1105,
+    "repair_object_id": 10001,
     "is_active": True,
     "reference_text": "work_number",
     "datetime_scheduled_start": "2023-03-07T16:56:32+01:00",
@@ -80,13 +80,13 @@ async def send(sandbox: Sandbox, method: str, path: str, body: object = None) ->
 
 
 async def created(sandbox: Sandbox, body: Json) -> Json:
-    status, order = await send(sandbox, "POST", f"{ORDERS_OF_24}.json", body)
+    status, order = await send(sandbox, "POST", f"{ORDERS_OF_ANNA}.json", body)
     assert status == 200, order
     return order
 
 
 async def updated(sandbox: Sandbox, order: Json, body: Json, query: str = "") -> Json:
-    path = f"{ORDERS_OF_24}/{order['workshop_order_id']}.json{query}"
+    path = f"{ORDERS_OF_ANNA}/{order['workshop_order_id']}.json{query}"
     status, answer = await send(sandbox, "PUT", path, body)
     assert status == 200, answer
     return answer
@@ -99,7 +99,7 @@ async def invoiced(sandbox: Sandbox, order: Json, **form: str) -> tuple[int, Jso
 
 
 async def fetched(sandbox: Sandbox, order: Json) -> Json:
-    _, answer = await send(sandbox, "GET", f"{ORDERS_OF_24}/{order['workshop_order_id']}.json")
+    _, answer = await send(sandbox, "GET", f"{ORDERS_OF_ANNA}/{order['workshop_order_id']}.json")
     return answer
 
 
@@ -119,9 +119,9 @@ async def test_the_vendors_example_creates_the_order_that_the_vendor_shows() -> 
         assert order == {
             "workshop_order_id": 900_001,
             "sales_order_id": 900_001,
-            "customer_id": 24,
+            "customer_id": 1001,
             "store_id": 1,
-            "repair_object_id": 1105,
+            "repair_object_id": 10001,
             "is_active": True,
             "reference_text": "work_number",
             "datetime_scheduled_start": "2023-03-07 16:56:32",
@@ -144,7 +144,7 @@ async def test_the_vendors_example_creates_the_order_that_the_vendor_shows() -> 
             "order_items": [line, line | {"item_id": 2, "item_type_id": 1}, line | repair],
         }
         read = await fetched(sandbox, order)
-        assert [line.pop("assigned_to_customer_id") for line in read["order_items"]] == [24, 24, 24]
+        assert [line.pop("assigned_to_customer_id") for line in read["order_items"]] == [1001] * 3
         assert read == order
         assert sandbox.orders == 1
 
@@ -155,7 +155,7 @@ async def test_an_empty_body_creates_an_order_of_defaults_that_lists_find() -> N
         assert (order["workshop_order_id"], order["status_id"], order["order_items"]) == (900_004, 10, [])
         assert order["datetime_scheduled_start"] == order["datetime_created"] == "2026-03-07 16:48:43"
         for query in (
-            "customer_id=24",
+            "customer_id=1001&date_from=2026-01-01",
             "date_from=2026-01-01",
             "repair_object_id=0",
             "status_ids=10&store_id=1",
@@ -168,7 +168,7 @@ async def test_an_empty_body_creates_an_order_of_defaults_that_lists_find() -> N
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"customer_id": 25}, "customer_id"),
+        ({"customer_id": 1002}, "customer_id"),
         ({"store_id": "1"}, "store_id"),
         ({"store_id": True}, "store_id"),
         ({"repair_object_id": 2**31}, "repair_object_id"),
@@ -196,7 +196,7 @@ async def test_an_empty_body_creates_an_order_of_defaults_that_lists_find() -> N
 )
 async def test_an_invalid_body_is_rejected_and_creates_nothing(body: object, words: str) -> None:
     async with sandbox_in_2026() as sandbox:
-        status, answer = await send(sandbox, "POST", f"{ORDERS_OF_24}.json", body)
+        status, answer = await send(sandbox, "POST", f"{ORDERS_OF_ANNA}.json", body)
         assert (status, answer["error"]) == (400, True)
         assert words in answer["error_message"]
         assert sandbox.orders == 0
@@ -207,7 +207,7 @@ async def test_an_invalid_body_is_rejected_and_creates_nothing(body: object, wor
 )
 def test_any_bytes_are_read_or_rejected(raw: bytes) -> None:
     with suppress(ApiError):
-        create(raw, customer_id=1, order_id=1, now="2026-01-01 00:00:00")
+        create(raw, customer_id=1, order_id=1, now="2026-01-01 00:00:00", service_item=lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -229,9 +229,9 @@ async def test_put_changes_only_the_given_fields() -> None:
         before: Json = answer["data"][20]
         path = f"/api/v1/customers/{before['customer_id']}/workshop-order/{before['workshop_order_id']}.json"
         readonly = {"reference_text": "x", "store_id": 9, "total_repair_time_minutes": 1, "status_text": "x"}
-        status, after = await send(sandbox, "PUT", path, {"mechanic_employee_id": 77, **readonly})
+        status, after = await send(sandbox, "PUT", path, {"mechanic_employee_id": 22, **readonly})
         assert status == 200
-        changed = {"mechanic_employee_id": 77, "datetime_modified": "2026-03-07 16:48:43"}
+        changed = {"mechanic_employee_id": 22, "datetime_modified": "2026-03-07 16:48:43"}
         _, read = await send(sandbox, "GET", path)
         assert read == before | changed
         assert {**after, "order_items": []} == {**read, "order_items": []}
@@ -279,7 +279,7 @@ async def test_put_matches_lines_by_item_id_adds_new_ones_and_keeps_the_rest() -
             name: items[3][name] for name in ("item_id", "vat_code", "price_in_vat_cents", "vat_amount_cents")
         }
         assert added == {"item_id": 4, "vat_code": 2, "price_in_vat_cents": 1990, "vat_amount_cents": 345}
-        path = f"{ORDERS_OF_24}/{order['workshop_order_id']}.json"
+        path = f"{ORDERS_OF_ANNA}/{order['workshop_order_id']}.json"
         status, answer = await send(sandbox, "PUT", path, {"status_id": 1, "order_items": [{"item_id": 9}]})
         assert (status, answer["error_message"]) == (400, "Unknown item_id: 9")
         assert (await fetched(sandbox, order))["status_id"] == 7
@@ -287,11 +287,11 @@ async def test_put_matches_lines_by_item_id_adds_new_ones_and_keeps_the_rest() -
 
 async def test_a_line_is_assigned_to_another_payer_and_back() -> None:
     async with sandbox_in_2026() as sandbox:
-        order = await created(sandbox, {"order_items": [{"assigned_to_customer_id": 9011}]})
-        assert order["order_items"][0]["assigned_to_customer_id"] == 9011
+        order = await created(sandbox, {"order_items": [{"assigned_to_customer_id": 501}]})
+        assert order["order_items"][0]["assigned_to_customer_id"] == 501
         back = {"order_items": [{"item_id": 1, "assigned_to_customer_id": 0}]}
         assert "assigned_to_customer_id" not in (await updated(sandbox, order, back))["order_items"][0]
-        assert (await fetched(sandbox, order))["order_items"][0]["assigned_to_customer_id"] == 24
+        assert (await fetched(sandbox, order))["order_items"][0]["assigned_to_customer_id"] == 1001
 
 
 @pytest.mark.parametrize(
@@ -310,23 +310,23 @@ async def test_put_messages_the_customer_about_a_new_status_only_if_requested(
 
 async def test_put_to_another_customers_order_is_not_found() -> None:
     async with sandbox_in_2026(orders=1) as sandbox:
-        status, _ = await send(sandbox, "PUT", f"{ORDERS_OF_24}/900001.json", {})
+        status, _ = await send(sandbox, "PUT", "/api/v1/customers/1002/workshop-order/900001.json", {})
         assert status == 404
 
 
 async def test_create_invoices_creates_one_per_payer_and_only_once() -> None:
     async with sandbox_in_2026() as sandbox:
         lease = {
-            "assigned_to_customer_id": 9011,
+            "assigned_to_customer_id": 501,
             "description": "Ketting (KMC)\n",
             "unit_price_in_vat_cents": 2995,
         }
         order = await created(sandbox, EXAMPLE | {"order_items": [lease, LINE]})
-        form = {"employee_id": "1005", "workshop_order_status_id": "9", "book": "1"}
+        form = {"employee_id": "2", "workshop_order_status_id": "9", "book": "1"}
         status, answer = await invoiced(sandbox, order, **form)
         assert (status, answer["error"], answer["error_message"]) == (200, False, None)
         own, other = answer["invoices"]
-        assert [own["customer_id"], other["customer_id"]] == [24, 9011]
+        assert [own["customer_id"], other["customer_id"]] == [1001, 501]
         assert own["sent_messages"] == {"phone_message": True, "email_message": False}
         assert other["sent_messages"] == {"phone_message": False, "email_message": False}
         numbers = [own["invoice_number"], other["invoice_number"]]
@@ -342,7 +342,7 @@ async def test_create_invoices_creates_one_per_payer_and_only_once() -> None:
         assert (read["invoice_number"], read["status_id"], read["last_update_employee_id"]) == (
             numbers[0],
             9,
-            1005,
+            2,
         )
         assert [line["invoice_number"] for line in read["order_items"]] == [
             numbers[1],

@@ -25,7 +25,7 @@ from cyclesoft_async.models import (
 )
 from cyclesoft_async.pagination import Paginator
 from cyclesoft_async.sandbox import Fault, Faults, Sandbox
-from cyclesoft_async.sandbox.common import API_KEY
+from cyclesoft_async.sandbox.world.people import API_KEY
 from tests.support.documented import DOCUMENTED
 
 MONDAY = date(2025, 3, 3)

@@ -192,7 +192,7 @@ async def test_each_fault_raises_its_error_and_leaks_no_connection(call: str, fa
         session_in(sandbox, RetryPolicy.none(), http_session=http) as cs,
     ):
         line = WorkshopOrderItemInput(description="Bel", quantity=1, unit_price_in_vat_cents=895)
-        order = await cs.workshop_orders.create(7, WorkshopOrderCreate(order_items=[line]))
+        order = await cs.workshop_orders.create(1001, WorkshopOrderCreate(order_items=[line]))
         timeout = 0.1 if fault is Fault.SLOW_BODY else 60.0
         error = await error_of(cs.with_options(timeout=timeout), call, order)
         assert type(error) is (type(None) if expected is None else expected)

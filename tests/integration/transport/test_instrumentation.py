@@ -344,9 +344,9 @@ def calls(cs: CycleSoftSession) -> list[Callable[[], Awaitable[object]]]:
         every_page,
         every_item,
         orders.list().collect,
-        lambda: orders.create(7, ORDER_OF_A_PERSON),
-        lambda: orders.create(7, ORDER_OF_A_PERSON, once=True),
-        lambda: orders.update(7, 900_001, WorkshopOrderUpdate(repair_description=PERSON)),
+        lambda: orders.create(1001, ORDER_OF_A_PERSON),
+        lambda: orders.create(1001, ORDER_OF_A_PERSON, once=True),
+        lambda: orders.update(1001, 900_001, WorkshopOrderUpdate(repair_description=PERSON)),
         lambda: cs.request("GET", "/api/v1/x", type=dict[str, object], params={"name": PERSON}),
         lambda: cs.request("POST", "/api/v1/x", type=dict[str, object], json=body),
         lambda: cs.request("POST", "/api/v1/x", type=None, form={"name": PERSON}),
@@ -379,7 +379,7 @@ async def test_nothing_that_is_shown_names_people_or_credentials(
             session(sandbox.url, events.append, RetryPolicy(attempts=2, first_delay=0.0)) as cs,
         ):
             for _ in range(2):  # two pages of people's data
-                await cs.workshop_orders.create(7, ORDER_OF_A_PERSON)
+                await cs.workshop_orders.create(1001, ORDER_OF_A_PERSON)
             impatient = cs.with_options(timeout=0.05, max_wait=0.0)
             with anyio.move_on_after(0.5):  # some faults never end
                 shown += await everything_shown(calls(impatient)[number])

@@ -96,7 +96,7 @@ async def test_a_429_within_max_wait_is_retried() -> None:
 async def test_request_with_an_endpoint_limit() -> None:
     limit = EndpointLimit("create-invoices", 15)
     async with Sandbox(orders=5) as sandbox, session_in(sandbox) as cs:
-        order = await cs.workshop_orders.create(7, WorkshopOrderCreate())
+        order = await cs.workshop_orders.create(1001, WorkshopOrderCreate())
         path = f"/api/v1/workshop/orders/{order.workshop_order_id}/create-invoices.json"
         form = {"customer_messages": False}
         with suppress(BadRequestError):  # it has nothing to invoice

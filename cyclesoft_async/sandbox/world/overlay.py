@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from itertools import chain, count
 from typing import Any, TypeAlias
@@ -23,6 +23,9 @@ class Overlay:
         self._make = make
         self._saved: dict[int, Record] = {}
         self._next_ids = count(ids[-1].stop)
+
+    def __contains__(self, id_: int) -> bool:
+        return id_ in self._saved or self._is_computed(id_)
 
     def find(self, id_: int) -> Record | None:
         """Return a copy of the record, or None. `save` stores a changed copy."""
@@ -46,6 +49,14 @@ class Overlay:
     def get(self, id_: int) -> Record:
         """Return a copy of the record with an id of `ids`."""
         return deepcopy(self._saved[id_]) if id_ in self._saved else self._make(id_)
+
+    def among(self, ids: Iterable[int]) -> Iterator[Record]:
+        """Iterate over the records of these ids and over all saved ones, by ascending id.
+
+        The saved ones may have become what a search of computed records can't know.
+        """
+        computed = {id_ for id_ in ids if self._is_computed(id_)}
+        return map(self.get, sorted(computed | self._saved.keys()))
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over all records by ascending id."""

@@ -1,0 +1,1 @@
+"""Records of the sandbox, and what holds between them."""
