@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from random import Random
 from typing import Any
 
 import pytest
@@ -34,11 +33,10 @@ async def shop(**options: Any) -> AsyncGenerator[tuple[Sandbox, CycleSoftSession
 
 
 async def test_people_and_bikes_of_random_orders_are_found_and_agree() -> None:
-    random = Random(7)
     async with shop() as (_, cs):
         employees = {employee.employee_id for employee in await cs.common.employees()}
         orders = await cs.workshop_orders.list().collect()
-        for order in random.sample(orders, 300):
+        for order in orders[::17]:
             customer = await cs.customers.get(order.customer_id or 0)
             bike = await cs.repair_objects.get(order.customer_id or 0, order.repair_object_id or 0)
             numbers = {number.phone_number_id for number in customer.phone_numbers}

@@ -205,7 +205,7 @@ async def test_each_fault_raises_its_error_and_leaks_no_connection(call: str, fa
 
 
 async def error_of(cs: CycleSoftSession, call: str, order: WorkshopOrder) -> RequestError | None:
-    orders, customer, number = cs.workshop_orders, 7, order.workshop_order_id
+    orders, customer, number = cs.workshop_orders, 1001, order.workshop_order_id
     try:
         match call:
             case "list":
