@@ -67,7 +67,6 @@ async def test_an_order_exists_once_despite_faults_at_creation_and_look_up(round
     faults = Faults(rate=0.4, among=among, seed=11)
     made: list[int] = []
     async with sandbox_with(faults) as sandbox, session_in(sandbox) as cs:
-
         customers = [sandbox.add(customer={}).customer_id for _ in range(rounds)]
 
         async def create(of: list[int]) -> None:
