@@ -24,9 +24,9 @@ from cyclesoft_async.sandbox.responses import ApiError
 
 
 @asynccontextmanager
-async def shop(**options: Any) -> AsyncGenerator[tuple[Sandbox, CycleSoftSession]]:
+async def shop(orders: int = 5_000, **options: Any) -> AsyncGenerator[tuple[Sandbox, CycleSoftSession]]:
     async with (
-        Sandbox(**{"orders": 5_000, "minutely_limit": 10**9, "daily_limit": 10**9} | options) as sandbox,
+        Sandbox(orders=orders, minutely_limit=10**9, daily_limit=10**9, **options) as sandbox,
         CycleSoftSession("user", "pass", base_url=sandbox.url) as cs,
     ):
         yield sandbox, cs
