@@ -66,6 +66,13 @@ def imports(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation strictly into site/, and check its links, anchors and names."""
+    python = _environment(session)
+    session.run(python, "-m", "tools.docs")
+
+
+@nox.session
 def wheel(session: nox.Session) -> None:
     """Build the wheel, and use it without extras in an environment of its own."""
     python = _environment(session)
