@@ -37,7 +37,7 @@ from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
 from cyclesoft_async.webhooks.aiohttp_routes import BodyReader
 from cyclesoft_async.webhooks.envelope import read
 from cyclesoft_async.webhooks.intake import SIGNATURE_HEADER
-from cyclesoft_async.webhooks.keyring import Keyring
+from cyclesoft_async.webhooks.keyring import ForgedError, Keyring
 
 SECRET = "benchmark-secret"
 PORT = 18_437
@@ -99,7 +99,9 @@ BODIES = BodyReader(1 << 20)
 
 async def verified(request: web.Request) -> web.Response:
     body = await BODIES.read(request)
-    if not await KEYRING.proven(body, request.headers.getall(SIGNATURE_HEADER, ()), None):
+    try:
+        await KEYRING.proven(body, request.headers.getall(SIGNATURE_HEADER, ()), None)
+    except ForgedError:
         return web.Response(status=401)
     read(body)
     return web.Response()
@@ -114,7 +116,9 @@ def commit_each(path: str) -> Callable[[web.Request], Awaitable[web.Response]]:
 
     async def store(request: web.Request) -> web.Response:
         body = await BODIES.read(request)
-        if not await KEYRING.proven(body, request.headers.getall(SIGNATURE_HEADER, ()), None):
+        try:
+            await KEYRING.proven(body, request.headers.getall(SIGNATURE_HEADER, ()), None)
+        except ForgedError:
             return web.Response(status=401)
         row = (read(body).id, body)
         async with lock:

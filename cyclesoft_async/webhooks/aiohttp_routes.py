@@ -30,6 +30,7 @@ _SIGNATURE: Final = istr(SIGNATURE_HEADER)
 _DELIVERY: Final = istr(DELIVERY_HEADER)
 _EVENT: Final = istr(EVENT_HEADER)
 
+_ANY_PATH: Final = "/{path:.*}"
 _UNREAD_LIMIT: Final = 64 * 1024
 _READ_SECONDS: Final = 30.0
 _MOST_HELD: Final = 32 * 1024 * 1024
@@ -53,10 +54,7 @@ async def cut_unread_bodies(request: web.Request, handler: Handler) -> web.Strea
         if not is_costly_to_drain(request, _UNREAD_LIMIT):
             raise
         response = web.Response(status=error.status, headers=error.headers, text=error.text)
-    if is_costly_to_drain(request, _UNREAD_LIMIT):
-        response.force_close()
-        await cut(request, response)
-    return response
+    return await _send(request, response, _UNREAD_LIMIT)
 
 
 class AiohttpRoutes:
@@ -78,6 +76,13 @@ class AiohttpRoutes:
         app.router.add_get(f"{path}/health", self._health)
         app.router.add_get(f"{path}/health/live", self._live)
         app.router.add_get(f"{path}/health/ready", self._ready)
+
+    def refuse_others(self, app: web.Application) -> None:
+        """Answer all other requests 404 or 405, without reading their bodies.
+
+        An application of its own needs no `cut_unread_bodies` then, which costs each delivery 4 µs.
+        """
+        app.router.add_route("*", _ANY_PATH, _refuse_unknown)
 
     async def stop(self, _: web.Application) -> None:
         """Stop waiting for bodies: a sender in mid-body must not delay the stop."""
@@ -107,8 +112,23 @@ class AiohttpRoutes:
 
 async def _report(request: web.Request, problems: Sequence[str]) -> web.StreamResponse:
     body = {"status": "; ".join(problems) or "ok"}
-    response = web.json_response(body, status=503 if problems else 200)
-    if is_costly_to_drain(request, 0):
+    return await _send(request, web.json_response(body, status=503 if problems else 200), 0)
+
+
+async def _refuse_unknown(request: web.Request) -> web.StreamResponse:
+    allowed = {
+        route.method
+        for route in request.app.router.routes()
+        if route.resource is not None and route.resource.canonical == request.path
+    }
+    refusal = web.HTTPMethodNotAllowed(request.method, sorted(allowed)) if allowed else web.HTTPNotFound()
+    response = web.Response(status=refusal.status, headers=refusal.headers, text=refusal.text)
+    return await _send(request, response, _UNREAD_LIMIT)
+
+
+async def _send(request: web.Request, response: web.StreamResponse, most_unread: int) -> web.StreamResponse:
+    """Return the response. Send it and close the connection if its request's body is costly to drain."""
+    if is_costly_to_drain(request, most_unread):
         response.force_close()
         await cut(request, response)
     return response

@@ -20,7 +20,7 @@ from .events import Event, UnknownEvent
 from .handlers import Routes, understood
 from .health import Health
 from .inbox import Delivery, Inbox, Stored
-from .keyring import Keyring
+from .keyring import ForgedError, Keyring
 from .throttled_log import ThrottledLog
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
@@ -162,9 +162,10 @@ class Intake:
             UsageError: The receiver is not open.
         """
         running = self.running
-        accounts = await self._keyring.proven(body, headers.signatures, only)
-        if accounts is None:
-            return self._refuse(body, "its signature is missing or not ours")
+        try:
+            accounts = await self._keyring.proven(body, headers.signatures, only)
+        except ForgedError as error:
+            return self._refuse(body, str(error))
         try:
             event = read(body)
         except ValueError as error:
@@ -208,14 +209,16 @@ class Intake:
                 dispatcher.cancel(reservation)
         health.stored_at = monotonic()
         health.is_failing = False
-        _log_stored(delivery, stored)
+        if stored is not Stored.NEW or state == "dead":
+            _log_stored(delivery, stored)
         return _STORED
 
     def _first_state(self, event: Event) -> tuple[Literal["received", "done", "dead"], str | None]:
         """Return the state to store an event in, and why it is a dead letter if it is one."""
+        problem: str | None
         if not event.event_name and isinstance(event, UnknownEvent):
-            problem: str | None = event.problem
-        elif self._policy.is_too_old(event.event_timestamp, time()):
+            problem = event.problem
+        elif self._policy.max_age is not None and self._policy.is_too_old(event.event_timestamp, time()):
             problem = "older than max_age when it arrived"
         else:
             routes = self._routes.matching(event)
@@ -229,7 +232,7 @@ class Intake:
 
 
 def _log_stored(delivery: Delivery, stored: Stored) -> None:
-    if stored is Stored.DUPLICATE or (stored is Stored.NEW and delivery.state != "dead"):
+    if stored is Stored.DUPLICATE:
         return
     id_ = printable_line(delivery.id)
     fields = {
@@ -249,7 +252,7 @@ def _compare_headers(event: Event, headers: VendorHeaders) -> None:
         (DELIVERY_HEADER, headers.ids, event.id),
         (EVENT_HEADER, headers.event_names, event.event_name),
     ):
-        if values and list(values) != [signed]:
+        if values and (values[0] != signed or len(values) > 1):
             id_ = printable_line(event.id)
             logger.warning("event %s: the header %s differs from the signed body", id_, header)
 

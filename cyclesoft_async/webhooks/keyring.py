@@ -18,7 +18,10 @@ Secrets: TypeAlias = Secret | Iterable[Secret] | Mapping[int, Secret | Iterable[
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
+_MOST_KEYS: Final = 64
+"""So many HMACs of the largest body that is accepted by default, 256 KiB, take 10 ms."""
 _FEW_KEYS: Final = 8
+"""Keys that are tried before the event loop has a turn."""
 _SHORT_SECRET: Final = 16
 _CLAIM: Final = re.compile(rb'"account_id"\s*:\s*"?(\d{1,19})')
 
@@ -41,6 +44,10 @@ class Accounts:
 _ANY: Final = Accounts()
 
 
+class ForgedError(Exception):
+    """A delivery is not verified. The message says why."""
+
+
 class Keyring:
     """Verifies signatures, and says which accounts they prove.
 
@@ -49,8 +56,8 @@ class Keyring:
         algorithm: The HMAC's hash algorithm.
 
     Raises:
-        UsageError: There is no secret, one is empty, an account's id is not an integer, or the algorithm is
-            not known.
+        UsageError: There is no secret, one is empty, more than 64 are for the same accounts, an account's id
+            is not an integer, or the algorithm is not known.
     """
 
     def __init__(self, secrets: Secrets, algorithm: Algorithm) -> None:
@@ -77,25 +84,35 @@ class Keyring:
             keys = [Key(secret, self._algorithm) for secret in secret_bytes(secrets)]
         if not keys:
             raise UsageError("a webhook receiver must have at least one secret, got none")
+        most = max(map(len, by_account.values())) if owners is not None else len(keys)
+        if most > _MOST_KEYS:
+            raise UsageError(
+                f"secrets must be at most {_MOST_KEYS} for the same accounts, got {most};"
+                " give each account its own, as {account_id: secret}"
+            )
         if min(key.secret_bytes for key in keys) < _SHORT_SECRET:
             logger.warning("a webhook secret is shorter than %d bytes: it may be guessed", _SHORT_SECRET)
         self._owners, self._by_account, self._keys = owners, by_account, keys
 
-    async def proven(self, body: bytes, signatures: Sequence[str], only: int | None) -> Accounts | None:
-        """Return the accounts that the signatures prove. None: the body is forged.
+    async def proven(self, body: bytes, signatures: Sequence[str], only: int | None) -> Accounts:
+        """Return the accounts that the signatures prove.
 
         Each key costs an HMAC of the body, so the account chooses them: the one of the path, or else the one
         that the body names, which is compared again after it was verified.
+
+        Raises:
+            ForgedError: No key proves one of the signatures.
         """
-        keys = self._keys if self._owners is None else self._candidates(body, only)
         owners = self._owners
-        found: list[Key] = []
-        for first in range(0, len(keys), _FEW_KEYS):
-            if first:
-                await asyncio.sleep(0)
+        keys = self._keys if owners is None else self._candidates(body, only)
+        if len(keys) > _MOST_KEYS:
+            raise ForgedError("it names no account, and there are too many secrets to try all")
+        found = proving(body, signatures, keys[:_FEW_KEYS], self._algorithm)
+        for first in range(_FEW_KEYS, len(keys), _FEW_KEYS):
+            await asyncio.sleep(0)
             found += proving(body, signatures, keys[first : first + _FEW_KEYS], self._algorithm)
         if not found:
-            return None
+            raise ForgedError("its signature is missing or not ours")
         if owners is None:
             return _ANY
         return Accounts(frozenset[int]().union(*(owners[key] for key in found)))

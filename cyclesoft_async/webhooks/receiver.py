@@ -15,7 +15,7 @@ from aiohttp import web
 
 from cyclesoft_async.errors import UsageError
 
-from .aiohttp_routes import AiohttpRoutes, cut_unread_bodies
+from .aiohttp_routes import AiohttpRoutes
 from .asgi import AsgiApp, AsgiReceiver
 from .attempts import Policy
 from .events import Event
@@ -195,8 +195,9 @@ class WebhookReceiver:
 
     def app(self) -> web.Application:
         """Return an aiohttp application of its own: `POST /`, and the health checks of `add_to`."""
-        app = web.Application(middlewares=[cut_unread_bodies])
+        app = web.Application()
         self.add_to(app, "/")
+        self._aiohttp.refuse_others(app)
         return app
 
     def add_to(self, app: web.Application, prefix: str, *, account_id: int | None = None) -> None:

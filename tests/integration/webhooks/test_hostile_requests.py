@@ -10,11 +10,13 @@ import re
 import resource
 import time
 import zlib
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import Answer, SqliteInbox, WebhookReceiver, aiohttp_routes, events, sign
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
@@ -189,16 +191,50 @@ async def test_stalled_compressed_bodies_share_a_limited_memory(
 
 
 @pytest.mark.parametrize("claims", [True, False], ids=["an account", "none"])
-async def test_a_forgery_blocks_the_event_loop_for_a_bounded_time(tmp_path: Path, claims: bool) -> None:
-    secrets = {number: [f"{number}-current", f"{number}-previous"] for number in range(1, 501)}
+@pytest.mark.parametrize("accounts", [30, 1000])
+async def test_a_forgery_costs_a_bounded_number_of_hmacs(tmp_path: Path, claims: bool, accounts: int) -> None:
+    secrets = {number: [f"{number}-current", f"{number}-previous"] for number in range(1, accounts + 1)}
     hooks = WebhookReceiver(secrets, SqliteInbox(tmp_path / "inbox.db"))
-    forged = delivery("x.y", {"x": "y" * 200_000}, secret="forged", account_id=77)
-    body = forged.body if claims else forged.body.replace(b'"account_id":77', b'"nothing":77')
+    forged = delivery("x.y", {"x": "y" * 250_000}, secret="forged", account_id=7)
+    body = forged.body if claims else forged.body.replace(b'"account_id":7', b'"nothing":7')
     async with hooks:
+        hmac = min(timed(partial(sign, body, "forged")) for _ in range(5))
+        before = time.thread_time()
         stall = await longest_stall(hooks.receive(body, forged.headers))
-        genuine = order(1, account_id=400, secret="400-previous")
+        cost = time.thread_time() - before
+        genuine = order(1, account_id=20, secret="20-previous")
         assert (await hooks.receive(genuine.body, genuine.headers)).status == 200
-    assert stall < 0.25  # with all keys at once 1,000 HMACs of 200 kB: 0.4 to 1 second
+    assert cost < 200 * hmac  # 64 at most; 2,000 when all keys were tried
+    assert stall < 50 * hmac  # 8 before each turn of the event loop
+
+
+def timed(work: Callable[[], object]) -> float:
+    before = time.thread_time()
+    work()
+    return time.thread_time() - before
+
+
+async def test_a_delivery_that_names_no_account_needs_a_path_when_there_are_many(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hooks = WebhookReceiver({n: f"secret-of-account-{n}" for n in range(65)}, SqliteInbox(tmp_path / "i.db"))
+    body = b'{"event": "without an account"}'
+    headers = {"X-CycleSoftware-Signature": sign(body, "secret-of-account-64")}
+    async with hooks:
+        assert (await hooks.receive(body, headers)).status == 401
+        assert (await hooks.receive(body, headers, account_id=64)).status == 200
+        hooks.rotate({n: f"secret-of-account-{n}" for n in range(1, 65)})
+        assert (await hooks.receive(body, headers)).status == 200
+    assert "refused a delivery: it names no account, and there are too many secrets to try all" in caplog.text
+
+
+def test_a_plain_list_has_at_most_64_secrets(tmp_path: Path) -> None:
+    secrets = [f"a-secret-of-sixteen-bytes-{number}" for number in range(65)]
+    hooks = WebhookReceiver(secrets[:64], SqliteInbox(tmp_path / "inbox.db"))
+    with pytest.raises(UsageError, match="secrets must be at most 64 for the same accounts, got 65"):
+        hooks.rotate(secrets)
+    with pytest.raises(UsageError, match="give each account its own"):
+        hooks.rotate({1: secrets, 2: "another"})
 
 
 async def longest_stall(work: Coroutine[object, object, Answer]) -> float:

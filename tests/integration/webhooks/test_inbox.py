@@ -236,14 +236,14 @@ async def test_an_entitys_newest_time_outlives_its_deliveries_by_years(place: Pl
     age_entities(place.location, days=400)
     async with at_work(place.inbox(keep_done_days=0)) as hands:
         await hands.inbox.purge()
-        assert await hands.inbox.put(letter(1)) is Stored.NEW
+        assert await hands.inbox.put(structs.replace(letter(1), id="id-2")) is Stored.NEW
         [work] = await hands.take(1)
         assert work.newest == 100.0
         await hands.inbox.complete(work.seq, work.ordering_key, 100.0)
     age_entities(place.location, days=800)
     async with at_work(place.inbox(keep_done_days=0)) as hands:
         await hands.inbox.purge()
-        await hands.inbox.put(letter(1))
+        await hands.inbox.put(structs.replace(letter(1), id="id-3"))
         [work] = await hands.take(1)
         assert work.newest is None
 

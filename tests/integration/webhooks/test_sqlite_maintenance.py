@@ -10,6 +10,7 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from time import time
 
 import pytest
 
@@ -18,6 +19,7 @@ from cyclesoft_async.webhooks import SqliteInbox
 from cyclesoft_async.webhooks.inbox import Selection, Stored, entries
 from cyclesoft_async.webhooks.inbox.sqlite.connection import InboxFile
 from cyclesoft_async.webhooks.inbox.sqlite.maintenance import PurgeSlice, Retention, purge, shrink
+from cyclesoft_async.webhooks.inbox.sqlite.upgrades import id_hash
 from tests.support.paths import DATA
 
 from .test_inbox import letter, opened
@@ -70,7 +72,7 @@ async def test_one_slice_of_shrinking_gives_back_many_pages(tmp_path: Path) -> N
         bodies = (letter(number, body=b"x" * 4000, state="done") for number in range(600))
         await asyncio.gather(*map(inbox.put, bodies))
     with closing(InboxFile(path, on_open=lambda _: None)) as file:
-        window = PurgeSlice(Retention(0, 0), Selection())
+        window = PurgeSlice(Retention(0, 0, 730), Selection())
         purge(file, [window, window._replace(after=500)])
         before = pages(file)
         assert shrink(file, [None]) == [True]
@@ -120,16 +122,71 @@ async def test_compacting_makes_a_file_of_version_2_shrink(tmp_path: Path) -> No
     assert [entry.id for entry in entries(path)] == ["id-3"]
 
 
-async def test_the_ids_of_purged_deliveries_are_free(tmp_path: Path) -> None:
+async def test_a_purged_delivery_is_known_again_for_two_years(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     inbox = SqliteInbox(path, keep_done_days=0, keep_dead_days=0)
-    async with opened(inbox):
+    async with opened(inbox) as announced:
         for body in (b"{}", b"[]"):
             await inbox.put(letter(1, body=body, state="done"))
         assert await inbox.purge() == 2
+        assert await inbox.put(letter(1)) is Stored.DUPLICATE
+        assert await inbox.put(letter(1, body=b"[]")) is Stored.DUPLICATE
+        assert await inbox.put(letter(1, body=b"3")) is Stored.QUARANTINED
+        assert await inbox.put(letter(2)) is Stored.NEW
+        assert len(announced) == 1
+        assert await inbox.purge() == 1
+    received_at(path, days_ago=729.9)
+    assert await SqliteInbox(path).purge() == 0
+    async with opened(inbox):
+        assert await inbox.put(letter(1)) is Stored.DUPLICATE
+    received_at(path, days_ago=730.1)
+    assert await SqliteInbox(path).purge() == 0
+    async with opened(inbox):
         assert await inbox.put(letter(1)) is Stored.NEW
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM delivery_ids").fetchone() == (1,)
+
+
+async def test_the_ids_of_purged_deliveries_are_kept_as_long_as_asked(tmp_path: Path) -> None:
+    inbox = SqliteInbox(tmp_path / "inbox.db", keep_done_days=0, keep_ids_days=0)
+    async with opened(inbox):
+        await inbox.put(letter(1, state="done"))
+        assert await inbox.purge() == 1
+        received_at(tmp_path / "inbox.db", days_ago=0.1)
+        assert await inbox.purge() == 0
+        assert await inbox.put(letter(1)) is Stored.NEW
+
+
+def received_at(path: Path, *, days_ago: float) -> None:
+    """Let time pass for the purged deliveries."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE purged_ids SET received_at = ?", (int(time() - days_ago * 86_400),))
+
+
+async def test_a_purge_leaves_some_seventy_bytes_of_a_delivery(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path, keep_done_days=0)
+    async with opened(inbox):
+        empty = path.stat().st_size
+        for first in range(0, 20_000, 2_000):
+            letters = (letter(number, state="done") for number in range(first, first + 2_000))
+            await asyncio.gather(*map(inbox.put, letters))
+            await inbox.purge()
+    await inbox.compact()
+    assert path.stat().st_size - empty < 20_000 * 70
+
+
+async def test_a_purged_delivery_with_the_same_hash_is_another(tmp_path: Path) -> None:
+    """As 64 bits may collide."""
+    path = tmp_path / "inbox.db"
+    inbox = SqliteInbox(path, keep_done_days=0)
+    async with opened(inbox):
+        pass
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO purged_ids VALUES (?, ?, ?)", (id_hash(1, "id-1"), bytes(16), time()))
+    async with opened(inbox):
+        assert await inbox.put(letter(1, state="done")) is Stored.NEW
+        assert await inbox.put(letter(1)) is Stored.DUPLICATE
+        assert await inbox.purge() == 1
+        assert await inbox.put(letter(1)) is Stored.DUPLICATE
 
 
 def test_a_purge_works_on_a_full_disk(tmp_path: Path) -> None:

@@ -139,19 +139,19 @@ class _Identity:
 
     def __init__(self, path: Path, opened: os.stat_result) -> None:
         self._files = {
-            path: (opened.st_dev, opened.st_ino),
-            **{beside: _inode(beside) for beside in (Path(f"{path}-wal"), Path(f"{path}-shm"))},
+            str(path): (opened.st_dev, opened.st_ino),
+            **{beside: _inode(beside) for beside in (f"{path}-wal", f"{path}-shm")},
         }
 
     def difference(self) -> str | None:
         """Return the path of a file that is not the one that was opened."""
         for path, opened in self._files.items():
             if _inode(path) != opened:
-                return str(path)
+                return path
         return None
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
+def _inode(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
     except OSError:

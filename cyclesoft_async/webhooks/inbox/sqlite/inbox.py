@@ -66,27 +66,33 @@ class SqliteInbox:
         path: The file. It is created when it is missing, its directory is not. Beside it lie `PATH.lock`,
             `PATH.reserve` (1 MiB, given up when a purge needs room on a full disk) and, while it is open,
             SQLite's `PATH-wal` and `PATH-shm`.
-        keep_done_days: Days after which handled deliveries are deleted; `math.inf` keeps them. Until then the
-            same id is recognised when it is redelivered.
+        keep_done_days: Days after which handled deliveries are deleted; `math.inf` keeps them.
         keep_dead_days: Days after which dead and quarantined deliveries are deleted, or `math.inf`.
+        keep_ids_days: Days for which a deleted delivery is known again, by a digest of some 70 bytes, and an
+            older event of its entity is `stale`. So a captured request cannot be replayed meanwhile.
 
     Raises:
         UsageError: A number of days is negative.
     """
 
     def __init__(
-        self, path: str | PathLike[str], *, keep_done_days: float = 30.0, keep_dead_days: float = 90.0
+        self,
+        path: str | PathLike[str],
+        *,
+        keep_done_days: float = 30.0,
+        keep_dead_days: float = 90.0,
+        keep_ids_days: float = 730.0,
     ) -> None:
-        if not (keep_done_days >= 0 and keep_dead_days >= 0):
+        if not (keep_done_days >= 0 and keep_dead_days >= 0 and keep_ids_days >= 0):
             raise UsageError(
-                "a retention must be >= 0 days,"
-                f" got keep_done_days={keep_done_days!r}, keep_dead_days={keep_dead_days!r}"
+                f"a retention must be >= 0 days, got keep_done_days={keep_done_days!r},"
+                f" keep_dead_days={keep_dead_days!r}, keep_ids_days={keep_ids_days!r}"
             )
         self._path = Path(path)
-        self._retention = Retention(keep_done_days, keep_dead_days)
+        self._retention = Retention(keep_done_days, keep_dead_days, keep_ids_days)
         self._committer: GroupCommitter | None = None
         self._announce: Announce = _discard
-        self._stored = Counter[Stored]()
+        self._stored = Counter[str]()
 
     @property
     def claims_on_arrival(self) -> bool:
@@ -272,9 +278,9 @@ class SqliteInbox:
         """Return figures about the deliveries. Those since the start are of this process."""
         return structs.replace(
             await asyncio.to_thread(stats, self._path),
-            stored=self._stored[Stored.NEW],
-            duplicates=self._stored[Stored.DUPLICATE],
-            quarantined=self._stored[Stored.QUARANTINED],
+            stored=self._stored[Stored.NEW.value],
+            duplicates=self._stored[Stored.DUPLICATE.value],
+            quarantined=self._stored[Stored.QUARANTINED.value],
         )
 
     @asynccontextmanager
@@ -296,7 +302,7 @@ class SqliteInbox:
         return self._committer
 
     def _announce_stored(self, stored: StoredDelivery) -> None:
-        self._stored[stored.stored] += 1
+        self._stored[stored.stored.value] += 1
         if stored.queued is not None:
             self._announce([stored.queued])
 

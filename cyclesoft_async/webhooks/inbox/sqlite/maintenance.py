@@ -21,17 +21,16 @@ from cyclesoft_async.webhooks.inbox.selection import Selection
 
 from .browse import MATCHES, PURGEABLE, REPLAYABLE, parameters
 from .connection import InboxFile
+from .upgrades import purged_digest
 
 _WINDOW: Final = 500
-_WITHIN_RESERVE: Final = 50
+_WITHIN_RESERVE: Final = 25
 """Rows whose purge fits into the reserve."""
 _PAGES_AT_ONCE: Final = 64
 _SPACE_TO_COMPACT: Final = 2
 _FREE_SHARE: Final = 10
 """The file shrinks until at most one page in ten is free. New deliveries use those."""
 _DAY: Final = 86_400.0
-_KEEP_ENTITIES_DAYS: Final = 730
-"""How long the newest timestamp of an entity is kept: a captured delivery that is sent again stays stale."""
 
 _REPLAY_WINDOW: Final = f"""
     SELECT max(seq), json_group_array(json_array(seq, ordering_key)) FILTER (
@@ -51,6 +50,11 @@ _PURGE_WINDOW: Final = f"""
         WHERE {PURGEABLE} AND {MATCHES}
     ) FROM (SELECT * FROM deliveries WHERE seq > :after ORDER BY seq LIMIT :window)
 """  # noqa: S608 - of constants
+_TO_REMEMBER: Final = """
+    SELECT id_hash, account_id, delivery_id, body, received_at FROM deliveries JOIN bodies USING (seq)
+    WHERE seq IN (SELECT value FROM json_each(?))
+"""
+_REMEMBER: Final = "INSERT OR REPLACE INTO purged_ids (hash, digest, received_at) VALUES (?, ?, ?)"
 _PURGE: Final = (
     "DELETE FROM delivery_ids"
     " WHERE hash IN (SELECT id_hash FROM deliveries WHERE seq IN (SELECT value FROM json_each(?)))",
@@ -58,17 +62,24 @@ _PURGE: Final = (
     "DELETE FROM failed_attempts WHERE seq IN (SELECT value FROM json_each(?))",
     "DELETE FROM deliveries WHERE seq IN (SELECT value FROM json_each(?))",
 )
-_PURGE_ENTITIES: Final = f"""
+_FORGET: Final = (
+    f"""
     DELETE FROM entities
     WHERE ordering_key IN (SELECT ordering_key FROM entities WHERE changed_at < ? LIMIT {_WINDOW})
-"""  # noqa: S608 - of constants
+    """,  # noqa: S608 - of constants
+    f"""
+    DELETE FROM purged_ids
+    WHERE hash IN (SELECT hash FROM purged_ids WHERE received_at < ? LIMIT {_WINDOW})
+    """,  # noqa: S608 - of constants
+)
 
 
 class Retention(NamedTuple):
-    """How long deliveries are kept."""
+    """How long deliveries are kept, and then their ids and the newest time of each entity."""
 
     done_days: float
     dead_days: float
+    ids_days: float
 
     def bounds(self) -> dict[str, float]:
         """Return what `PURGEABLE` binds."""
@@ -221,13 +232,24 @@ def _purge_window(file: InboxFile, progress: PurgeSlice, window: int) -> Purged:
         last = None
     with file.transaction():
         if deleted:
-            for statement in _PURGE:
-                file.connection.execute(statement, (found,))
+            _delete(file.connection, found)
         if last is None:
-            forgotten = (time() - _KEEP_ENTITIES_DAYS * _DAY,)
-            entities = file.connection.execute(_PURGE_ENTITIES, forgotten).rowcount
-            last = progress.after if entities == _WINDOW else None
+            before = (time() - progress.retention.ids_days * _DAY,)
+            forgotten = [file.connection.execute(statement, before).rowcount for statement in _FORGET]
+            last = progress.after if max(forgotten) == _WINDOW else None
     return Purged(deleted, last)
+
+
+def _delete(connection: sqlite3.Connection, seqs: str) -> None:
+    """Delete deliveries, given as a JSON list, but for a digest of each by which it is known again."""
+    digests = [
+        (id_hash, purged_digest(account_id, delivery_id, body), int(received_at))
+        for id_hash, account_id, delivery_id, body, received_at in connection.execute(_TO_REMEMBER, (seqs,))
+    ]
+    for statement in _PURGE:
+        connection.execute(statement, (seqs,))
+    # Into the pages that became free, as the disk may be full.
+    connection.executemany(_REMEMBER, digests)
 
 
 def _shrink(connection: sqlite3.Connection) -> bool:

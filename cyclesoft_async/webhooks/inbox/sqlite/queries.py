@@ -6,6 +6,7 @@ Few statements for many rows, and few rows in results: upgrades.py has the reaso
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 from functools import lru_cache
 from itertools import count
 from sqlite3 import Connection, IntegrityError
@@ -24,7 +25,7 @@ from cyclesoft_async.webhooks.inbox.protocol import (
 )
 
 from .connection import InboxFile
-from .upgrades import id_hash, variant_hash
+from .upgrades import ID_DIGEST_BYTES, id_hash, purged_digest, variant_hash
 
 _names: Final = msgspec.json.Decoder(tuple[str, ...])
 _timestamps: Final = msgspec.json.Decoder(dict[str, str])
@@ -39,6 +40,7 @@ _BY_HASH: Final = """
     SELECT d.account_id, d.delivery_id, b.body FROM delivery_ids i
     JOIN deliveries d ON d.seq = i.seq JOIN bodies b ON b.seq = i.seq WHERE i.hash = ?
 """
+_PURGED: Final = "SELECT digest FROM purged_ids WHERE hash = ?"
 # As text: SQLite's JSON has 15 digits of a number.
 _NEWEST: Final = """
     SELECT json_group_object(ordering_key, format('%!.17g', newest)) FROM entities
@@ -266,23 +268,31 @@ def _new(seq: int, delivery: Delivery, now: float, newest: dict[str, float]) -> 
 def _store_one(
     connection: Connection, seq: int, delivery: Delivery, now: float, newest: dict[str, float]
 ) -> StoredDelivery:
-    hash_, body = _find(connection, delivery)
-    if body is None:
+    hash_, known = _find(connection, delivery)
+    if known is None:
         connection.execute(_many(_ARRIVE, 13, 1), _row(seq, delivery, now, hash_, delivery.state))
         return _new(seq, delivery, now, newest)
-    if body == delivery.body:
+    if known is _Known.WITH_THIS_BODY:
         return StoredDelivery(Stored.DUPLICATE)
-    hash_, body = _find(connection, delivery, is_variant=True)
-    if body is not None:
+    hash_, known = _find(connection, delivery, is_variant=True)
+    if known is not None:
         return StoredDelivery(Stored.DUPLICATE)
     connection.execute(_many(_ARRIVE, 13, 1), _row(seq, delivery, now, hash_, "quarantined"))
     return StoredDelivery(Stored.QUARANTINED)
 
 
+class _Known(Enum):
+    """An id that was stored before."""
+
+    WITH_THIS_BODY = "with this body"
+    WITH_ANOTHER = "with another body"
+
+
 def _find(
     connection: Connection, delivery: Delivery, *, is_variant: bool = False
-) -> tuple[int, bytes | None]:
-    """Return the hash that belongs to a delivery, and the body that is stored for it, if there is one."""
+) -> tuple[int, _Known | None]:
+    """Return the hash that belongs to a delivery, and whether its id is known, also of a purged one."""
+    purged = purged_digest(delivery.account_id, delivery.id, delivery.body)
     for probe in count():
         hash_ = (
             variant_hash(delivery.account_id, delivery.id, delivery.body, probe)
@@ -290,11 +300,17 @@ def _find(
             else id_hash(delivery.account_id, delivery.id, probe)
         )
         found = connection.execute(_BY_HASH, (hash_,)).fetchone()
+        if found is not None:
+            *key, body = found
+            if key == [delivery.account_id, delivery.id]:
+                return hash_, _Known.WITH_THIS_BODY if body == delivery.body else _Known.WITH_ANOTHER
+            continue
+        found = connection.execute(_PURGED, (hash_,)).fetchone()
         if found is None:
             return hash_, None
-        account_id, delivery_id, body = found
-        if (account_id, delivery_id) == (delivery.account_id, delivery.id):
-            return hash_, body
+        (digest,) = found
+        if digest[:ID_DIGEST_BYTES] == purged[:ID_DIGEST_BYTES]:
+            return hash_, _Known.WITH_THIS_BODY if digest == purged else _Known.WITH_ANOTHER
     raise AssertionError("count() does not end")
 
 

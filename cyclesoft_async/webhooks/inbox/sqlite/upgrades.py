@@ -10,14 +10,16 @@ from typing import Final
 
 from cyclesoft_async.errors import InboxError
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
+ID_DIGEST_BYTES: Final = 8
 
 # Bodies have a table of their own, so that a change of state rewrites a small row. A batch of arrivals is one
 # statement: each further statement gives up the interpreter to a busy event loop, and getting it back takes
 # longer than the write.
 #
 # Delivery ids are found by a 64-bit hash. Ids are random, so an index on them dirties a page for nearly every
-# delivery; one on hashes has a third of the pages.
+# delivery; one on hashes has a third of the pages. Those of purged deliveries have a table of their own, that
+# arrivals read and never change.
 _TABLES: Final = """
 CREATE TABLE deliveries (
     seq INTEGER PRIMARY KEY,
@@ -51,7 +53,16 @@ CREATE TABLE failed_attempts (
 );
 CREATE INDEX failed_attempts_seq ON failed_attempts (seq);
 CREATE VIEW arrivals AS SELECT * FROM deliveries JOIN bodies USING (seq);
+"""
+_PURGED_IDS: Final = """
+CREATE TABLE purged_ids (
+    hash INTEGER PRIMARY KEY, -- as in delivery_ids
+    digest BLOB NOT NULL, -- of the id, and of the body
+    received_at INTEGER NOT NULL
+);
+CREATE INDEX purged_ids_received_at ON purged_ids (received_at);
 CREATE TRIGGER store_arrival INSTEAD OF INSERT ON arrivals BEGIN
+    SELECT raise(ABORT, 'purged') WHERE EXISTS (SELECT 1 FROM purged_ids WHERE hash = new.id_hash);
     INSERT INTO delivery_ids (hash, seq) VALUES (new.id_hash, new.seq);
     INSERT INTO bodies (seq, body) VALUES (new.seq, new.body);
     INSERT INTO deliveries (
@@ -71,7 +82,8 @@ CREATE TABLE entities (
 ) WITHOUT ROWID;
 CREATE TABLE health (only_row INTEGER PRIMARY KEY, checked_at REAL NOT NULL);
 {_TABLES}
-PRAGMA user_version = 3;
+{_PURGED_IDS}
+PRAGMA user_version = 4;
 """
 _FROM_1: Final = """
 ALTER TABLE deliveries ADD COLUMN cut_off INTEGER NOT NULL DEFAULT 0;
@@ -99,8 +111,14 @@ SELECT
 FROM old_deliveries JOIN bodies USING (seq) ORDER BY seq;
 INSERT OR IGNORE INTO delivery_ids SELECT id_hash, seq FROM deliveries ORDER BY id_hash;
 DROP TABLE old_deliveries;
-PRAGMA user_version = 3;
+{_PURGED_IDS}
+PRAGMA user_version = 4;
 """  # noqa: S608 - of constants
+_FROM_3: Final = f"""
+DROP TRIGGER store_arrival;
+{_PURGED_IDS}
+PRAGMA user_version = 4;
+"""
 
 
 def id_hash(account_id: int, delivery_id: str, probe: int = 0) -> int:
@@ -117,6 +135,12 @@ def id_hash(account_id: int, delivery_id: str, probe: int = 0) -> int:
 def variant_hash(account_id: int, delivery_id: str, body: bytes, probe: int = 0) -> int:
     """Return the hash of a quarantined delivery: of its id and its body."""
     return _hash64(_key(account_id, delivery_id) + b"\0" + body, probe)
+
+
+def purged_digest(account_id: int, delivery_id: str, body: bytes) -> bytes:
+    """Return what is kept of a purged delivery: eight bytes more of its id's hash, and eight of its body."""
+    id_digest = blake2b(_key(account_id, delivery_id), digest_size=ID_DIGEST_BYTES, person=b"purged")
+    return id_digest.digest() + blake2b(body, digest_size=8).digest()
 
 
 def prepare_schema(connection: sqlite3.Connection, path: Path) -> Callable[[], None]:
@@ -149,7 +173,7 @@ def prepare_schema(connection: sqlite3.Connection, path: Path) -> Callable[[], N
             return
         connection.create_function("id_hash", 2, id_hash, deterministic=True)
         connection.create_function("variant_hash", 3, variant_hash, deterministic=True)
-        script = {0: _CREATE, 1: _FROM_1 + _FROM_2, 2: _FROM_2}[version]
+        script = {0: _CREATE, 1: _FROM_1 + _FROM_2, 2: _FROM_2, 3: _FROM_3}[version]
         try:
             connection.executescript(f"BEGIN IMMEDIATE; {script} COMMIT;")
         except sqlite3.Error:
