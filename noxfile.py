@@ -86,7 +86,7 @@ def wheel(session: nox.Session) -> None:
             session.run(bare, "-m", "pip", "install", "--quiet", str(built), external=True)
             session.run(bare, "-W", "error", "-c", WITHOUT_EXTRAS, external=True)
             output = session.run(str(installed / "cyclesoft"), silent=True, success_codes=[1], external=True)
-    if "pip install 'cyclesoft-async[cli,store]'" not in str(output):
+    if "pip install '.[cli,store]'" not in str(output):
         session.error(f"the command must name its extra, printed: {output}")
 
 

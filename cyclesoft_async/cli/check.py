@@ -43,7 +43,7 @@ class _Bundle(Struct):
     requests: list[Exchange]
 
 
-@click.command()
+@click.command(short_help="Check host, credentials, quota, clock and pages.")
 @click.option("--scopes", is_flag=True, help="Also try a read for each scope.")
 @click.option(
     "--delivery",

@@ -13,6 +13,7 @@ from cyclesoft_async import errors
 from cyclesoft_async._extras import missing_extra
 
 INTERRUPTED = 130
+_WHEN_STOPPED = "cyclesoft.when_stopped"
 
 _CODES: list[tuple[type[Exception], int]] = [
     (errors.UsageError, 2),
@@ -38,6 +39,11 @@ def naming(option: str) -> Generator[None]:
         raise errors.UsageError(f"{option}: {error}") from None
 
 
+def say_rows_remain(ctx: click.Context) -> None:
+    """Say after Ctrl-C from now on that rows stay stored."""
+    ctx.meta[_WHEN_STOPPED] = "; rows stored before remain"
+
+
 class ExitCodes(click.Group):
     """Command group that turns exceptions into messages and exit codes."""
 
@@ -46,8 +52,7 @@ class ExitCodes(click.Group):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):  # Abort: at a prompt
-            kept = "; rows stored before remain" if ctx.invoked_subcommand == "sync" else ""
-            _exit_with(ctx, f"stopped{kept}", INTERRUPTED)
+            _exit_with(ctx, f"stopped{ctx.meta.get(_WHEN_STOPPED, '')}", INTERRUPTED)
         except errors.CycleSoftError as error:
             _exit_with(ctx, f"{error}{_remedy(error)}", exit_code(error))
         except ModuleNotFoundError as error:

@@ -47,7 +47,7 @@ def list_(selection: Selection, inbox: str, limit: int, before: int | None, as_j
         click.echo(f"for older ones: --before {found[-1].seq}", err=True)
 
 
-@click.command()
+@click.command(short_help="Show a delivery with its failed attempts and body.")
 @INBOX
 @click.argument("delivery_id", metavar="ID")
 def show(inbox: str, delivery_id: str) -> None:
@@ -87,7 +87,7 @@ def replay(selection: Selection, inbox: str, delivery_id: str | None, dead: bool
     click.echo(f"{count:,} deliveries scheduled")
 
 
-@click.command()
+@click.command(short_help="Delete deliveries that were done or dead long ago.")
 @INBOX
 @selects_deliveries
 @click.option(
@@ -124,7 +124,7 @@ def purge(selection: Selection, inbox: str, done_days: float, dead_days: float, 
         _compact(store, Path(inbox))
 
 
-@click.command()
+@click.command(short_help="Count deliveries, and failed attempts by handler.")
 @INBOX
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option("--watch", is_flag=True, help="Print again every 2 seconds, until Ctrl-C.")

@@ -11,8 +11,11 @@ import click
 
 from cyclesoft_async._version import __version__
 
+from .call import call
 from .check import check
+from .enqueue import enqueue
 from .errors import ExitCodes
+from .follow import follow
 from .migrate import migrate
 from .quota import quota
 from .sandbox import sandbox
@@ -52,9 +55,12 @@ def cyclesoft() -> None:
 
 
 cyclesoft.add_command(sync)
+cyclesoft.add_command(follow)
+cyclesoft.add_command(enqueue)
 cyclesoft.add_command(sandbox)
 cyclesoft.add_command(quota)
 cyclesoft.add_command(check)
+cyclesoft.add_command(call)
 cyclesoft.add_command(webhooks)
 cyclesoft.add_command(worker)
 cyclesoft.add_command(migrate)

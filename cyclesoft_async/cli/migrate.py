@@ -16,7 +16,7 @@ Migrate: TypeAlias = Callable[[str], Awaitable[None]]
 """Creates or upgrades tables in the database at a URL. Idempotent."""
 
 
-@click.command()
+@click.command(short_help="Create or upgrade the tables in PostgreSQL.")
 @click.option("--database", required=True, metavar="URL", help="For example postgresql://user@host/name.")
 def migrate(database: str) -> None:
     """Create the tables in a PostgreSQL database, or upgrade those of an older version.

@@ -27,8 +27,8 @@ ShowProgress: TypeAlias = "Callable[[SyncProgress], None]"
 
 @contextmanager
 def progress_display(*, quiet: bool) -> Generator[ShowProgress]:
-    """Yield a function that shows progress: a bar on a terminal, lines elsewhere."""
-    console = Console()
+    """Yield a function that shows progress on stderr: a bar on a terminal, lines elsewhere."""
+    console = Console(stderr=True)
     if quiet:
         yield lambda _: None
     elif console.is_terminal:
@@ -77,10 +77,10 @@ class _ProgressLines:
 
 
 class WorkersProgress:
-    """Prints a line for every window that the workers have finished."""
+    """Prints a line on stderr for every window that the workers have finished."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._console = Console(quiet=quiet)
+        self._console = Console(stderr=True, quiet=quiet)
         self._printed = 0
 
     def __call__(self, run: StoredRun) -> None:

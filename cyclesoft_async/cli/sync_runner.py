@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 import anyio
@@ -28,7 +27,6 @@ from cyclesoft_async.bulksync.sync import resumable_run
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
-from .follow import FollowOptions, open_follower, print_round
 from .output import WorkersProgress, progress_display, stop_message
 
 if TYPE_CHECKING:
@@ -56,16 +54,21 @@ class _Run(TypedDict):
 
 
 async def sync(
-    source: Sandbox | CycleSoftSession,
-    store: Store,
-    options: SyncOptions,
-    *,
-    wait: bool,
-    quiet: bool,
-    follow: FollowOptions | None,
-    print_result: Callable[[SyncReport], None],
+    source: Sandbox | CycleSoftSession, store: Store, options: SyncOptions, *, wait: bool, quiet: bool
 ) -> SyncReport:
-    """Copy the orders. With `follow`, then keep them fresh until stopped.
+    """Copy the orders, from an account or from a sandbox that is opened for it.
+
+    Raises:
+        SyncStopped: The daily quota is used up, and `wait` is false.
+    """
+    async with _open_session(source) as cs:
+        return await copy_orders(cs, store, options, wait=wait, quiet=quiet)
+
+
+async def copy_orders(
+    cs: CycleSoftSession, store: Store, options: SyncOptions, *, wait: bool, quiet: bool
+) -> SyncReport:
+    """Copy the orders, and show progress unless `quiet`.
 
     Raises:
         SyncStopped: The daily quota is used up, and `wait` is false.
@@ -73,18 +76,7 @@ async def sync(
     run = await _run(store, options)
     if not quiet:
         click.echo(f"days: {run['date_from']} to {run['date_until']}", err=True)
-    copy = partial(_run_sync, store=store, run=run, options=options, wait=wait, quiet=quiet)
-    async with _open_session(source) as cs:
-        if follow is None:
-            report = await copy(cs)
-            print_result(report)
-            return report
-        # Receive deliveries from the start: their orders may lie in days that have been read already.
-        async with open_follower(cs, store, follow) as follower:
-            report = await copy(cs)
-            print_result(report)
-            await follower.run(on_round=print_round)
-            return report
+    return await _run_sync(cs, store, run, options, wait=wait, quiet=quiet)
 
 
 async def sync_by_workers(store: Store, options: SyncOptions, quiet: bool) -> StoredRun:

@@ -30,7 +30,7 @@ def webhooks() -> None:
     """
 
 
-@webhooks.command()
+@webhooks.command(short_help="Receive deliveries and print a line per event.")
 @INBOX
 @SECRET_FILE
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -70,7 +70,7 @@ for command in (list_, show, replay, purge, stats):
     webhooks.add_command(command)
 
 
-@webhooks.command()
+@webhooks.command(short_help="Find out how a captured delivery was signed.")
 @SECRET_FILE
 @click.option(
     "--body",

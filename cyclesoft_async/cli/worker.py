@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cyclesoft_async.bulksync import Store
 
 
-@click.command()
+@click.command(short_help="Read the windows that `cyclesoft enqueue` enqueues.")
 @click.option("--database", required=True, metavar="URL", help="For example postgresql://user@host/name.")
 @click.option(
     "--concurrency",
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--same-account", is_flag=True, help="Take the database over after a changed user name or host."
 )
 def worker(database: str, concurrency: int, same_account: bool) -> None:
-    """Read the windows that `cyclesoft sync --workers --to URL` enqueues, until stopped.
+    """Read the windows that `cyclesoft enqueue --to URL` enqueues, until stopped.
 
     Start any number of workers, on any number of machines. They share the account's quota through the
     database, and take over the windows of a worker that dies. A password belongs in PGPASSWORD or ~/.pgpass.

@@ -43,7 +43,7 @@ class Account:
             clock=lambda: datetime.now(UTC).timestamp() + self.days * 86_400,
         )
 
-    async def sync(self, *options: str) -> CompletedProcess[str]:
+    async def sync(self, *options: str, command: str = "sync") -> CompletedProcess[str]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CYCLESOFT_")}
         environment |= {
             "CYCLESOFT_USERNAME": "user",
@@ -51,7 +51,7 @@ class Account:
             "CYCLESOFT_BASE_URL": self.sandbox.url,
         }
         done = await anyio.run_process(
-            [CYCLESOFT, "sync", "--from", "2025-01-01", *options], check=False, env=environment, stdin=-3
+            [CYCLESOFT, command, "--from", "2025-01-01", *options], check=False, env=environment, stdin=-3
         )
         return CompletedProcess([], done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -158,7 +158,7 @@ async def test_workers_resume_it_too(account: Account, postgres: str) -> None:
     ) as worker:
         try:
             with anyio.fail_after(240):
-                done = await account.sync("--to", postgres, "--workers", "--json")
+                done = await account.sync("--to", postgres, "--json", command="enqueue")
         finally:
             worker.kill()
     assert (done.returncode, done.stderr) == (0, RESUMING)

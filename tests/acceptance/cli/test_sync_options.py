@@ -18,7 +18,11 @@ YEAR = ["--from", "2025-01-01", "--until", "2025-12-31"]
 
 
 def sync(*options: str) -> Result:
-    return CliRunner().invoke(cyclesoft, ["sync", *options])
+    return run("sync", *options)
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(cyclesoft, args)
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +40,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     ("options", "said"),
     [
         ([*TO, "--resume", "--fresh"], "--resume and --fresh exclude each other; use one of them"),
-        ([*TO, "--retry-rejected", "--workers"], "--retry-rejected cannot be combined with --workers"),
         (
-            [*TO, "--retry-rejected", "--resume", "--wait", "--follow"],
-            "--retry-rejected cannot be combined with --resume, --wait, --follow",
+            [*TO, "--retry-rejected", "--resume", "--wait"],
+            "--retry-rejected cannot be combined with --resume, --wait",
         ),
         ([*TO, *YEAR, "--retry-rejected"], "--retry-rejected cannot be combined with --from, --until"),
         ([*TO, "--sandbox", "--retry-rejected"], "--retry-rejected cannot be combined with --sandbox"),
@@ -48,20 +51,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
             "--retry-rejected cannot be combined with --from, --until, --dry-run",
         ),
         ([*TO, *YEAR, "--dry-run", "--wait"], "--dry-run cannot be combined with --wait"),
-        (
-            [*TO, *YEAR, "--dry-run", "--follow", "--days", "3"],
-            "--dry-run cannot be combined with --follow, --days",
-        ),
-        ([*TO, *YEAR, "--workers", "--dry-run"], "--dry-run cannot be combined with --workers"),
-        ([*TO, *YEAR, "--workers", "--wait"], "--workers cannot be combined with --wait"),
-        ([*TO, *YEAR, "--workers", "--sandbox"], "--workers cannot be combined with --sandbox"),
-        ([*TO, *YEAR, "--workers", "--follow"], "--workers cannot be combined with --follow"),
-        ([*TO, *YEAR, "--days", "14"], "--days requires --follow"),
-        ([*TO, *YEAR, "--share", "20"], "--share requires --follow"),
-        ([*TO, *YEAR, "--inbox", "inbox.db"], "--inbox requires --follow"),
-        ([*TO, *YEAR, "--port", "8080"], "--port requires --inbox"),
-        ([*TO, *YEAR, "--follow", "--port", "8080"], "--port requires --inbox"),
-        ([*TO, *YEAR, "--follow", "--secret-file", __file__], "--secret-file requires --inbox"),
+        ([*TO, *YEAR, "--follow"], "--follow is a command of its own now; run `cyclesoft follow`"),
+        ([*TO, *YEAR, "--workers"], "--workers is a command of its own now; run `cyclesoft enqueue`"),
     ],
 )
 def test_conflicting_options_are_rejected(options: list[str], said: str) -> None:
@@ -74,25 +65,17 @@ def test_conflicting_options_are_rejected(options: list[str], said: str) -> None
     ("options", "said"),
     [
         (TO, "--from is missing"),
-        ([*TO, "--workers"], "--from is missing"),
         (YEAR, "--to is missing"),
-        ([*YEAR, "--workers"], "--to is missing"),
         (["--sandbox"], "--to is missing"),
         (["--retry-rejected"], "--to is missing"),
         ([*YEAR, "--dry-run", "--resume"], "resume needs an unfinished run"),
-        ([*YEAR, *TO, "--workers"], "needs a store in PostgreSQL"),
         ([*YEAR, "--to", "sqlite://orders.db"], "--to: a SQLite URL must look like sqlite:///orders.db"),
         ([*YEAR, "--to", "sqlite:///no/orders.db"], "--to must be in an existing folder, got no/orders.db"),
         ([*TO, "--retry-rejected"], "--to must be an existing database, got sqlite:///orders.db"),
         ([*TO, "--from", "2025-02-01", "--until", "2025-01-01"], "--until must not be before --from"),
-        ([*YEAR, *TO, "--follow", "--inbox", "no/inbox.db"], "--inbox must be in an existing folder"),
         ([*YEAR, "--to", "sqlite:///orders.db?timeout=abc"], "a SQLite URL must look like"),
         ([*YEAR, "--to", "sqlite://"], "in memory"),
         ([*YEAR, "--to", "postgresql://app:p@ss/word@db/x"], "@ as %40"),
-        (
-            [*YEAR, *TO, "--follow", "--inbox", "inbox.db"],
-            "a webhook secret is missing: set CYCLESOFT_WEBHOOK_SECRETS",
-        ),
     ],
 )
 def test_missing_and_invalid_values_are_reported_before_a_file_is_created(
@@ -102,6 +85,35 @@ def test_missing_and_invalid_values_are_reported_before_a_file_is_created(
     assert done.exit_code == 2
     assert said in done.output
     assert done.output.count("\n") == 1
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["follow"], "--to is missing"),
+        (["follow", *TO, "--until", "2025-01-01"], "--until requires --from"),
+        (["follow", *TO, "--accept-missing"], "--accept-missing requires --from"),
+        (["follow", *TO, "--port", "8080"], "--port requires --inbox"),
+        (["follow", *TO, "--secret-file", __file__], "--secret-file requires --inbox"),
+        (
+            ["follow", *TO, "--from", "2025-02-01", "--until", "2025-01-01"],
+            "--until must not be before --from",
+        ),
+        (["follow", *TO, "--inbox", "no/inbox.db"], "--inbox must be in an existing folder"),
+        (
+            ["follow", *TO, "--inbox", "inbox.db"],
+            "a webhook secret is missing: set CYCLESOFT_WEBHOOK_SECRETS",
+        ),
+        (["enqueue", *TO], "--from is missing"),
+        (["enqueue", *YEAR], "--to is missing"),
+        (["enqueue", *YEAR, *TO], "needs a store in PostgreSQL"),
+        (["enqueue", *YEAR, *TO, "--resume", "--fresh"], "--resume and --fresh exclude each other"),
+    ],
+)
+def test_follow_and_enqueue_report_them_too(args: list[str], said: str) -> None:
+    done = run(*args)
+    assert (done.exit_code, said in done.output) == (2, True), done.output
     assert os.listdir() == []
 
 

@@ -206,7 +206,7 @@ WITHOUT: dict[str, Callable[[str], str]] = {
 def test_without_the_extra_postgres_says_what_to_install(what: str) -> None:
     program = f"import sys; sys.modules['psycopg'] = None\n{WITHOUT[what](UNREACHABLE)}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert "psycopg is not installed; run: pip install 'cyclesoft-async[postgres]'" in done.stderr
+    assert "psycopg is not installed; run in the checkout: pip install '.[postgres]'" in done.stderr
 
 
 def test_webhooks_load_no_postgres_until_it_is_asked_for() -> None:

@@ -247,6 +247,6 @@ async def test_orders_that_were_deleted_by_hand_come_back(url: str) -> None:
 def test_without_psycopg_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "cyclesoft_async.bulksync.store.postgres", raising=False)
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'cyclesoft-async\[postgres\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install '\.\[postgres\]'"):
         Store("postgresql://localhost/orders")
     Store("sqlite:///orders.db")

@@ -123,4 +123,4 @@ async def test_of_several_postgres_servers_in_a_url_the_primary_is_used(
 def test_without_the_extra_the_postgres_ledger_names_what_to_install() -> None:
     program = "import sys; sys.modules['psycopg'] = None\nimport cyclesoft_async.quota.postgres"
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
-    assert "pip install 'cyclesoft-async[postgres]'" in done.stderr
+    assert "pip install '.[postgres]'" in done.stderr
