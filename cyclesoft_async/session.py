@@ -17,7 +17,22 @@ from .codec.encode import Scalar, form_body, json_body, query_string
 from .errors import UsageError
 from .pagination import Page, Pager, PageReader, Paginator, next_url
 from .quota import EndpointLimit, Lane, Limiter
-from .resources import Common, Customers, RepairObjects, ServiceItems, Workshop, WorkshopOrders
+from .resources import (
+    Comments,
+    Common,
+    Customers,
+    Labels,
+    Payments,
+    RepairObjects,
+    SalesData,
+    SalesOrders,
+    ServiceItems,
+    Stock,
+    StockObjects,
+    Vouchers,
+    Workshop,
+    WorkshopOrders,
+)
 from .snapshots import QuotaSnapshot
 from .transport import (
     FORM,
@@ -131,10 +146,18 @@ class CycleSoftSession(BaseSession):
         self._limiter = limiter
         self._limiter.expect(options.timeout)
         self._options = options
+        self.comments = Comments(client, options)
         self.common = Common(client, options)
         self.customers = Customers(client, options)
+        self.labels = Labels(client, options)
+        self.payments = Payments(client, options)
         self.repair_objects = RepairObjects(client, options)
+        self.sales_orders = SalesOrders(client, options)
+        self.salesdata = SalesData(client, options)
         self.service_items = ServiceItems(client, options)
+        self.stock = Stock(client, options)
+        self.stock_objects = StockObjects(client, options)
+        self.vouchers = Vouchers(client, options)
         self.workshop = Workshop(client, options)
         self.workshop_orders = WorkshopOrders(client, options)
 
@@ -233,9 +256,8 @@ class CycleSoftSession(BaseSession):
 
         ::
 
-            SALES_INVOICES = EndpointLimit("sales create-invoices", 15)  # as the vendor's page states it
-            path = "/api/v1/sales/orders/1000/create-invoices.json"
-            made = await cs.request("POST", path, type=dict, form={"book": True}, limit=SALES_INVOICES)
+            path = "/api/v1/supplier/order/2222/send.json"
+            order = await cs.request("POST", path, type=dict)
 
         Logs, events and spans show the method and the host only, because the path may name a person.
 

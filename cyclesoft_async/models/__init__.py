@@ -16,7 +16,7 @@ from .customers import (
     PhoneNumberInput,
 )
 from .deliveries import DeliveryChanged, ItemTransfer, NewAddress, StoreTransfer, StoreTransferred
-from .enums import DeliveryMethod, ItemStatus, ItemType, WorkshopOrderStatus
+from .enums import DeliveryMethod, EntityType, ItemStatus, ItemType, PaymentMethod, WorkshopOrderStatus
 from .identification import Identification
 from .images import Image
 from .invoices import CreatedInvoice, InvoiceDocument, SentMessages
@@ -85,6 +85,7 @@ __all__ = [
     "DeliveryMethod",
     "Employee",
     "EmployeeAvailability",
+    "EntityType",
     "EnumEntry",
     "FieldWarning",
     "Identification",
@@ -101,6 +102,7 @@ __all__ = [
     "PaymentGroup",
     "PaymentInput",
     "PaymentLink",
+    "PaymentMethod",
     "PhoneNumber",
     "PhoneNumberInput",
     "PosItem",

@@ -58,3 +58,21 @@ class DeliveryMethod(IntEnum):
     PICK_UP_IN_STORE = 0
     DELIVERY = 3
     """Used in the vendor's examples together with a delivery address."""
+
+
+class PaymentMethod(IntEnum):
+    """`payment_method_id` of a payment: enum `payment_methods`."""
+
+    PIN = 1
+    CASH = 2
+    VOUCHER = 5
+    """Pays sales orders only, with the voucher's code."""
+    BANK = 11
+
+
+class EntityType(IntEnum):
+    """`entity_type_id` of what a label, a comment or a payment is about: enum `entity_types`."""
+
+    SALES_TRANSACTION = 5
+    """An invoice, by its number."""
+    SALES_ORDER = 7

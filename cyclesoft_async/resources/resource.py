@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
@@ -28,6 +28,8 @@ from cyclesoft_async.transport import (
 
 T = TypeVar("T")
 Query: TypeAlias = Mapping[str, Scalar | Sequence[int]]
+PathId: TypeAlias = int | str | Sequence[str]
+"""An id, a text such as a barcode, or several texts that are a part of the path each."""
 
 _NAME = re.compile(r"\{(\w+)\}")
 
@@ -40,12 +42,15 @@ class Endpoint(Struct, Generic[T], frozen=True, kw_only=True):
     """Path with a `{name}` for each id."""
     answer: Shape[T]
     """The part of the response that is the result."""
-    scope: str
-    """Scope that the account needs. Named when the server refuses; never enforced here."""
+    scope: str | None
+    """Scope that the account needs; None if the vendor names none. Named when the server refuses, never
+    enforced here."""
     limit: EndpointLimit | None = None
     """Rate limit of the endpoint's own."""
     creates: bool = False
     """Whether a GET creates something, so that it must not be repeated blindly."""
+    has_secret_path: bool = False
+    """Whether a text in the path is a secret, which errors must not show."""
     how_to_check: str = "look before you repeat the call"
     """Advice for an ambiguous outcome of a write."""
 
@@ -71,9 +76,9 @@ class Resource:
     def _fetch(
         self,
         endpoint: Endpoint[T],
-        *ids: int | str,
+        *ids: PathId,
         query: Query | None = None,
-        json: Struct | Mapping[str, object] | None = None,
+        json: Struct | Mapping[str, object] | Sequence[object] | None = None,
         form: Mapping[str, Scalar] | None = None,
         recover: Recover[T] | None = None,
     ) -> Coroutine[Any, Any, T]:
@@ -101,12 +106,13 @@ class Resource:
             scope=endpoint.scope,
             limit=endpoint.limit,
             creates=endpoint.creates,
+            has_secret_path=endpoint.has_secret_path,
             how_to_check=endpoint.how_to_check,
         )
         return self._client.execute(call, endpoint.answer.read, self._options, recover)
 
     def _pages(
-        self, listing: Listing[T], *ids: int | str, query: Query | None = None, cursor: str | None = None
+        self, listing: Listing[T], *ids: PathId, query: Query | None = None, cursor: str | None = None
     ) -> Paginator[T]:
         """Return the list, from its start or from a cursor.
 
@@ -149,16 +155,27 @@ def _encoded(query: Query) -> str:
     return "" if [*query.values()].count(None) == len(query) else query_string(query)
 
 
-def _filled(path: str, ids: Sequence[int | str]) -> str:
+def _filled(path: str, ids: Sequence[PathId]) -> str:
     names = _NAME.findall(path)
     return fill_path(path, {name: _checked(name, id_) for name, id_ in zip(names, ids, strict=True)})
 
 
-def _checked(name: str, value: object) -> int | str:
-    """Check what is put into a path: an id, or a text such as a barcode, which must not name another path."""
-    if name.endswith("_id"):
+def _checked(name: str, value: object) -> PathId:
+    """Check what is put into a path: an id, or texts such as barcodes, which must not name another path."""
+    if name.endswith(("_id", "_number")):
         return check_id(name, value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_checked_text(name, text) for text in cast("Sequence[object]", value)]
+    return _checked_text(name, value)
+
+
+def _checked_text(name: str, value: object) -> str:
     text = check_text(name, value)
     if text in {".", ".."}:
         raise UsageError(f"{name} must not be '.' or '..', which would name another path")
     return text
+
+
+def flag(value: bool) -> bool | int:
+    """Return a boolean of a query. False is 0: to a PHP cast the word "false" is true."""
+    return True if value else 0

@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TypeAlias
 
-from cyclesoft_async._arguments import check_day, check_id
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async._arguments import check_days, check_id
 from cyclesoft_async.models import ServiceItem
 from cyclesoft_async.pagination import PageReader, Paginator, next_offset
 from cyclesoft_async.transport import under, whole
@@ -77,14 +76,7 @@ class ServiceItems(Resource):
         Raises:
             UsageError: The arguments do not go together. Raised at once, without a request.
         """
-        query = {
-            "modified_start": check_day("modified_start", modified_start),
-            "modified_end": check_day("modified_end", modified_end),
-        }
-        if modified_start and modified_end and modified_start > modified_end:
-            raise UsageError(
-                f"modified_start must not be after modified_end, got {modified_start} and {modified_end}"
-            )
+        query = check_days("modified_start", modified_start, "modified_end", modified_end)
         return self._pages(LIST, query=query, cursor=cursor)
 
     async def close(

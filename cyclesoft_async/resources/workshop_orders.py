@@ -18,7 +18,7 @@ from cyclesoft_async.pagination import PageReader, Paginator
 from cyclesoft_async.quota import EndpointLimit
 from cyclesoft_async.transport import Recover, under, whole
 
-from .resource import Endpoint, Listing, Resource, found_by
+from .resource import Endpoint, Listing, Resource, flag, found_by
 
 CREATE_INVOICES_LIMIT = EndpointLimit("create-invoices", 15)
 
@@ -170,8 +170,7 @@ class WorkshopOrders(Resource):
                 The order is read again, and is the error's `order` if that succeeds.
         """
         check_type("changes", changes, WorkshopOrderUpdate)
-        # The text "false" is true to a PHP cast; 0 is false to every reading of it.
-        query = {"send_customer_messages": True if send_customer_messages else 0}
+        query = {"send_customer_messages": flag(send_customer_messages)}
         try:
             return await self._fetch(UPDATE, customer_id, workshop_order_id, query=query, json=changes)
         except AmbiguousWriteError as error:

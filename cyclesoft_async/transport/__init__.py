@@ -10,7 +10,7 @@ from .origin import Origin
 from .request import FORM, JSON, Call, CallOptions, fill_path
 from .response import Response
 from .retry import RetryPolicy
-from .shapes import Shape, nothing, read_body, read_nothing, read_response, under, whole
+from .shapes import Shape, dutch_dates, nothing, read_body, read_nothing, read_response, under, whole
 
 __all__ = [
     "FORM",
@@ -38,6 +38,7 @@ __all__ = [
     "RetryPolicy",
     "Shape",
     "decode_error",
+    "dutch_dates",
     "fill_path",
     "nothing",
     "raise_for_error",

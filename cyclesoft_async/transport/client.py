@@ -391,7 +391,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
         self._observed().failed(failure)
         failure.in_call(
             call.method,
-            call.path,
+            call.template if call.template and call.has_secret_path else call.path,
             attempts=self.sends,
             waited=self.queued + self.slept,
             quota=self.context.limiter.snapshot(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 from urllib.parse import quote
 
@@ -19,14 +19,19 @@ JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
-def fill_path(template: str, ids: Mapping[str, int | str]) -> str:
+def fill_path(template: str, ids: Mapping[str, int | str | Sequence[str]]) -> str:
     """Return a path template with its ids filled in, percent-encoded.
 
     Args:
         template: Path with a `{name}` for each id, e.g. `/api/v1/customers/{customer_id}.json`.
-        ids: Value of each name.
+        ids: Value of each name. A list of texts becomes a part of the path each.
     """
-    return template.format_map({name: quote(str(value), safe="") for name, value in ids.items()})
+    return template.format_map({name: _quoted(value) for name, value in ids.items()})
+
+
+def _quoted(value: int | str | Sequence[str]) -> str:
+    parts = [str(value)] if isinstance(value, int | str) else value
+    return "/".join(quote(part, safe="") for part in parts)
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -37,6 +42,8 @@ class Call(Struct, frozen=True, kw_only=True):
     """Path below the base URL as it is sent: percent-encoded, starting with a slash."""
     template: str | None = None
     """Path with `{name}` for each id, for logs, events and spans. None if the path may name a person."""
+    has_secret_path: bool = False
+    """Whether the path holds a secret such as a voucher's code. Errors then show the template."""
     query: str = ""
     """Percent-encoded, without the question mark."""
     body: bytes | None = None
