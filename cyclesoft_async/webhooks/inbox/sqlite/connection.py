@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from time import time_ns
 from typing import Final
 
 from cyclesoft_async.errors import InboxUnavailableError
@@ -22,6 +23,7 @@ from .upgrades import prepare_schema
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _OTHERS: Final = 0o077
+_FILE_CLOCK_NS: Final = 2_000_000_000
 LOCK_WAIT_SECONDS: Final = 1.5
 """How long a write waits for another program's lock. A delivery waits for the batch before it, too."""
 
@@ -142,13 +144,32 @@ class _Identity:
             str(path): (opened.st_dev, opened.st_ino),
             **{beside: _inode(beside) for beside in (f"{path}-wal", f"{path}-shm")},
         }
+        self._folder = str(path.parent)
+        self._unchanged: tuple[int, int, int] | None = None
 
     def difference(self) -> str | None:
         """Return the path of a file that is not the one that was opened."""
+        # While no name in the folder changes, neither do the files. Each look at one gives up the interpreter
+        # to a busy event loop, which costs a commit more than the look itself.
+        folder = _folder_state(self._folder)
+        if folder is not None and folder == self._unchanged:
+            return None
         for path, opened in self._files.items():
             if _inode(path) != opened:
                 return path
+        # The clock of file systems ticks every few milliseconds: another change may have the same time.
+        is_settled = folder is not None and time_ns() - folder[-1] > _FILE_CLOCK_NS
+        self._unchanged = folder if is_settled else None
         return None
+
+
+def _folder_state(path: str) -> tuple[int, int, int] | None:
+    """Return device and inode of a folder, and when a name in it changed, in nanoseconds."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _inode(path: str) -> tuple[int, int] | None:

@@ -80,7 +80,7 @@ CREATE TABLE bodies (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE entities (
     ordering_key TEXT PRIMARY KEY, newest REAL NOT NULL, changed_at REAL NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE health (only_row INTEGER PRIMARY KEY, checked_at REAL NOT NULL);
+CREATE TABLE health (only_row INTEGER PRIMARY KEY, checked_at REAL NOT NULL, figures TEXT);
 {_TABLES}
 {_PURGED_IDS}
 PRAGMA user_version = 4;
@@ -112,11 +112,13 @@ FROM old_deliveries JOIN bodies USING (seq) ORDER BY seq;
 INSERT OR IGNORE INTO delivery_ids SELECT id_hash, seq FROM deliveries ORDER BY id_hash;
 DROP TABLE old_deliveries;
 {_PURGED_IDS}
+ALTER TABLE health ADD COLUMN figures TEXT;
 PRAGMA user_version = 4;
 """  # noqa: S608 - of constants
 _FROM_3: Final = f"""
 DROP TRIGGER store_arrival;
 {_PURGED_IDS}
+ALTER TABLE health ADD COLUMN figures TEXT;
 PRAGMA user_version = 4;
 """
 
