@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct, defstruct, field
 from msgspec.structs import replace
 
-from .codec.decode import decode, decode_with_problems
+from .codec.decode import Decoded, decode, decode_with_problems
 from .errors import PaginationError, ResponseDecodeError
 from .transport import Call, ErrorBody, Response, decode_error, raise_for_error, read_error_body
 
@@ -78,12 +78,29 @@ class Page(Struct, Generic[T], frozen=True, kw_only=True):
     problems: list[str] = []
     """Odd values of optional properties, which are None in `items`: "row 3: Expected `int`, got `array` - at
     `$.status_id`". The value itself is not shown."""
+    incomplete: list[RejectedRow] = []
+    """Rows of `items` with a list of objects that could not be read, such as an order's lines. It is empty in
+    the item, and named in `problems`. Plain iteration raises for such a row, as for a rejected one."""
 
     @property
     def raw_items(self) -> list[bytes]:
         """The rows of `items` as they were received, in the same order, with unknown properties."""
         rejected = {row.index for row in self.rejected}
         return [row for index, row in enumerate(_rows(self.body, self.key)) if index not in rejected]
+
+    def without_incomplete(self) -> Page[T]:
+        """Return the page with its incomplete rows among the rejected ones."""
+        if not self.incomplete:
+            return self
+        rejected = {row.index for row in self.rejected}
+        incomplete = {row.index for row in self.incomplete}
+        places = (index for index in range(len(self.items) + len(rejected)) if index not in rejected)
+        return replace(
+            self,
+            items=[item for index, item in zip(places, self.items, strict=True) if index not in incomplete],
+            rejected=sorted([*self.rejected, *self.incomplete], key=lambda row: row.index),
+            incomplete=[],
+        )
 
     def __repr__(self) -> str:
         more = "last page" if self.cursor is None else "more pages follow"  # a cursor holds query values
@@ -297,17 +314,20 @@ class PageReader(Generic[T]):
         rows, tail = _rows_and_tail(response, legible, self.key)
         items: list[T] = []
         rejected: list[RejectedRow] = []
+        incomplete: list[RejectedRow] = []
         problems: list[str] = []
         for index, row in enumerate(rows):
             try:
-                item, odd = self._decode_row(row)
+                decoded = self._decode_row(row)
             except msgspec.DecodeError as error:
                 rejected.append(RejectedRow(index=index, raw=row, reason=str(error)))
             else:
-                items.append(item)
-                problems += [f"row {index}: {problem}" for problem in odd]
-        if whole and rejected:
-            first = rejected[0]
+                items.append(decoded.value)
+                problems += [f"row {index}: {problem}" for problem in decoded.problems]
+                if decoded.losses:
+                    incomplete.append(RejectedRow(index=index, raw=row, reason=decoded.losses[0]))
+        if whole and (rejected or incomplete):
+            first = min(rejected + incomplete, key=lambda row: row.index)
             raise ResponseDecodeError(
                 f"row {first.index} of the page: {first.reason}", status=response.status
             )
@@ -318,13 +338,14 @@ class PageReader(Generic[T]):
             body=response.body,
             key=self.key,
             problems=problems,
+            incomplete=incomplete,
         )
 
-    def _decode_row(self, row: bytes) -> tuple[T, list[str]]:
-        item, problems = decode_with_problems(row, self._row_type)
-        if self._required is not None and self._lacks_id(item):
+    def _decode_row(self, row: bytes) -> Decoded[T]:
+        decoded = decode_with_problems(row, self._row_type)
+        if self._required is not None and self._lacks_id(decoded.value):
             raise msgspec.ValidationError(f"Object missing required field `{self._required}`")
-        return item, problems
+        return decoded
 
     def _lacks_id(self, item: T) -> bool:
         return getattr(item, self._required or "") is None

@@ -1,7 +1,7 @@
 """The lenient pass: parsed JSON to typed objects, by what the server means.
 
-An odd value of an optional property becomes None and a problem. A list of objects is not optional in that
-sense: an order whose lines can't be read must not pass for an order without lines.
+An odd value of an optional property becomes None and a problem. That of a list of objects is also a loss: an
+order whose lines can't be read must not pass for an order without lines where no problem can be seen.
 """
 
 from __future__ import annotations
@@ -41,10 +41,12 @@ class LenientReader:
 
     Attributes:
         problems: What could not be read and is None now.
+        losses: Those of the problems that are about a list of objects.
     """
 
     def __init__(self) -> None:
         self.problems: list[str] = []
+        self.losses: list[str] = []
 
     def read(self, value: object, wanted: inspect.Type, path: str = "$") -> object:
         """Return the value as the wanted type.
@@ -75,9 +77,9 @@ class LenientReader:
         try:
             return self._first_that_fits(value, members, path)
         except ValidationError as error:
-            if any(map(_is_list_of_objects, members)):
-                raise
             self.problems.append(str(error))
+            if any(map(_is_list_of_objects, members)):
+                self.losses.append(str(error))
             return None
 
     def _first_that_fits(self, value: object, members: list[inspect.Type], path: str) -> object:

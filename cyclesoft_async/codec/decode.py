@@ -11,7 +11,7 @@ import json
 from collections.abc import Hashable
 from decimal import Decimal
 from functools import lru_cache
-from typing import TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 from msgspec import inspect
@@ -24,26 +24,38 @@ T = TypeVar("T")
 _FAULTS = (RecursionError, UnicodeError, ArithmeticError)
 
 
+class Decoded(NamedTuple, Generic[T]):
+    """A value, and what could not be read in it."""
+
+    value: T
+    problems: list[str]
+    """Odd values of optional properties, which are None: what is wrong and where, without the value.
+    "Expected `int`, got `array` - at `$.status_id`"."""
+    losses: list[str]
+    """Those of the problems that are about a list of objects, e.g. an order's lines."""
+
+
 def decode(raw: bytes | msgspec.Raw, type_: type[T]) -> T:
     """Return the JSON `raw` as `type_`.
 
     Raises:
-        msgspec.DecodeError: It is not JSON, or nothing that `type_` can mean.
+        msgspec.DecodeError: It is not JSON, or nothing that `type_` can mean. Or it has a list of objects
+            that cannot be read, as its reader would not learn of that.
     """
-    return decode_with_problems(raw, type_)[0]
+    decoded = decode_with_problems(raw, type_)
+    if decoded.losses:
+        raise msgspec.ValidationError(decoded.losses[0])
+    return decoded.value
 
 
-def decode_with_problems(raw: bytes | msgspec.Raw, type_: type[T]) -> tuple[T, list[str]]:
+def decode_with_problems(raw: bytes | msgspec.Raw, type_: type[T]) -> Decoded[T]:
     """Return the JSON `raw` as `type_`, and what could not be read in it.
-
-    An odd value of an optional property is None. Its problem says what is wrong and where, without the value:
-    "Expected `int`, got `array` - at `$.status_id`".
 
     Raises:
         msgspec.DecodeError: It is not JSON, or nothing that `type_` can mean.
     """
     try:
-        return msgspec.json.decode(raw, type=type_), []
+        return Decoded(msgspec.json.decode(raw, type=type_), [], [])
     except (msgspec.DecodeError, *_FAULTS) as fault:
         refusal = _as_decode_error(fault)
     shape = _shape(cast("Hashable", type_))
@@ -53,7 +65,7 @@ def decode_with_problems(raw: bytes | msgspec.Raw, type_: type[T]) -> tuple[T, l
     reader = LenientReader()
     found = reader.read(_parse(bytes(raw)), shape)
     try:
-        return msgspec.convert(found, type_, strict=False), reader.problems
+        return Decoded(msgspec.convert(found, type_, strict=False), reader.problems, reader.losses)
     except _FAULTS as fault:
         refusal = _as_decode_error(fault)
     raise refusal

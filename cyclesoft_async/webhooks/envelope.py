@@ -64,7 +64,7 @@ def read(body: bytes) -> Event:
     if event_type is None:
         return _unknown(head, body, "no such event name is known")
     try:
-        delivery, problems = decode_with_problems(body, _deliveries[head.event_name])
+        delivery, problems, _ = decode_with_problems(body, _deliveries[head.event_name])
         return event_type(
             id=head.id,
             account_id=head.account_id,

@@ -46,7 +46,7 @@ def page_of(
 ) -> FetchedPage[WorkshopOrder]:
     """A page of a window's list, by default its only one."""
     response = Response(status=200, headers={}, body=raw_page(*orders))
-    page = READER.read(response, call=Call(method="GET", path="/"), whole=False)
+    page = READER.read(response, call=Call(method="GET", path="/"), whole=False).without_incomplete()
     return FetchedPage(window=window, page=page, pages=pages, rows=len(page.items), is_last=is_last)
 
 

@@ -121,7 +121,7 @@ async def read_window(
         RequestError: A call went wrong for good.
     """
     is_last_attempt = len(window.days) == 1 and attempt >= _ATTEMPTS
-    page = await listing.of_window(bulk, window)
+    page = (await listing.of_window(bulk, window)).without_incomplete()
     pages, rows, position = 1, len(page.items), _size(page)
     cursors: set[str] = set()
     while True:
@@ -138,7 +138,7 @@ async def read_window(
             raise InterruptedListError(error)
         cursors.add(cursor)
         try:
-            page = await listing.at_cursor(bulk, cursor)
+            page = (await listing.at_cursor(bulk, cursor)).without_incomplete()
         except (AuthenticationError, PermissionDeniedError, RateLimitedError):
             raise
         except (ResponseError, UsageError) as error:  # the latter: it leads to another path
@@ -186,7 +186,7 @@ async def read_first_page(
     Returns:
         The page of the list of all days, if it is the only one; otherwise it is of no further use.
     """
-    page = await listing.of_window(bulk_session(cs), whole)
+    page = (await listing.of_window(bulk_session(cs), whole)).without_incomplete()
     if page.cursor is not None:
         plan.start(listing.days(page), _size(page))
     elif _size(page) < SMALLEST_PAGE or whole.first == whole.last:

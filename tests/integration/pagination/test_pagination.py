@@ -187,7 +187,7 @@ async def test_the_documents_example_has_a_first_page_only() -> None:
 
 
 async def test_rejected_rows() -> None:
-    rows = [ONE, BAD, "x", THREE, {"workshop_order_id": "4", "new": 1}]
+    rows = [ONE, 17, "x", THREE, {"workshop_order_id": "4", "new": 1}]
     async with (
         answering(page(*rows, next_url=f"{S01}?token=b"), page(TWO)) as server,
         session(server.url) as cs,
@@ -197,13 +197,35 @@ async def test_rejected_rows() -> None:
     assert ids(second.items) == [2]
     assert [msgspec.json.decode(raw) for raw in first.raw_items] == [ONE, THREE, rows[4]]
     assert [row.index for row in first.rejected] == [1, 2]
-    assert [row.raw for row in first.rejected] == [wire(BAD), b'"x"']
-    assert first.rejected[0].reason == "Expected `array`, got `str` - at `$.order_items`"
+    assert [row.raw for row in first.rejected] == [b"17", b'"x"']
+    assert first.rejected[0].reason == "Expected `object`, got `int`"
     assert repr(first.rejected[0]) == f"RejectedRow(1, {first.rejected[0].reason!r})"
     assert repr(first) == "Page(3 items, 2 rejected, more pages follow)"
 
 
+@pytest.mark.parametrize("lines", ["secret-person", 17, {"error": "no lines today"}, [None]], ids=repr)
+async def test_an_order_whose_lines_cannot_be_read_is_incomplete(lines: object) -> None:
+    bad = {"workshop_order_id": 7, "order_items": lines}
+    async with answering(page(ONE, "x", bad, THREE)) as server, session(server.url) as cs:
+        [first] = [page async for page in cs.workshop_orders.list().pages()]
+    assert first.items[1] == WorkshopOrder(workshop_order_id=7)
+    [row] = first.incomplete
+    assert (row.index, row.raw, row.path.startswith("$.order_items")) == (2, wire(bad), True)
+    assert first.problems == [f"row 2: {row.reason}"]
+    strict = first.without_incomplete()
+    assert ids(strict.items) == [1, 3]
+    assert [row.index for row in strict.rejected] == [1, 2]
+    assert strict.raw_items == [wire(ONE), wire(THREE)]
+    assert strict.incomplete == []
+
+
 async def test_plain_iteration_raises_on_a_rejected_row() -> None:
+    async with answering(page(ONE, 17)) as server, session(server.url) as cs:
+        _, error = await read_until(cs.workshop_orders.list(), ResponseDecodeError)
+    assert str(error) == f"GET {ORDERS}: row 1 of the page: Expected `object`, got `int`"
+
+
+async def test_plain_iteration_raises_on_an_incomplete_row() -> None:
     pages = page(ONE, next_url=f"{S01}?token=b"), page(TWO, BAD)
     async with answering(*pages) as server, session(server.url) as cs:
         read, error = await read_until(cs.workshop_orders.list(), ResponseDecodeError)
