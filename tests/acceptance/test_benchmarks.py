@@ -1,6 +1,8 @@
 """Plumbing of the benchmarks: the shape of their results, never a time."""
 
 import json
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.quota import Limiter
 from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox
 from cyclesoft_async.webhooks.inbox import Inbox, State, entries
+from tests.support.paths import ROOT
 
 GOALS = 3  # of the part decode
 
@@ -78,6 +81,16 @@ def test_the_tables_of_the_measured_parts_are_replaced_in_the_readme(
     assert text.startswith("a\n<!-- decode -->\n### `python -m benchmarks decode --quick`")
     assert text.endswith("<!-- end of decode -->\nb\n<!-- sync -->\nkept\n<!-- end of sync -->\n")
     assert "old" not in text
+
+
+def test_pictures_of_the_documentation(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "benchmarks.pictures", tmp_path], cwd=ROOT, check=False)
+    assert done.returncode == 0
+    limiters = (tmp_path / "limiters.svg").read_text()
+    assert "cyclesoft_async: 0 refused" in limiters
+    assert "aiolimiter: 0 refused" not in limiters
+    assert "aiohttp + msgspec, bare" in (tmp_path / "benchmarks.svg").read_text()
+    assert "30 Apr" in (tmp_path / "windows.svg").read_text()
 
 
 def test_the_picture(results: Results, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Python snippets of README and docs: whole programs that pass both type checkers and run when pasted."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from cyclesoft_async.webhooks import events, testing
 from tests.support.paths import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+INCLUDED = re.compile(r'--8<-- "(.+)"')
 CHECKERS = [["mypy", "--strict"], ["basedpyright", "--pythonpath", sys.executable]]
 SERVE_ON_A_FREE_PORT = """
 import functools, socket, sys
@@ -34,6 +36,9 @@ OUTPUT = {
     ("README.md", 3): "300 ",
     ("README.md", 4): "1 active",
     ("README.md", 5): "100 orders in the first page",
+    ("docs/tutorial.md", 0): "requests left this minute",
+    ("docs/tutorial.md", 1): "as expected: GET",
+    ("docs/how-to/accounts.md", 0): "Gent 50 orders",
     ("docs/how-to/bridges.md", 0): "Fleetio work order 1",
     ("docs/how-to/bridges.md", 1): "created, without a response: {3850:",
 }
@@ -60,6 +65,12 @@ def snippets() -> Iterator[Snippet]:
         examples = Document.parse(str(page), PythonCodeBlockParser()).examples()
         for number, example in enumerate(examples):
             yield Snippet(page.relative_to(ROOT).as_posix(), number, example.line, str(example.parsed))
+
+
+def test_included_programs_are_tested_examples() -> None:
+    included = [name for page in PAGES for name in INCLUDED.findall(page.read_text())]
+    assert included
+    assert all((ROOT / name).is_file() and name.startswith("examples/") for name in included), included
 
 
 SNIPPETS = list(snippets())
