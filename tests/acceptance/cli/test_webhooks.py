@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
 import pytest
 from click.testing import CliRunner, Result
 
-from cyclesoft_async.cli import serving
 from cyclesoft_async.cli.webhooks import webhooks
 from cyclesoft_async.errors import InboxLockedError, UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, sign
@@ -252,184 +245,6 @@ async def test_nothing_is_deleted_but_what_is_asked_for(inbox: str) -> None:
     purged = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--done-days", "30")
     assert "1 deliveries" in purged.output
     assert [entry.id for entry in entries(inbox)] == ["bad"]
-
-
-BODY = b'{"id": "1"}'
-
-
-@pytest.mark.parametrize(
-    ("content", "signature", "secrets", "expected"),
-    [
-        (BODY, sign(BODY, "s"), "s", "sha256, hex; secret as it is, body as it is"),
-        (
-            BODY,
-            "sha1=" + sign(BODY, "s", "sha1", "base64"),
-            "x\ns",
-            "sha1, base64; secret as it is, body as it is",
-        ),
-        (BODY + b"\n", sign(BODY, "s", "md5"), "s", "md5, hex; secret as it is, body without the line end"),
-        (BODY, sign(BODY + b"\n", "s", "sha512"), "s", "sha512, hex; secret as it is, body with a line end"),
-        (BODY, sign(BODY, "s"), " s ", "sha256, hex; secret without white space around it, body as it is"),
-        (BODY, sign(BODY, b"\x01\x02"), "0102", "sha256, hex; secret as hex, body as it is"),
-        (BODY, sign(BODY, b"\x01\x02\x03"), "AQID", "sha256, hex; secret as base64, body as it is"),
-    ],
-)
-def test_diagnose(tmp_path: Path, content: bytes, signature: str, secrets: str, expected: str) -> None:
-    captured = tmp_path / "body"
-    captured.write_bytes(content)
-    arguments = ("diagnose", "--body", str(captured), "--signature", signature)
-    assert run(*arguments, secrets=secrets).output.splitlines()[0] == expected
-    none = run(*arguments, secrets="another")
-    assert isinstance(none.exception, UsageError)
-    assert "none" not in none.output
-
-
-@pytest.mark.parametrize(
-    ("content", "secret"),
-    [
-        (b"caf\xe9\n", b"caf\xe9"),
-        ("café".encode(), "café".encode()),
-        (b"\xef\xbb\xbfsecret\r\nold\r\n", b"secret"),
-        ("one\x85secret\n".encode(), "one\x85secret".encode()),
-    ],
-    ids=["not UTF-8", "UTF-8", "with the mark that Windows puts first", "with a line end only to Unicode"],
-)
-def test_secrets_are_bytes(tmp_path: Path, content: bytes, secret: bytes) -> None:
-    file, captured = tmp_path / "secrets", tmp_path / "body"
-    file.write_bytes(content)
-    captured.write_bytes(BODY)
-    arguments = ("diagnose", "--body", str(captured), "--signature", sign(BODY, secret))
-    for done in (
-        run(*arguments, "--secret-file", str(file), secrets=""),
-        run(*arguments, secrets=os.fsdecode(content)),
-    ):
-        assert done.output.splitlines() == [
-            "sha256, hex; secret as it is, body as it is",
-            "  the default algorithm, and the secret as it is",
-        ]
-
-
-def test_secrets_from_a_file_or_nowhere(tmp_path: Path) -> None:
-    file, captured = tmp_path / "secrets", tmp_path / "body"
-    file.write_text("old\nnew\n")
-    captured.write_bytes(BODY)
-    arguments = ("diagnose", "--body", str(captured), "--signature", sign(BODY, "new"))
-    assert run(*arguments, "--secret-file", str(file), secrets="").exit_code == 0
-    missing = run(*arguments, secrets="")
-    assert isinstance(missing.exception, UsageError)
-
-
-async def test_serve_prints_events_and_stops_cleanly(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
-    port = free_port()
-    server = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVE, "serve", "--port", str(port), "--inbox", str(path),
-        stdout=subprocess.PIPE,
-        env={**os.environ, "CYCLESOFT_WEBHOOK_SECRETS": SECRET, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    assert server.stdout is not None
-    async with asyncio.timeout(20):
-        assert b"Ctrl-C stops it" in await server.stdout.readline()
-        await post(f"http://127.0.0.1:{port}/")
-        line = (await server.stdout.readline()).decode()
-        assert "workshop_order.updated  first  workshop_order 5" in line
-        server.send_signal(signal.SIGTERM)
-        assert await server.wait() == 0
-    assert [entry.state for entry in entries(path)] == ["done"]
-
-
-@asynccontextmanager
-async def served(folder: Path, *arguments: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, int]]:
-    """The command in a process of its own."""
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVE, "serve", "--port", str(port), "--inbox", str(folder / "inbox.db"),
-        *arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "CYCLESOFT_WEBHOOK_SECRETS": SECRET, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(60):
-            assert process.stdout is not None
-            assert b"Ctrl-C stops it" in await process.stdout.readline()
-            yield process, port
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def test_sighup_reloads_the_secret_file(tmp_path: Path) -> None:
-    file = tmp_path / "secrets"
-    file.write_text("a secret of long ago\n")
-    async with served(tmp_path, "--secret-file", str(file)) as (process, port):
-        assert process.stderr is not None
-        sent = order(5)
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-            for status, content, said in (
-                (401, "", b"secrets not reloaded"),
-                (401, f"{SECRET}\n", b"secrets reloaded"),
-                (200, "", b""),
-            ):
-                async with http.post("/", data=sent.body, headers=sent.headers) as response:
-                    assert response.status == status
-                if said:
-                    file.write_text(content)
-                    process.send_signal(signal.SIGHUP)
-                    while said not in (line := await process.stderr.readline()):
-                        assert line
-
-
-@pytest.mark.parametrize("sent", [b"", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n12"])
-async def test_a_stop_waits_for_no_sender(tmp_path: Path, sent: bytes) -> None:
-    async with served(tmp_path) as (process, port):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(sent)
-        await writer.drain()
-        await post(f"http://127.0.0.1:{port}/")  # the other one has been read by now
-        before = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        assert await process.wait() == 0
-        assert time.monotonic() - before < 15  # a body may take 30 seconds otherwise
-        assert (await reader.read()).startswith(b"HTTP/1.1 503" if sent else b"")
-        writer.close()
-
-
-async def test_silent_connections_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_SILENT_SECONDS", 0.5)
-    receiver = WebhookReceiver(SECRET, SqliteInbox(tmp_path / "inbox.db"))
-    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    stopped = asyncio.create_task(
-        serving.serve_until_signal(
-            receiver.app(), "127.0.0.1", 0, ready=listening.set_result, reload=lambda: None
-        )
-    )
-    async with asyncio.timeout(60):
-        port = await listening
-        for begun in (b"", b"POST / HT", b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(begun)
-            answer = await reader.read()
-            assert (b" 200 " in answer) == begun.startswith(b"GET")
-            writer.close()
-        os.kill(os.getpid(), signal.SIGTERM)
-        await stopped
-
-
-async def post(url: str) -> None:
-    sent = order(5, id="first")
-    async with (
-        aiohttp.ClientSession() as http,
-        http.post(url, data=sent.body, headers=sent.headers) as response,
-    ):
-        assert response.status == 200
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J \x9b31m \u202e \nWARNING:all is well"

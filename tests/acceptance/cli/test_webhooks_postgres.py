@@ -25,7 +25,7 @@ from tests.support.paths import DATA
 from tests.support.postgres import query
 from tests.support.webhook_server import SECRET, eventually, order, running, take
 
-from .test_webhooks import SERVE, free_port, post
+from .test_webhooks_serve import SERVE, free_port, post
 
 UNREACHABLE = "postgresql://me:topsecret@127.0.0.1:1/nowhere"
 

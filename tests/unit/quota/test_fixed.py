@@ -7,15 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.virtual_time import VirtualTimeLoop
 from cyclesoft_async.errors import QuotaExhausted, SessionError
 from cyclesoft_async.quota import FixedLimiter
 from tests.support.limiter import now, settle, until
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> tuple[str, dict[str, object]]:
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
 
 
 async def test_every_minute_has_exactly_the_limit_while_calls_wait() -> None:

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from benchmarks.virtual_time import VirtualTimeLoop
 from cyclesoft_async import errors
 from cyclesoft_async.quota import Limiter
 from tests.support.limiter import (
@@ -20,12 +19,6 @@ from tests.support.limiter import (
     use_when_there_is_room,
     wall,
 )
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> tuple[str, dict[str, object]]:
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
-
 
 # Lanes and endpoints
 
