@@ -6,8 +6,10 @@ from .follow import Follower
 from .report import SyncProgress, SyncReport, SyncStopped, SyncSuspicious
 from .store.store import Store
 from .sync import sync_workshop_orders
+from .sync_tables import ALL_TABLES, TablesReport, sync
 
 __all__ = [
+    "ALL_TABLES",
     "Follower",
     "Store",
     "SyncEstimate",
@@ -15,7 +17,9 @@ __all__ = [
     "SyncReport",
     "SyncStopped",
     "SyncSuspicious",
+    "TablesReport",
     "estimate",
+    "sync",
     "sync_workshop_orders",
     "windows",
 ]

@@ -7,18 +7,20 @@ from contextlib import closing
 from datetime import date
 
 import msgspec
+import psycopg
 
 from cyclesoft_async.bulksync import Store
 from cyclesoft_async.bulksync.pages import FetchedPage
+from cyclesoft_async.bulksync.resources.mirrored import Received
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
-from cyclesoft_async.bulksync.store.rows import RawOrder
 from cyclesoft_async.bulksync.store.runs import RefetchedOrders, StoredRun
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import PageReader
 from cyclesoft_async.transport import Call, Response
 
+from .paths import DATA
 from .postgres import query
 
 READER = PageReader(WorkshopOrder)
@@ -33,6 +35,16 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
         return query(url, statement)
     with closing(sqlite3.connect(url.removeprefix(SQLITE))) as connection, connection:
         return connection.execute(statement).fetchall()
+
+
+def load_version_4(url: str) -> None:
+    """Fill an empty database with the tables and rows that version 4 of the schema had."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix(SQLITE))) as connection:
+            connection.executescript((DATA / "store_4_sqlite.sql").read_text(encoding="utf-8"))
+    else:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute((DATA / "store_4_postgres.sql").read_bytes())
 
 
 def raw_page(*orders: Mapping[str, object] | bytes) -> bytes:
@@ -67,7 +79,9 @@ async def write(
     )
 
 
-async def write_single(writer: StoreWriter, *orders: RawOrder, run: StoredRun | None = None) -> int:
+async def write_single(
+    writer: StoreWriter, *orders: Received[WorkshopOrder], run: StoredRun | None = None
+) -> int:
     """Store orders that were requested one by one; the number of rejected rows."""
     keys = [order.workshop_order_id for order, _ in orders]
     answers = RefetchedOrders(requested=keys, found=orders, unreadable=(), deleted=())

@@ -15,10 +15,10 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from cyclesoft_async.bulksync.report import SyncSuspicious
+from cyclesoft_async.bulksync.resources.mirrored import Received
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.bulksync.store.queries import ANONYMOUS, OrderKey
-from cyclesoft_async.bulksync.store.rows import RawOrder
 from cyclesoft_async.bulksync.store.runs import RefetchedOrders, StoredRun
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.codec.decode import decode
@@ -165,7 +165,7 @@ class _Requests:
     def __init__(self, bulk: CycleSoftSession) -> None:
         self._bulk = bulk
         self._requested: list[int] = []
-        self._found: list[RawOrder] = []
+        self._found: list[Received[WorkshopOrder]] = []
         self._unreadable: list[RejectedRow] = []
         self.deleted: set[int] = set()
 
@@ -182,7 +182,7 @@ class _Requests:
         found = [order.workshop_order_id for order, _ in self._found]
         return replace(self.answers(), requested=found, deleted=())
 
-    def add_found(self, orders: Collection[RawOrder]) -> None:
+    def add_found(self, orders: Collection[Received[WorkshopOrder]]) -> None:
         self._found += orders
         self.keep({order.workshop_order_id for order, _ in self._found})
 

@@ -7,9 +7,10 @@ from typing import Final
 
 from sqlalchemy import select
 
+from cyclesoft_async.bulksync.resources.workshop_orders import workshop_orders
 from cyclesoft_async.errors import UsageError
 
-from .tables import schema_version, workshop_orders
+from .tables import schema_version
 from .transaction import Transaction
 
 logger = logging.getLogger("cyclesoft_async.bulksync")

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine
 
-from .rows import RawOrder
+from cyclesoft_async.bulksync.resources.mirrored import Key, Mirrored, Row
 
 
 class StoredVersion(NamedTuple):
-    """An order as the table has it."""
+    """A row as the table has it."""
 
+    raw_hash: int | None
     modified: str | None
-    """`datetime_modified` as `rows.utc_text` writes it."""
+    """When it was last changed, as `values.utc_text` writes it; None if such rows do not say so."""
+    asked_at: str | None
+    """When this version was requested, written likewise."""
+    is_deleted: bool
+
+
+class ConvertedOrder(NamedTuple):
+    """An order that an earlier version stored, as this one stores it."""
+
+    workshop_order_id: int
     raw: str
-    is_active: bool | None
-    """Differs from the JSON when the order was marked as deleted."""
+    raw_hash: int
+    was_deleted: bool
+    """Whether a run found that the server does not have it any more."""
 
 
 class Backend(Protocol):
@@ -73,23 +85,32 @@ class Backend(Protocol):
         ...
 
     def stored_versions(
-        self, connection: Connection, keys: Sequence[int], *, lock: bool
-    ) -> Mapping[int, StoredVersion]:
-        """Return the stored version of each of these orders that is stored.
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], *, lock: bool
+    ) -> Mapping[Key, StoredVersion]:
+        """Return the stored version of each of these rows that is stored.
 
         Args:
             connection: In a transaction.
+            kind: The kind of row.
             keys: In ascending order.
             lock: Whether the rows stay as they are until the transaction ends.
         """
         ...
 
-    def insert_orders(self, connection: Connection, orders: Sequence[RawOrder]) -> Collection[int]:
-        """Insert orders with their lines, and return the ids of those that were not there."""
+    def insert_rows(
+        self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]
+    ) -> Collection[Key]:
+        """Insert rows, and return the keys of those that were not there."""
         ...
 
-    def update_orders(self, connection: Connection, orders: Sequence[RawOrder]) -> None:
-        """Replace orders that are there and locked, with their lines."""
+    def update_rows(self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]) -> None:
+        """Replace rows that are there and locked, but for `first_seen_at`."""
+        ...
+
+    def replace_lines(
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], lines: Sequence[Row]
+    ) -> None:
+        """Replace all lines of some rows."""
         ...
 
     def mark_seen(
@@ -99,6 +120,39 @@ class Backend(Protocol):
 
         An order keeps the newest run and the latest arrival. None leaves either as it is.
         """
+        ...
+
+    def begin_retyping(self, connection: Connection) -> Sequence[str]:
+        """Begin to change the types of columns of earlier versions; return SQL that comes after its end."""
+        ...
+
+    def raw_orders(
+        self, connection: Connection, keys: Sequence[int]
+    ) -> Sequence[tuple[int, str, bool | None]]:
+        """Return id, JSON and `is_active` of orders of an earlier version, locked."""
+        ...
+
+    def write_converted(self, connection: Connection, orders: Sequence[ConvertedOrder]) -> None:
+        """Write converted orders, and convert their lines."""
+        ...
+
+    def unconverted(self, connection: Connection, since: datetime) -> Sequence[int]:
+        """Return orders that a process of an earlier version has written since, with the table locked."""
+        ...
+
+    def release_raw(self, connection: Connection, own: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """Drop what a new type of `workshop_orders.raw` would break: our own views and those of users.
+
+        Returns:
+            What restores the users' views, and the rights on all of them: names and SQL.
+
+        Raises:
+            StoreError: Something of the user's cannot be restored; it is named.
+        """
+        ...
+
+    def finish_retyping(self, connection: Connection) -> None:
+        """Put the converted columns in the places of the earlier ones."""
         ...
 
     def reason(self, error: BaseException | None) -> str:

@@ -1,4 +1,8 @@
-"""Schema of a store: created on first use, upgraded when older, repaired when tables are missing."""
+"""Schema of a store: created on first use, upgraded when older, repaired when tables are missing.
+
+Tables and columns are added at once, in one transaction. What takes long, such as new types of stored values,
+is left to `upgrade.py`, slice by slice.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +11,18 @@ from typing import Final
 from sqlalchemy import Inspector, Table, insert, inspect, select
 from sqlalchemy.schema import CreateColumn
 
+from cyclesoft_async.bulksync.resources import ALL
+from cyclesoft_async.bulksync.resources.columns import BOOKKEEPING, metadata
+from cyclesoft_async.bulksync.resources.workshop_orders import workshop_orders
 from cyclesoft_async.errors import StoreError
 
-from . import rejected
-from .tables import (
-    INDEXED_WHEN_FINISHED,
-    metadata,
-    rejected_rows,
-    runs,
-    schema_version,
-    windows,
-    workshop_order_items,
-    workshop_orders,
-)
+from . import upgrade, views
+from .tables import rejected_rows, runs, schema_version, windows
 from .transaction import Transaction
-from .upserts import rewrite_lines
 
-VERSION: Final = 4
+VERSION: Final = 5
 _IDENTIFIED: Final = 3  # since this version the order of a rejected row is noted
+_TYPED: Final = 5  # since this version JSON is jsonb, and decimals are numbers in SQLite
 _ADDED: Final = frozenset(
     {
         # In version 2; version 1 wrote no version down.
@@ -37,11 +35,13 @@ _ADDED: Final = frozenset(
         runs.c.refetched,
         runs.c.suspicion,
         runs.c.accepts_missing,
+        # In version 5.
+        rejected_rows.c.resource,
+        rejected_rows.c.row_key,
+        *(workshop_orders.c[name] for name in BOOKKEEPING),
     }
 )
 """Columns that tables of earlier versions lack."""
-
-VIEW: Final = "workshop_orders_amsterdam"
 
 
 def prepare(tx: Transaction) -> None:
@@ -61,7 +61,11 @@ def prepare(tx: Transaction) -> None:
             f"the database has schema {found}, made by a newer version of this library,"
             f" which knows schemas up to {VERSION}: upgrade the library"
         )
-    if found != VERSION or not tables.issuperset(metadata.tables) or VIEW not in inspector.get_view_names():
+    if (
+        found != VERSION
+        or not tables.issuperset(metadata.tables)
+        or not views.NAMES.issubset(inspector.get_view_names())
+    ):
         _bring_up_to_date(tx, inspector, found, tables)
 
 
@@ -72,7 +76,7 @@ def is_current(tx: Transaction) -> bool:
         StoreError: Another role owns a table.
     """
     _require_own(tx, use_only=True)
-    if _version(tx) != VERSION:
+    if _version(tx) != VERSION or upgrade.is_pending(tx):
         return False
     return set(inspect(tx.connection).get_table_names()).issuperset(metadata.tables)
 
@@ -80,7 +84,7 @@ def is_current(tx: Transaction) -> bool:
 def build_indexes(tx: Transaction) -> None:
     """Build those indexes that wait until the tables are full."""
     inspector = inspect(tx.connection)
-    for column in INDEXED_WHEN_FINISHED:
+    for column in [column for kind in ALL for column in kind.indexes]:
         table = column.table.name
         name = f"ix_{table}_{column.name}"
         # Checked beforehand: "IF NOT EXISTS" would wait for every writer of the table.
@@ -89,7 +93,7 @@ def build_indexes(tx: Transaction) -> None:
 
 
 def _require_own(tx: Transaction, *, use_only: bool) -> None:
-    owners = tx.backend.foreign_owners(tx.connection, [*metadata.tables, VIEW], use_only=use_only)
+    owners = tx.backend.foreign_owners(tx.connection, [*metadata.tables, *views.NAMES], use_only=use_only)
     if owners:
         raise StoreError(
             f"tables of the store belong to {', '.join(owners)}, a role that this one does not belong to;"
@@ -116,13 +120,12 @@ def _bring_up_to_date(tx: Transaction, inspector: Inspector, found: int | None, 
     tx.connection.exec_driver_sql("DROP INDEX IF EXISTS ix_workshop_orders_start_seen")  # of version 3
     for index in workshop_orders.indexes:
         index.create(tx.connection, checkfirst=True)  # on a table that was there
-    if VIEW not in inspector.get_view_names():
-        # An existing one stays: creating it anew would revoke the rights that users granted on it.
-        _create_view(tx)
-    if found is None or found < _IDENTIFIED:
-        rejected.identify(tx)
-    if workshop_order_items.name not in tables and workshop_orders.name in tables:
-        rewrite_lines(tx)
+    if workshop_orders.name in tables and (found is None or found < _TYPED):
+        upgrade.plan(tx, identify=found is None or found < _IDENTIFIED)
+    for kind in ALL:
+        if kind.lines is not None and kind.name in tables and kind.lines.table.name not in tables:
+            upgrade.plan_lines(tx, kind)
+    views.create_missing(tx, set(inspector.get_view_names()))
     if found is None:
         tx.connection.execute(insert(schema_version).values(version=VERSION))
     else:
@@ -145,14 +148,3 @@ def _add_columns(tx: Transaction, inspector: Inspector, table: Table) -> None:
     for column in missing:
         definition = CreateColumn(column).compile(dialect=tx.connection.dialect)
         tx.connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")
-
-
-def _create_view(tx: Transaction) -> None:
-    """Create the view of the orders with their times as a Dutch clock showed them."""
-    columns = [
-        f"{tx.backend.wall_time(name)} AS {name}" if name.startswith("datetime_") else name
-        for name in (column.name for column in workshop_orders.columns)
-    ]
-    tx.connection.exec_driver_sql(
-        " ".join(("CREATE VIEW", VIEW, "AS SELECT", ", ".join(columns), "FROM workshop_orders"))
-    )

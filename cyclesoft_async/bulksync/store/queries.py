@@ -13,10 +13,11 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_, select
 
+from cyclesoft_async.bulksync.resources.values import utc_text
+from cyclesoft_async.bulksync.resources.workshop_orders import workshop_orders
 from cyclesoft_async.models import AMSTERDAM
 
-from .rows import utc_text
-from .tables import rejected_rows, runs, seen_orders, windows, workshop_orders
+from .tables import rejected_rows, runs, seen_orders, windows
 from .transaction import Transaction
 
 ANONYMOUS: Final = 0

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 from sqlalchemy import Row, delete, func, or_, select
 
+from cyclesoft_async.bulksync.resources import BY_NAME
+from cyclesoft_async.bulksync.resources.mirrored import Key, Mirrored, key_text
+from cyclesoft_async.bulksync.resources.workshop_orders import WORKSHOP_ORDERS
 from cyclesoft_async.codec.decode import decode
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import RejectedRow
@@ -18,7 +21,7 @@ from .queries import mark_seen
 from .slices import next_slice
 from .tables import rejected_rows, seen_orders
 from .transaction import Transaction
-from .upserts import UnstorableRow, upsert
+from .upserts import UnstorableRow, upsert, upsert_orders
 
 _row = rejected_rows.c
 _seen = seen_orders.c
@@ -71,6 +74,46 @@ def reject(tx: Transaction, rows: Sequence[UnstorableRow], run_id: int | None) -
     mark_seen(tx, set(identified), run_id)
 
 
+def reject_listed(
+    tx: Transaction, kind: Mirrored[Any], rows: Sequence[UnstorableRow], *, readable: Collection[Key]
+) -> None:
+    """Store rows of a page of a list that cannot be read, and forget earlier ones that the page has again.
+
+    Args:
+        tx: The transaction.
+        kind: What they should be.
+        rows: The rows.
+        readable: The keys of the page's other rows.
+    """
+    now = datetime.now(UTC)
+    keys = {row.raw: key_text(identity) if (identity := kind.identify(row.raw)) else None for row in rows}
+    again = or_(
+        _row.row_key.in_([*map(key_text, readable), *(key for key in keys.values() if key is not None)]),
+        _row.raw.in_(list(keys)),
+    )
+    if tx.connection.execute(select(_row.id).where(_row.resource == kind.name).limit(1)).first() is not None:
+        tx.connection.execute(delete(rejected_rows).where(_row.resource == kind.name, again))
+    if rows:
+        values = [
+            {
+                "seen_at": now,
+                "reason": row.reason,
+                "raw": row.raw,
+                "path": row.path,
+                "resource": kind.name,
+                "row_key": keys[row.raw],
+            }
+            for row in {row.raw: row for row in rows}.values()
+        ]
+        tx.connection.execute(rejected_rows.insert(), values)
+
+
+def forget_listed(tx: Transaction, kind: Mirrored[Any], started_at: datetime) -> None:
+    """Delete rows from before a run that has read the whole list."""
+    earlier = (_row.resource == kind.name) & (_row.seen_at < started_at)
+    tx.connection.execute(delete(rejected_rows).where(earlier))
+
+
 def count(tx: Transaction, run_id: int) -> int:
     """Return how many rows a run has rejected that are in the table."""
     of_run = select(func.count()).select_from(rejected_rows).where(_row.run_id == run_id)
@@ -92,14 +135,13 @@ def forget_outdated(tx: Transaction, run_id: int, started_at: datetime) -> None:
     tx.connection.execute(delete(rejected_rows).where(is_earlier, came_again))
 
 
-def identify(tx: Transaction) -> None:
-    """Note which orders the rows are; versions of the schema before 3 did not."""
-    after: int | None = None
-    while keys := next_slice(tx, _row.id, _row.raw, after):
-        after = keys[-1]
-        for row in tx.connection.execute(select(_row.id, _row.raw).where(_row.id.in_(keys))).all():
-            noted = rejected_rows.update().where(_row.id == row.id)
-            tx.connection.execute(noted.values(workshop_order_id=_order_id(row.raw)))
+def identify(tx: Transaction, after: int | None) -> Sequence[int]:
+    """Note which orders the next rows are; versions of the schema before 3 did not. Return their numbers."""
+    keys = next_slice(tx, _row.id, _row.raw, after)
+    for row in tx.connection.execute(select(_row.id, _row.raw).where(_row.id.in_(keys))).all():
+        noted = rejected_rows.update().where(_row.id == row.id)
+        tx.connection.execute(noted.values(workshop_order_id=_order_id(row.raw)))
+    return keys
 
 
 class Retry:
@@ -130,6 +172,8 @@ class Retry:
 
 
 def _store(tx: Transaction, row: Row[tuple[object, ...]]) -> bool:
+    if row.resource != WORKSHOP_ORDERS.name:
+        return _store_listed(tx, row)
     if _order_id(row.raw) is None:
         return False
     try:
@@ -141,7 +185,20 @@ def _store(tx: Transaction, row: Row[tuple[object, ...]]) -> bool:
     if arrived_at is not None and row.seen_at <= arrived_at:
         return True
     one_by_one = Transaction(tx.connection, tx.backend, one_by_one=True)
-    return not upsert(one_by_one, [(order, row.raw)], row.run_id, arrived_at=row.seen_at)
+    return not upsert_orders(one_by_one, [(order, row.raw)], row.run_id, arrived_at=row.seen_at)
+
+
+def _store_listed(tx: Transaction, row: Row[tuple[object, ...]]) -> bool:
+    kind = BY_NAME.get(row.resource)
+    if kind is None:
+        return False
+    try:
+        item = decode(row.raw, kind.model)
+        kind.key_of(item)
+    except msgspec.DecodeError:
+        return False
+    one_by_one = Transaction(tx.connection, tx.backend, one_by_one=True)
+    return not upsert(one_by_one, kind, [(item, row.raw)], asked_at=row.seen_at)
 
 
 def _order_id(raw: bytes) -> int | None:

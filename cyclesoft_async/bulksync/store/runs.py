@@ -10,6 +10,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
 from cyclesoft_async.bulksync.pages import FetchedPage
+from cyclesoft_async.bulksync.resources.mirrored import Received
+from cyclesoft_async.bulksync.resources.workshop_orders import WORKSHOP_ORDERS
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.errors import StoreError
 from cyclesoft_async.models import WorkshopOrder
@@ -17,10 +19,9 @@ from cyclesoft_async.pagination import RejectedRow
 
 from . import rejected
 from .queries import forget_runs_since, note_refetched, orders_per_day
-from .rows import RawOrder
 from .tables import runs, windows
 from .transaction import Transaction
-from .upserts import mark_deleted, upsert
+from .upserts import mark_deleted, upsert_orders
 
 _KEPT_RUNS = 30
 _FORGOTTEN_AFTER = timedelta(days=30)
@@ -68,7 +69,7 @@ class RefetchedOrders(Struct, frozen=True, kw_only=True):
 
     requested: Sequence[int]
     """The ids of all of them."""
-    found: Sequence[RawOrder]
+    found: Sequence[Received[WorkshopOrder]]
     unreadable: Sequence[RejectedRow]
     deleted: Sequence[int]
     """The ids of those that the server does not have any more."""
@@ -165,7 +166,7 @@ def store_pages(
     """
     orders = [pair for each in pages for pair in zip(each.page.items, each.page.raw_items, strict=True)]
     unstorable = [rejected.unstorable(row) for each in pages for row in each.page.rejected]
-    unstorable += upsert(tx, orders, run_id)
+    unstorable += upsert_orders(tx, orders, run_id)
     rejected.reject(tx, unstorable, run_id)
     finished = [each for each in pages if each.is_last]
     _count(
@@ -189,9 +190,9 @@ def store_refetched(tx: Transaction, answers: RefetchedOrders, run_id: int | Non
         How many rows were rejected: they cannot be read, or have a value too large for the database.
     """
     unstorable = [rejected.unstorable(row) for row in answers.unreadable]
-    unstorable += upsert(tx, answers.found, run_id)
+    unstorable += upsert_orders(tx, answers.found, run_id)
     rejected.reject(tx, unstorable, run_id)
-    mark_deleted(tx, answers.deleted)
+    mark_deleted(tx, WORKSHOP_ORDERS, [(key,) for key in answers.deleted])
     if run_id is not None:
         note_refetched(tx, answers.requested, run_id)
         _count(tx, run_id, {"refetched": runs.c.refetched + len(answers.requested)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, func, select
+from sqlalchemy import Column, ColumnElement, func, select
 
 from .transaction import Transaction
 
@@ -13,7 +13,9 @@ _ROWS: Final = 500
 _BYTES: Final = 4_000_000
 
 
-def next_slice(tx: Transaction, key: Column[Any], content: Column[Any], after: int | None) -> Sequence[int]:
+def next_slice(
+    tx: Transaction, key: Column[Any], content: ColumnElement[Any], after: int | None
+) -> Sequence[int]:
     """Return the keys of the next rows, at least one if there are any.
 
     Args:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from itertools import chain, islice, starmap
+from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -18,11 +20,10 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.elements import ClauseElement
 
+from cyclesoft_async.bulksync.resources.mirrored import Key, Mirrored, Row
 from cyclesoft_async.errors import UsageError
 
-from .backend import StoredVersion
-from .rows import RawOrder, Row, line_rows, order_row
-from .tables import workshop_order_items, workshop_orders
+from .backend import ConvertedOrder, StoredVersion
 
 _ROWS_AT_ONCE: Final = 64
 _BUSY_SECONDS: Final = 5.0
@@ -84,33 +85,87 @@ class Sqlite:
         return _WALL_TIME.format(column=column)
 
     def stored_versions(
-        self, connection: Connection, keys: Sequence[int], *, lock: bool
-    ) -> Mapping[int, StoredVersion]:
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], *, lock: bool
+    ) -> Mapping[Key, StoredVersion]:
         """Return the stored versions; see `Backend`."""
         del lock  # the transaction holds the lock of the whole file
-        found = connection.exec_driver_sql(_STORED, (_json(keys),))
-        return {
-            key: StoredVersion(modified, raw, None if is_active is None else bool(is_active))
-            for key, modified, raw, is_active in found
-        }
+        found = connection.exec_driver_sql(_statements(kind).stored, (_json(keys),))
+        width = len(kind.key)
+        return {row[:width]: StoredVersion(*row[width:]) for row in map(tuple, found)}
 
-    def insert_orders(self, connection: Connection, orders: Sequence[RawOrder]) -> Collection[int]:
-        """Insert orders with their lines; see `Backend`."""
-        self.update_orders(connection, orders)
-        return {order.workshop_order_id for order, _ in orders}
+    def insert_rows(
+        self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]
+    ) -> Collection[Key]:
+        """Insert rows; see `Backend`."""
+        self.update_rows(connection, kind, rows)
+        return {kind.key_in(row) for row in rows}
 
-    def update_orders(self, connection: Connection, orders: Sequence[RawOrder]) -> None:
-        """Insert or replace orders with their lines; see `Backend`."""
-        _insert(connection, _UPSERT, starmap(order_row, orders))
-        # Of new orders, too: rows that were deleted by hand leave their lines behind.
-        connection.exec_driver_sql(_DELETE_LINES, (_json(order.workshop_order_id for order, _ in orders),))
-        _insert(connection, _INSERT_LINES, chain.from_iterable(starmap(line_rows, orders)))
+    def update_rows(self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]) -> None:
+        """Insert or replace rows; see `Backend`."""
+        _insert(connection, _statements(kind).upsert, rows)
+
+    def replace_lines(
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], lines: Sequence[Row]
+    ) -> None:
+        """Replace lines; see `Backend`."""
+        statements = _statements(kind)
+        connection.exec_driver_sql(statements.delete_lines, (_json(keys),))
+        _insert(connection, statements.insert_lines, lines)
 
     def mark_seen(
         self, connection: Connection, keys: Sequence[int], run_id: int | None, arrived_at: str | None
     ) -> None:
         """Note the newest run and arrival; see `Backend`."""
-        connection.exec_driver_sql(_MARK_SEEN, (run_id, arrived_at, _json(keys)))
+        connection.exec_driver_sql(_MARK_SEEN, (run_id, arrived_at, msgspec.json.encode(keys).decode()))
+
+    def begin_retyping(self, connection: Connection) -> Sequence[str]:
+        """Declare decimals as REAL.
+
+        Only the table's text changes: it keeps the columns, triggers and indexes that users added, which
+        a copy would lose. SQLite documents this way for changes that leave the rows as they are. Writing
+        a row again then turns its values into numbers.
+        """
+        declared = connection.exec_driver_sql(_DECLARED, (_LINES,)).scalar_one_or_none()
+        if declared is None or not _TEXT_DECIMAL.search(declared):
+            return ()
+        indexes = connection.exec_driver_sql(_INDEXES, (_LINES,)).all()
+        on_decimals = [row for row in indexes if any(name in row.sql for name in _DECIMALS)]
+        for index in on_decimals:
+            connection.exec_driver_sql(f'DROP INDEX "{index.name}"')
+        version = connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
+        connection.exec_driver_sql("PRAGMA writable_schema = ON")
+        redeclared = _TEXT_DECIMAL.sub(r"\1 REAL", declared)
+        connection.exec_driver_sql("UPDATE sqlite_master SET sql = ? WHERE name = ?", (redeclared, _LINES))
+        connection.exec_driver_sql(f"PRAGMA schema_version = {version + 1}")
+        connection.exec_driver_sql("PRAGMA writable_schema = OFF")
+        return [row.sql for row in on_decimals]
+
+    def raw_orders(
+        self, connection: Connection, keys: Sequence[int]
+    ) -> Sequence[tuple[int, str, bool | None]]:
+        """Return stored orders; see `Backend`."""
+        found = connection.exec_driver_sql(_RAW_ORDERS, (msgspec.json.encode(keys).decode(),))
+        return [(key, raw, None if is_active is None else bool(is_active)) for key, raw, is_active in found]
+
+    def write_converted(self, connection: Connection, orders: Sequence[ConvertedOrder]) -> None:
+        """Write converted orders and lines; see `Backend`."""
+        given = msgspec.json.encode(orders).decode()
+        connection.exec_driver_sql(_WRITE_CONVERTED, (given, given))
+        connection.exec_driver_sql(_CONVERT_LINES, (given,))
+
+    def unconverted(self, connection: Connection, since: datetime) -> Sequence[int]:
+        """Return orders that have no hash yet."""
+        del since  # the earlier version and this one write the same JSON
+        return connection.exec_driver_sql(_UNCONVERTED).scalars().all()
+
+    def release_raw(self, connection: Connection, own: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """Drop our own views, which are made anew; those of users refer to names."""
+        for name in own:
+            connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+        return ()
+
+    def finish_retyping(self, connection: Connection) -> None:
+        """Do nothing: the columns are in their places."""
 
     def reason(self, error: BaseException | None) -> str:
         """Return SQLite's words, which hold no values."""
@@ -168,26 +223,43 @@ def _many(statement: str, rows: int) -> str:
     return statement.replace(row, ", ".join([row] * rows))
 
 
-def _json(keys: Iterable[int]) -> str:
+def _json(keys: Iterable[Key]) -> str:
     return msgspec.json.encode(list(keys)).decode()
+
+
+class _Statements(NamedTuple):
+    stored: str
+    upsert: str
+    delete_lines: str
+    insert_lines: str
+
+
+@lru_cache
+def _statements(kind: Mirrored[Any]) -> _Statements:
+    """Return the statements of a kind of row."""
+    keys = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(kind.key)))
+    names = ", ".join(column.name for column in kind.key)
+    condition = f"WHERE ({names}) IN (SELECT {keys} FROM json_each(?))"  # noqa: S608 - names of our own
+    insert = sqlite.insert(kind.table)
+    replaced = {
+        column.name: column
+        for column in insert.excluded
+        if not column.primary_key and column.name != "first_seen_at"
+    }
+    lines = kind.lines
+    return _Statements(
+        stored=f"SELECT {names}, raw_hash, {kind.modified or 'NULL'}, asked_at, deleted_at IS NOT NULL"  # noqa: S608 - names of our own
+        f" FROM {kind.name} {condition}",
+        upsert=_sql(insert.on_conflict_do_update(index_elements=kind.key, set_=replaced)),
+        delete_lines="" if lines is None else f"DELETE FROM {lines.table.name} {condition}",  # noqa: S608
+        insert_lines="" if lines is None else _sql(lines.table.insert()),
+    )
 
 
 def _sql(statement: ClauseElement) -> str:
     return str(statement.compile(dialect=sqlite.dialect()))
 
 
-_INSERT_ORDER: Final = sqlite.insert(workshop_orders)
-_UPSERT: Final = _sql(
-    _INSERT_ORDER.on_conflict_do_update(
-        index_elements=[workshop_orders.c.workshop_order_id],
-        set_={column.name: column for column in _INSERT_ORDER.excluded if not column.primary_key},
-    )
-)
-_INSERT_LINES: Final = _sql(workshop_order_items.insert())
-_STORED: Final = (
-    "SELECT workshop_order_id, datetime_modified, raw, is_active FROM workshop_orders"
-    " WHERE workshop_order_id IN (SELECT value FROM json_each(?))"
-)
 _MARK_SEEN: Final = (
     "INSERT INTO cyclesoft_seen AS seen (workshop_order_id, run_id, arrived_at)"
     " SELECT key.value, given.run_id, given.arrived_at FROM (SELECT ? AS run_id, ? AS arrived_at) AS given"
@@ -198,9 +270,36 @@ _MARK_SEEN: Final = (
     " coalesce(excluded.arrived_at, seen.arrived_at)),"
     " refetched_at = CASE WHEN excluded.run_id IS NULL THEN seen.refetched_at END"
 )
-_DELETE_LINES: Final = (
-    "DELETE FROM workshop_order_items WHERE workshop_order_id IN (SELECT value FROM json_each(?))"
+
+_LINES: Final = "workshop_order_items"
+_DECIMALS: Final = ("quantity", "discount_percentage", "vat_percentage")
+_TEXT_DECIMAL: Final = re.compile(rf"\b({'|'.join(_DECIMALS)}) TEXT\b")
+_DECLARED: Final = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
+_INDEXES: Final = (
+    "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL"
 )
+_RAW_ORDERS: Final = (
+    "SELECT workshop_order_id, raw, is_active FROM workshop_orders"
+    " WHERE workshop_order_id IN (SELECT value FROM json_each(?))"
+)
+_UNCONVERTED: Final = "SELECT workshop_order_id FROM workshop_orders WHERE raw_hash IS NULL"
+_WRITE_CONVERTED: Final = """
+    WITH given AS (
+        SELECT json_extract(value, '$[0]') AS workshop_order_id, json_extract(value, '$[1]') AS raw,
+            json_extract(value, '$[2]') AS raw_hash, json_extract(value, '$[3]') AS was_deleted
+        FROM json_each(?)
+    )
+    UPDATE workshop_orders SET (raw, raw_hash, first_seen_at, synced_at, asked_at, deleted_at) = (
+        SELECT given.raw, given.raw_hash, seen.arrived_at, seen.arrived_at, seen.arrived_at,
+            CASE WHEN given.was_deleted THEN coalesce(seen.refetched_at, seen.arrived_at) END
+        FROM given LEFT JOIN cyclesoft_seen AS seen USING (workshop_order_id)
+        WHERE given.workshop_order_id = workshop_orders.workshop_order_id
+    )
+    WHERE workshop_order_id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"""
+_CONVERT_LINES: Final = """
+    UPDATE workshop_order_items SET quantity = quantity, discount_percentage = discount_percentage,
+        vat_percentage = vat_percentage
+    WHERE workshop_order_id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"""
 
 # Summer time begins and ends on the last Sunday of March and of October, at 01:00 UTC.
 _WALL_TIME: Final = """datetime({column}, CASE

@@ -12,7 +12,7 @@ from cyclesoft_async._arguments import check_type
 from cyclesoft_async._extras import missing_extra
 from cyclesoft_async.errors import UsageError
 
-from . import migrations
+from . import migrations, upgrade
 from .backend import Backend
 from .open_store import StoreWriter
 from .rejected import RetriedRows, Retry
@@ -62,6 +62,8 @@ class Store:
         """
         async with self._connected() as writer:
             await writer.run(migrations.prepare)
+            while await writer.run(upgrade.next_step):
+                pass
             yield writer
 
     @asynccontextmanager

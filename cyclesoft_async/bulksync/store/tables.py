@@ -1,74 +1,21 @@
-"""Tables of a store: typed columns beside the raw JSON, so that nothing the vendor adds is lost.
-
-Datetimes are UTC, amounts are cents, ids are the vendor's.
-"""
+"""Tables of the store itself: runs, what they have read, and rows that cannot be read."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Date,
-    DateTime,
-    Dialect,
     ForeignKey,
-    Index,
     Integer,
     LargeBinary,
-    MetaData,
-    Numeric,
     Table,
     Text,
     false,
 )
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime; UTC text in SQLite, which knows no zones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Convert to UTC."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Restore UTC where the database drops the zone or returns another."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class ExactDecimal(TypeDecorator[Decimal]):
-    """A decimal; text in SQLite, which would store a float."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Use NUMERIC without limits where the database has it."""
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric())
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | str | None:
-        """Convert to text in SQLite."""
-        return str(value) if value is not None and dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Decimal | str | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
-        """Convert from text in SQLite."""
-        return None if value is None else Decimal(value)
-
-
-# In SQLite "INTEGER PRIMARY KEY" is the row's own number; other types need an index beside the table.
-_Key = BigInteger().with_variant(Integer, "sqlite")
-
-metadata = MetaData()
+from cyclesoft_async.bulksync.resources.columns import Key, UtcDateTime, metadata
 
 schema_version = Table(
     "cyclesoft_schema",
@@ -78,41 +25,10 @@ schema_version = Table(
     Column("account", Text),
 )
 
-workshop_orders = Table(
-    "workshop_orders",
-    metadata,
-    Column("workshop_order_id", _Key, primary_key=True, autoincrement=False),
-    Column("sales_order_id", BigInteger),
-    Column("customer_id", BigInteger),
-    Column("store_id", BigInteger),
-    Column("repair_object_id", BigInteger),
-    Column("is_active", Boolean),
-    Column("reference_text", Text),
-    Column("mechanic_employee_id", BigInteger),
-    Column("created_by_employee_id", BigInteger),
-    Column("last_update_employee_id", BigInteger),
-    Column("phone_number_id", Text),
-    Column("repair_description", Text),
-    Column("status_id", BigInteger),
-    Column("status_text", Text),
-    Column("invoice_number", BigInteger),
-    Column("borrowed_object_reference", Text),
-    Column("total_repair_time_minutes", BigInteger),
-    Column("custom_repair_time_minutes", BigInteger),
-    Column("delivery_method_id", BigInteger),
-    Column("workshop_order_type_id", BigInteger),
-    Column("datetime_scheduled_start", UtcDateTime),
-    Column("datetime_scheduled_finished", UtcDateTime),
-    Column("datetime_created", UtcDateTime),
-    Column("datetime_modified", UtcDateTime),
-    Column("raw", Text, nullable=False),
-    Index("ix_workshop_orders_start", "datetime_scheduled_start"),
-)
-
 seen_orders = Table(
     "cyclesoft_seen",
     metadata,
-    Column("workshop_order_id", _Key, primary_key=True, autoincrement=False),
+    Column("workshop_order_id", Key, primary_key=True, autoincrement=False),
     # The newest run that received the order, readable or not.
     Column("run_id", BigInteger),
     # When the newest readable copy came; a rejected row from before is never stored over it.
@@ -121,44 +37,10 @@ seen_orders = Table(
     Column("refetched_at", UtcDateTime),
 )
 
-workshop_order_items = Table(
-    "workshop_order_items",
-    metadata,
-    Column(
-        "workshop_order_id",
-        _Key,
-        ForeignKey("workshop_orders.workshop_order_id", ondelete="CASCADE"),
-        primary_key=True,
-        autoincrement=False,
-    ),
-    # The line's place in the order: the vendor's own item_id can be missing.
-    Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("item_id", BigInteger),
-    Column("item_type_id", BigInteger),
-    Column("special_type_id", BigInteger),
-    Column("quantity", ExactDecimal),
-    Column("barcode", Text),
-    Column("pos_group_id", BigInteger),
-    Column("description", Text),
-    Column("unit_price_in_vat_cents", BigInteger),
-    Column("unit_discount_amount_in_vat_cents", BigInteger),
-    Column("price_in_vat_cents", BigInteger),
-    Column("discount_percentage", ExactDecimal),
-    Column("vat_code", BigInteger),
-    Column("vat_percentage", ExactDecimal),
-    Column("vat_amount_cents", BigInteger),
-    Column("item_status_id", BigInteger),
-    Column("item_status_text", Text),
-    Column("unit_work_time_minutes", BigInteger),
-    Column("assigned_to_customer_id", BigInteger),
-    Column("invoice_number", BigInteger),
-    sqlite_with_rowid=False,
-)
-
 rejected_rows = Table(
     "rejected_rows",
     metadata,
-    Column("id", _Key, primary_key=True),
+    Column("id", Key, primary_key=True),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("reason", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
@@ -166,12 +48,16 @@ rejected_rows = Table(
     Column("run_id", BigInteger),
     # The order's, if that can be read of the row.
     Column("workshop_order_id", BigInteger),
+    # The table that the row is missing from.
+    Column("resource", Text, nullable=False, server_default="workshop_orders"),
+    # The key of a row of another table, if that can be read; its values are separated by slashes.
+    Column("row_key", Text),
 )
 
 runs = Table(
     "cyclesoft_runs",
     metadata,
-    Column("run_id", _Key, primary_key=True),
+    Column("run_id", Key, primary_key=True),
     Column("date_from", Date, nullable=False),
     Column("date_until", Date, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
@@ -190,7 +76,7 @@ runs = Table(
 windows = Table(
     "cyclesoft_windows",
     metadata,
-    Column("run_id", _Key, ForeignKey("cyclesoft_runs.run_id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", Key, ForeignKey("cyclesoft_runs.run_id", ondelete="CASCADE"), primary_key=True),
     Column("first_day", Date, primary_key=True),
     Column("last_day", Date, primary_key=True),
     Column("pages", BigInteger, nullable=False),
@@ -198,12 +84,39 @@ windows = Table(
 )
 """Days of a run that were read whole, each window as a list of its own."""
 
-INDEXED_WHEN_FINISHED: Final = [
-    workshop_orders.c.customer_id,
-    workshop_orders.c.repair_object_id,
-    workshop_orders.c.datetime_modified,
-    workshop_orders.c.status_id,
-    workshop_order_items.c.barcode,
-]
-"""Indexes for users' queries. Building one over stored rows costs a fraction of maintaining it while they
-arrive, so they are built when the first run has finished."""
+upgrades = Table(
+    "cyclesoft_upgrade",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("after", BigInteger),
+    Column("started_at", UtcDateTime, nullable=False),
+)
+"""Tasks that are left of an upgrade from an earlier version, each with the last key that it has done."""
+
+lists = Table(
+    "cyclesoft_lists",
+    metadata,
+    Column("resource", Text, primary_key=True),
+    # Of the run under way: where it resumes, what it reads and since when. NULL between runs.
+    Column("cursor", Text),
+    Column("is_whole", Boolean),
+    Column("started_at", UtcDateTime),
+    Column("active_at", UtcDateTime),
+    # By the server's clock: the beginnings of the newest complete run, and of the newest over the whole list.
+    Column("completed_at", UtcDateTime),
+    Column("whole_at", UtcDateTime),
+    # What the newest complete run over the whole list took.
+    Column("whole_requests", BigInteger),
+    Column("requests", BigInteger, nullable=False, server_default="0"),
+)
+"""Lists without days, and how far each of them has been read."""
+
+listed = Table(
+    "cyclesoft_listed",
+    metadata,
+    Column("resource", Text, primary_key=True),
+    Column("row_key", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""Rows that the run under way over a whole list has seen: all others are missing from it."""

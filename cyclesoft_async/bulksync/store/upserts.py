@@ -1,31 +1,35 @@
-"""Upserts: orders and their lines into the tables, and never an older copy over a newer one."""
+"""Upserts: rows and their lines into the tables, and never an older copy over a newer one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Final
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import bindparam
+from sqlalchemy import ColumnElement, bindparam
 
-from cyclesoft_async.codec.decode import decode
+from cyclesoft_async.bulksync.resources.mirrored import Key, Mirrored, Received, Stamp, hash_of
+from cyclesoft_async.bulksync.resources.values import utc_text
+from cyclesoft_async.bulksync.resources.workshop_orders import WORKSHOP_ORDERS
 from cyclesoft_async.errors import StoreError
 from cyclesoft_async.models import WorkshopOrder
 
 from .backend import StoredVersion
 from .queries import mark_seen
-from .rows import RawOrder, modified_text, raw_text
-from .slices import next_slice
-from .tables import workshop_orders
 from .transaction import Transaction
+
+T = TypeVar("T")
 
 _ATTEMPTS: Final = 5
 _SUNDAY: Final = 6
+_NO_JSON: Final[tuple[type[Exception], ...]] = (ValueError,)
+"""Raised for JSON that cannot be written anew."""
 
 
 class UnstorableRow(Struct, frozen=True):
-    """A row that cannot be stored as an order."""
+    """A row that cannot be stored as what it should be."""
 
     raw: bytes
     path: str
@@ -33,16 +37,14 @@ class UnstorableRow(Struct, frozen=True):
     reason: str
 
 
-def upsert(
+def upsert_orders(
     tx: Transaction,
-    orders: Sequence[RawOrder],
+    orders: Sequence[Received[WorkshopOrder]],
     run_id: int | None,
     *,
     arrived_at: datetime | None = None,
 ) -> Sequence[UnstorableRow]:
     """Insert or update orders with their lines, and note that a run has seen them.
-
-    An unchanged order is not written.
 
     Args:
         tx: The transaction.
@@ -51,78 +53,96 @@ def upsert(
         arrived_at: When they came; now by default.
 
     Returns:
-        Orders with a value that the database cannot store, when the transaction writes one by one. They are
-        not written, the others are.
+        As `upsert` does.
+    """
+    arrived_at = arrived_at or datetime.now(UTC)
+    unstorable = upsert(tx, WORKSHOP_ORDERS, orders, asked_at=arrived_at)
+    refused = {row.raw for row in unstorable}
+    keys = {order.workshop_order_id for order, raw in orders if raw not in refused}
+    mark_seen(tx, keys, run_id, arrived_at=arrived_at)
+    return unstorable
+
+
+def upsert(
+    tx: Transaction, kind: Mirrored[T], rows: Sequence[Received[T]], *, asked_at: datetime
+) -> Sequence[UnstorableRow]:
+    """Insert or update rows with their lines. An unchanged row is not written.
+
+    Args:
+        tx: The transaction.
+        kind: The kind of row.
+        rows: Of several copies of a row the newest counts.
+        asked_at: When they were requested.
+
+    Returns:
+        Rows with a value that the database cannot store, when the transaction writes one by one. They are not
+        written, the others are.
 
     Raises:
         Exception: One of `backend.value_errors`, when the transaction writes a batch.
     """
-    newest = _newest_copies(orders)
+    newest = _newest_copies(kind, rows)
+    stamp = Stamp(utc_text(asked_at), utc_text(datetime.now(UTC)))
     if not tx.one_by_one:
-        upsert_batch(tx, newest)
-        unstorable: list[UnstorableRow] = []
-    else:
-        unstorable = upsert_one_by_one(tx, newest)
-    refused = {row.raw for row in unstorable}
-    mark_seen(
-        tx,
-        [order.workshop_order_id for order, raw in newest if raw not in refused],
-        run_id,
-        arrived_at=arrived_at or datetime.now(UTC),
-    )
-    return unstorable
+        upsert_batch(tx, kind, newest, stamp)
+        return []
+    return upsert_one_by_one(tx, kind, newest, stamp)
 
 
-def upsert_batch(tx: Transaction, orders: Sequence[RawOrder]) -> None:
-    """Upsert orders, each of them once and by ascending id."""
-    left = orders
+def upsert_batch(tx: Transaction, kind: Mirrored[T], rows: Mapping[Key, Received[T]], stamp: Stamp) -> None:
+    """Upsert rows by ascending key."""
+    left = rows
     for _ in range(_ATTEMPTS):
-        stored = _stored(tx, left, lock=False)
-        new = [pair for pair in left if pair[0].workshop_order_id not in stored]
-        changed = _newer(left, stored)
+        stored = tx.backend.stored_versions(tx.connection, kind, list(left), lock=False)
+        new = {key: row for key, row in left.items() if key not in stored}
+        changed = _newer(kind, left, stored, stamp)
         if new:
-            inserted = tx.backend.insert_orders(tx.connection, new)
+            made = _rows(tx, kind, new, stamp)
+            inserted = tx.backend.insert_rows(tx.connection, kind, made)
+            _replace_lines(tx, kind, {key: new[key] for key in new if key in inserted})
             # Another process may have inserted some of them since they were looked for.
-            new = [pair for pair in new if pair[0].workshop_order_id not in inserted]
+            new = {key: row for key, row in new.items() if key not in inserted}
         if changed:
-            changed = _newer(changed, _stored(tx, changed, lock=True))
-            tx.backend.update_orders(tx.connection, changed)
+            locked = tx.backend.stored_versions(tx.connection, kind, list(changed), lock=True)
+            changed = _newer(kind, changed, locked, stamp)
+            tx.backend.update_rows(tx.connection, kind, _rows(tx, kind, changed, stamp))
+            _replace_lines(tx, kind, changed)
         if not new:
             return
         left = new
-    raise StoreError("orders cannot be inserted: another process inserts and deletes the same ones")
+    raise StoreError("rows cannot be inserted: another process inserts and deletes the same ones")
 
 
-def upsert_one_by_one(tx: Transaction, orders: Sequence[RawOrder]) -> list[UnstorableRow]:
-    """Upsert orders one at a time, which is slow; return those that cannot be stored."""
+def upsert_one_by_one(
+    tx: Transaction, kind: Mirrored[T], rows: Mapping[Key, Received[T]], stamp: Stamp
+) -> list[UnstorableRow]:
+    """Upsert rows one at a time, which is slow; return those that cannot be stored."""
     unstorable: list[UnstorableRow] = []
-    for order, raw in orders:
+    for key, row in rows.items():
         try:
             with tx.connection.begin_nested():
-                upsert_batch(tx, [(order, raw)])
-        except tx.backend.value_errors:
-            unstorable.append(UnstorableRow(raw, "$", "a value is too large for the database"))
+                upsert_batch(tx, kind, {key: row}, stamp)
+        except (*_NO_JSON, *tx.backend.value_errors):
+            unstorable.append(UnstorableRow(row[1], "$", "a value is too large for the database"))
     return unstorable
 
 
-def rewrite_lines(tx: Transaction) -> None:
-    """Write the lines of all stored orders anew, from their JSON."""
-    after: int | None = None
-    while keys := next_slice(tx, workshop_orders.c.workshop_order_id, workshop_orders.c.raw, after):
-        after = keys[-1]
-        stored = tx.backend.stored_versions(tx.connection, keys, lock=True)
-        raws = [stored[key].raw.encode() for key in keys]
-        tx.backend.update_orders(tx.connection, [(decode(raw, WorkshopOrder), raw) for raw in raws])
-
-
-def mark_deleted(tx: Transaction, workshop_order_ids: Sequence[int]) -> None:
-    """Note that the server has no such orders any more: `is_active` becomes false."""
-    if workshop_order_ids:
-        tx.connection.execute(_DELETED, [{"key": key} for key in sorted(workshop_order_ids)])
+def mark_deleted(tx: Transaction, kind: Mirrored[Any], keys: Collection[Key]) -> None:
+    """Note that the server has no such rows any more."""
+    if not keys:
+        return
+    condition: ColumnElement[bool] = kind.table.c.deleted_at.is_(None)
+    for place, column in enumerate(kind.key):
+        condition &= column == bindparam(f"key_{place}")
+    deleted = kind.table.update().where(condition)
+    tx.connection.execute(
+        deleted.values(deleted_at=datetime.now(UTC), **kind.when_deleted),
+        [{f"key_{place}": value for place, value in enumerate(key)} for key in sorted(keys)],
+    )
 
 
 def is_older(modified: str | None, than: str | None) -> bool:
-    """Whether a copy of an order was surely modified before another one.
+    """Whether a copy of a row was surely modified before another one.
 
     Within the hour that a Dutch clock shows twice in October the order of two times is not known.
     """
@@ -138,41 +158,54 @@ def _in_doubled_hour(utc_text: str) -> bool:
     return date.fromisoformat(day).weekday() == _SUNDAY
 
 
-def _stored(tx: Transaction, orders: Sequence[RawOrder], *, lock: bool) -> Mapping[int, StoredVersion]:
-    keys = [order.workshop_order_id for order, _ in orders]
-    return tx.backend.stored_versions(tx.connection, keys, lock=lock)
+def _rows(
+    tx: Transaction, kind: Mirrored[T], rows: Mapping[Key, Received[T]], stamp: Stamp
+) -> list[tuple[object, ...]]:
+    return [kind.row(item, raw, stamp, careful=tx.one_by_one) for item, raw in rows.values()]
 
 
-def _newer(orders: Sequence[RawOrder], stored: Mapping[int, StoredVersion]) -> list[RawOrder]:
-    """Return the orders that are stored, differ, and are not older than their stored version."""
-    return [
-        (order, raw)
-        for order, raw in orders
-        if (version := stored.get(order.workshop_order_id)) is not None
-        and (raw_text(raw), order.is_active) != (version.raw, version.is_active)
-        and not is_older(modified_text(order), version.modified)
-    ]
+def _replace_lines(tx: Transaction, kind: Mirrored[T], rows: Mapping[Key, Received[T]]) -> None:
+    # Of new rows, too: rows that were deleted by hand can leave their lines behind.
+    if kind.lines is not None and rows:
+        lines = chain.from_iterable(kind.line_rows(item, raw) for item, raw in rows.values())
+        tx.backend.replace_lines(tx.connection, kind, list(rows), list(lines))
 
 
-def _newest_copies(orders: Sequence[RawOrder]) -> list[RawOrder]:
-    newest: dict[int, RawOrder] = {}
-    for order, raw in orders:
-        earlier = newest.get(order.workshop_order_id)
-        if earlier is None or not _is_older_copy(order, earlier[0]):
-            newest[order.workshop_order_id] = order, raw
-    # By id: processes that write the same orders lock them in one sequence, so they cannot deadlock.
-    return [newest[key] for key in sorted(newest)]
+def _newer(
+    kind: Mirrored[T],
+    rows: Mapping[Key, Received[T]],
+    stored: Mapping[Key, StoredVersion],
+    stamp: Stamp,
+) -> dict[Key, Received[T]]:
+    """Return the rows that are stored, differ, and are not older than their stored version."""
+    return {
+        key: (item, raw)
+        for key, (item, raw) in rows.items()
+        if (version := stored.get(key)) is not None
+        and (version.is_deleted or hash_of(raw) != version.raw_hash)
+        and not _is_outdated(kind, item, stamp, version)
+    }
 
 
-def _is_older_copy(order: WorkshopOrder, than: WorkshopOrder) -> bool:
+def _is_outdated(kind: Mirrored[T], item: T, stamp: Stamp, stored: StoredVersion) -> bool:
+    if kind.modified is not None:
+        return is_older(kind.modified_text(item), stored.modified)
+    return stamp.asked_at is not None and stored.asked_at is not None and stamp.asked_at < stored.asked_at
+
+
+def _newest_copies(kind: Mirrored[T], rows: Sequence[Received[T]]) -> dict[Key, Received[T]]:
+    newest: dict[Key, Received[T]] = {}
+    for item, raw in rows:
+        key = kind.key_of(item)
+        earlier = newest.get(key)
+        if earlier is None or not _is_older_copy(kind, item, earlier[0]):
+            newest[key] = item, raw
+    # By key: processes that write the same rows lock them in one sequence, so they cannot deadlock.
+    return {key: newest[key] for key in sorted(newest)}
+
+
+def _is_older_copy(kind: Mirrored[T], item: T, than: T) -> bool:
     try:
-        return is_older(modified_text(order), modified_text(than))
+        return is_older(kind.modified_text(item), kind.modified_text(than))
     except OverflowError:  # no database can store it: which copy is newer does not matter
         return False
-
-
-_DELETED = (
-    workshop_orders.update()
-    .where(workshop_orders.c.workshop_order_id == bindparam("key"), workshop_orders.c.is_active.is_not(False))
-    .values(is_active=False)
-)

@@ -14,9 +14,10 @@ from sqlalchemy.engine import make_url
 
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store
-from cyclesoft_async.bulksync.store import runs, tables
+from cyclesoft_async.bulksync.resources import workshop_orders
+from cyclesoft_async.bulksync.resources.values import utc_text
+from cyclesoft_async.bulksync.store import runs
 from cyclesoft_async.bulksync.store.rejected import RetriedRows
-from cyclesoft_async.bulksync.store.rows import utc_text
 from cyclesoft_async.codec.datetimes import in_amsterdam
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
 from cyclesoft_async.pagination import Page, RejectedRow
@@ -52,7 +53,7 @@ async def test_columns_are_typed_and_the_raw_order_stands_beside_them(url: str) 
     await stored(url, (order,))
     engine = create_engine(make_url(url.replace("postgresql:", "postgresql+psycopg:")), poolclass=NullPool)
     with engine.connect() as connection:
-        of_order, of_line = tables.workshop_orders.c, tables.workshop_order_items.c
+        of_order, of_line = workshop_orders.workshop_orders.c, workshop_orders.workshop_order_items.c
         times = select(
             of_order.datetime_scheduled_start, of_order.datetime_modified, of_order.datetime_created
         )
@@ -63,7 +64,7 @@ async def test_columns_are_typed_and_the_raw_order_stands_beside_them(url: str) 
         )
         active, raw = connection.execute(select(of_order.is_active, of_order.raw)).one()
         assert active is True
-        assert json.loads(raw) == order
+        assert (raw if isinstance(raw, dict) else json.loads(raw)) == order
         lines = select(of_line.position, of_line.quantity, of_line.price_in_vat_cents, of_line.vat_percentage)
         assert connection.execute(lines.order_by(of_line.position)).all() == [
             (0, Decimal("0.1"), 995, Decimal(21)),
@@ -139,7 +140,7 @@ async def test_texts_that_a_database_could_choke_on(url: str) -> None:
     ]
     assert rows(url, "select description from workshop_order_items") == [("🚲",)]
     [(raw,)] = rows(url, "select raw from workshop_orders")
-    assert str(raw).endswith('"unknown": "\N{REPLACEMENT CHARACTER}"}')
+    assert (raw if isinstance(raw, dict) else json.loads(str(raw)))["unknown"] == "\N{REPLACEMENT CHARACTER}"
 
 
 async def test_rows_that_cannot_be_read_are_rejected(url: str) -> None:

@@ -14,7 +14,19 @@ from cyclesoft_async.bulksync.store.migrations import VERSION
 from cyclesoft_async.bulksync.store.rejected import RetriedRows
 from cyclesoft_async.errors import StoreError
 from tests.support.paths import DATA
-from tests.support.store import SQLITE, YEAR, begin, finish, last_run, missing, rows, stored, version, write
+from tests.support.store import (
+    SQLITE,
+    YEAR,
+    begin,
+    finish,
+    last_run,
+    load_version_4,
+    missing,
+    rows,
+    stored,
+    version,
+    write,
+)
 
 VERSION_0_1 = (DATA / "store_0_1.sql").read_text(encoding="utf-8")
 OPEN = """
@@ -73,8 +85,8 @@ async def test_new_files_can_be_opened_by_many_at_once(tmp_path: Path) -> None:
 async def test_a_newer_schema_is_refused(url: str) -> None:
     async with Store(url).open():
         pass
-    rows(url, "update cyclesoft_schema set version = 5")
-    with pytest.raises(StoreError, match="schema 5, made by a newer version of this library"):
+    rows(url, "update cyclesoft_schema set version = 6")
+    with pytest.raises(StoreError, match="schema 6, made by a newer version of this library"):
         async with Store(url).open():
             pass
 
@@ -142,8 +154,9 @@ async def test_a_database_of_version_0_1_is_upgraded(tmp_path: Path) -> None:
     ) == [("2025-07-01 09:00:00",)]
 
 
-def to_version_3(url: str) -> None:
-    """Give a store the tables of version 3."""
+def load_version_3(url: str) -> None:
+    """Fill a database with the tables of version 3."""
+    load_version_4(url)
     for back in (
         "drop table cyclesoft_seen",
         "drop table cyclesoft_windows",
@@ -156,41 +169,45 @@ def to_version_3(url: str) -> None:
         "drop index ix_workshop_orders_start",
         "create index ix_workshop_orders_start_seen on workshop_orders (seen_run_id)",
         "create view mine as select * from workshop_orders_amsterdam",
+        "insert into cyclesoft_runs (run_id, date_from, date_until, started_at, active_at)"
+        " values (2, '2025-01-01', '2025-12-31', '2025-07-01 07:00:00', '2025-07-01 07:00:00')",
         "update cyclesoft_schema set version = 3",
     ):
         rows(url, back)
 
 
 async def test_a_database_of_schema_3_is_upgraded(url: str) -> None:
-    async with Store(url).open() as writer:
-        finished = await begin(writer)
-        await write(writer, finished, {"workshop_order_id": 1})
-        await finish(writer, finished)
-        await begin(writer)
-    to_version_3(url)
+    load_version_3(url)
     async with Store(url).open() as writer:
         found = await last_run(writer)
         assert found is not None
-        assert (found.run_id, found.orders, found.windows) == (finished.run_id, 1, [])
+        assert (found.run_id, found.orders, found.windows) == (1, 3, [])
         run = await begin(writer)
-        await write(writer, run, {"workshop_order_id": 2})
-        assert await missing(writer, run) == []
+        await write(writer, run, {"workshop_order_id": 5})
     assert rows(url, "select version, account from cyclesoft_schema") == [(VERSION, None)]
-    assert rows(url, "select workshop_order_id from mine order by 1") == [(1,), (2,)]
+    assert rows(url, "select workshop_order_id from mine order by 1") == [(1,), (2,), (3,), (5,)]
 
 
 async def test_rows_rejected_by_schema_2_are_identified_in_slices(url: str) -> None:
-    large = b'{"workshop_order_id": %d, "order_items": 7, "x": "' + b"x" * 1_000_000 + b'"}'
-    async with Store(url).open() as writer:
-        run = await begin(writer)
-        await write(writer, run, *(large % number for number in range(1, 12)), b'{"workshop_order_id": []}')
-    to_version_3(url)
+    load_version_3(url)
+    large = '{"workshop_order_id": %d, "order_items": 7, "x": "' + "x" * 1_000_000 + '"}'
     rows(url, "alter table rejected_rows drop column workshop_order_id")
+    raws = [large % number for number in range(1, 12)] + ['{"workshop_order_id": []}']
+    rows(url, "delete from rejected_rows")
+    for number, raw in enumerate(raws, 1):
+        blob = f"x'{raw.encode().hex()}'" if url.startswith("sqlite") else f"'\\x{raw.encode().hex()}'"
+        rows(
+            url,
+            "insert into rejected_rows (id, seen_at, reason, raw)"  # noqa: S608
+            f" values ({number}, '2025-07-01 07:00:00.000000', 'then', {blob})",
+        )
     rows(url, "update cyclesoft_schema set version = 2")
     async with Store(url).open():
         pass
-    identified = rows(url, "select workshop_order_id from rejected_rows order by id")
-    assert identified == [*((number,) for number in range(1, 12)), (None,)]
+    assert rows(url, "select workshop_order_id from rejected_rows order by id") == [
+        *((number,) for number in range(1, 12)),
+        (None,),
+    ]
 
 
 @pytest.mark.parametrize(

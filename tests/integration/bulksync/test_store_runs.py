@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store
+from cyclesoft_async.bulksync.resources import WORKSHOP_ORDERS
 from cyclesoft_async.bulksync.store import queries, runs, upserts
 from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.window import Window
@@ -167,8 +168,8 @@ async def test_orders_that_a_run_has_not_seen(url: str) -> None:
         assert await missing(writer, run) == [3, 9]
         await write_single(writer, decoded(everything[2]), run=run)
         assert await missing(writer, run) == [9]
-        await writer.run(upserts.mark_deleted, [9, 99])
-        await writer.run(upserts.mark_deleted, [])
+        await writer.run(upserts.mark_deleted, WORKSHOP_ORDERS, [(9,), (99,)])
+        await writer.run(upserts.mark_deleted, WORKSHOP_ORDERS, [])
         assert await missing(writer, run) == []
     [(inactive,)] = rows(url, "select count(*) from workshop_orders where not is_active")
     assert inactive == 2

@@ -1,0 +1,91 @@
+"""Views: the questions that a shop asks most, answered by SQL on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from cyclesoft_async.bulksync.resources.columns import BOOKKEEPING
+from cyclesoft_async.bulksync.resources.workshop_orders import workshop_orders
+
+from .transaction import Transaction
+
+AMSTERDAM: Final = "workshop_orders_amsterdam"
+
+_NAME: Final = """coalesce(nullif(customer.company_name, ''), nullif(trim(replace(
+        coalesce(customer.first_name, '') || ' ' || coalesce(customer.insertion, '') || ' '
+        || coalesce(customer.name, ''), '  ', ' ')), ''))"""
+
+_READY_FOR_PICKUP: Final = """
+    SELECT o.workshop_order_id, o.store_id,
+        coalesce(nullif(o.status_text, ''), status.description) AS status_text,
+        o.customer_id, {customer_name} AS customer_name,
+        (SELECT number.phone_number FROM phone_numbers AS number
+         WHERE number.customer_id = o.customer_id AND number.phone_number_id = o.phone_number_id
+         ORDER BY number.position LIMIT 1) AS phone_number,
+        o.repair_object_id,
+        nullif(trim(coalesce(bike.brand, '') || ' ' || coalesce(bike.model, '')), '') AS bike,
+        o.mechanic_employee_id, mechanic.employee_name AS mechanic,
+        o.repair_description, o.datetime_scheduled_finished
+    FROM workshop_orders AS o
+    LEFT JOIN customers AS customer ON customer.customer_id = o.customer_id
+    LEFT JOIN repair_objects AS bike ON bike.object_id = o.repair_object_id
+    LEFT JOIN employees AS mechanic ON mechanic.employee_id = o.mechanic_employee_id
+    LEFT JOIN enums AS status ON status.subject = 'workshop_order_status' AND status.id = o.status_id
+    WHERE o.status_id = 7 AND o.is_active AND o.deleted_at IS NULL"""
+
+_WORKSHOP_AGENDA: Final = """
+    SELECT agenda.day, agenda.mechanic_employee_id, max(mechanic.employee_name) AS mechanic,
+        sum(agenda.orders) AS orders, sum(agenda.planned) AS planned_minutes,
+        sum(agenda.capacity) AS capacity_minutes,
+        sum(agenda.capacity) - sum(agenda.planned) AS free_minutes
+    FROM (
+        SELECT date({start}) AS day, mechanic_employee_id, 1 AS orders,
+            coalesce(total_repair_time_minutes, 0) AS planned, NULL AS capacity
+        FROM workshop_orders
+        WHERE is_active AND deleted_at IS NULL AND status_id NOT IN (15, 16)
+            AND datetime_scheduled_start IS NOT NULL
+        UNION ALL
+        SELECT date, employee_id, 0, 0, capacity_minutes FROM mechanic_days WHERE deleted_at IS NULL
+    ) AS agenda
+    LEFT JOIN employees AS mechanic ON mechanic.employee_id = agenda.mechanic_employee_id
+    GROUP BY agenda.day, agenda.mechanic_employee_id"""
+
+DESCRIPTIONS: Final[Mapping[str, str]] = {
+    AMSTERDAM: "The orders, with their times as a Dutch clock showed them.",
+    "ready_for_pickup": (
+        "Repairs that are ready (status 7): for whom, the telephone number that the order names, the bike,"
+        " the mechanic, and the status in words."
+    ),
+    "workshop_agenda": (
+        "Minutes of work per Dutch day and mechanic: planned in orders that are not cancelled, against the"
+        " capacity. Capacity is known of the days that a sync found ahead of it, and NULL of others."
+    ),
+}
+"""What each view shows."""
+
+NAMES: Final = frozenset(DESCRIPTIONS)
+
+
+def create_missing(tx: Transaction, there: Collection[str]) -> None:
+    """Create the views that are not there.
+
+    An existing one stays: creating it anew would revoke the rights that users granted on it.
+    """
+    queries = {
+        AMSTERDAM: _amsterdam(tx),
+        "ready_for_pickup": _READY_FOR_PICKUP.format(customer_name=_NAME),
+        "workshop_agenda": _WORKSHOP_AGENDA.format(start=tx.backend.wall_time("datetime_scheduled_start")),
+    }
+    for name, query in queries.items():
+        if name not in there:
+            tx.connection.exec_driver_sql(f"CREATE VIEW {name} AS {query}")
+
+
+def _amsterdam(tx: Transaction) -> str:
+    columns = [
+        f"{tx.backend.wall_time(name)} AS {name}" if name.startswith("datetime_") else name
+        for name in (column.name for column in workshop_orders.columns)
+        if name not in BOOKKEEPING or name in {"raw", "deleted_at"}
+    ]
+    return f"SELECT {', '.join(columns)} FROM workshop_orders"  # noqa: S608 - names of our own
