@@ -15,7 +15,7 @@ from cyclesoft_async._arguments import check_type
 from cyclesoft_async.errors import PermissionDeniedError, UsageError
 from cyclesoft_async.session import CycleSoftSession
 
-from .account import account_of
+from .account_hash import account_hash
 from .fetch.lists import ListReport, read_list
 from .report import SyncProgress, SyncReport
 from .resources import LISTED, WORKSHOP_ORDERS, Listed
@@ -158,7 +158,7 @@ class _Lists:
             except Exception as failure:  # noqa: BLE001 - raised below: the other lists are read to their ends
                 failures.append(failure)
 
-        account = account_of(self._cs)
+        account = account_hash(self._cs)
         async with self._store.open() as writer:
             await writer.run(check_account, account, adopt=self._store.adopt)
             async with anyio.create_task_group() as tasks:
