@@ -11,13 +11,12 @@ from typing import Final
 from aiohttp import web
 
 from .orders.awkward import AwkwardLists
-from .orders.invoicing import invoice, read_invoice_request
-from .orders.mutations import with_modification_time, write_response
+from .orders.invoicing import read_invoice_request
+from .orders.mutations import write_response
 from .orders.query import next_url, read_cursor, read_filters
 from .orders.schema import Order
 from .responses import json_response, not_found
 from .routing import ID, scoped
-from .world.references import check_employee
 from .world.world import World
 
 CREATE_INVOICES = "create-invoices"
@@ -29,19 +28,13 @@ _ORDER_OF_CUSTOMER = f"{_ORDERS_OF_CUSTOMER}/{{order_id:{ID}}}.json"
 
 
 class Api:
-    """Endpoints of the vendor page "Workshop orders".
-
-    Attributes:
-        messages_sent: Messages that real customers would have received.
-    """
+    """Endpoints of the vendor page "Workshop orders"."""
 
     def __init__(self, world: World, *, page_size: int, lists: AwkwardLists) -> None:
-        self.messages_sent = 0
         self._world = world
         self._orders = world.orders
         self._page_size = page_size
         self._lists = lists
-        self._messaged_orders: set[int] = set()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes. A route with a rate limit of its own has a name."""
@@ -97,23 +90,13 @@ class Api:
             request.query.get("send_customer_messages") == "true"
             and after["status_id"] != before["status_id"]
         ):
-            self._message_customer(after)
+            self._world.invoicing.message_customer(after["sales_order_id"])
         return json_response(request, write_response(after))
 
     async def create_invoices(self, request: web.Request) -> web.Response:
         """Invoice the order's open lines. Nothing left to invoice is an error, not an empty list."""
         options = read_invoice_request(request.content_type, await request.read())
-        order = self._order(request)
-        check_employee(options.employee_id or 0)
-        is_messaged = options.customer_messages and (
-            options.allow_resend_messages or order["workshop_order_id"] not in self._messaged_orders
-        )
-        invoices = invoice(
-            order, options, is_messaged=is_messaged, next_number=self._orders.next_invoice_number
-        )
-        self._orders.save(with_modification_time(order, self._world.now()))
-        if any(made["sent_messages"]["phone_message"] for made in invoices):
-            self._message_customer(order)
+        invoices = self._world.invoicing.invoice_workshop(self._order(request), options)
         return json_response(request, {"error": False, "error_message": None, "invoices": invoices})
 
     def _order(self, request: web.Request) -> Order:
@@ -127,7 +110,3 @@ class Api:
         if order["customer_id"] != int(request.match_info["customer_id"]):
             raise not_found("Workshop order not found")
         return order
-
-    def _message_customer(self, order: Order) -> None:
-        self.messages_sent += 1
-        self._messaged_orders.add(order["workshop_order_id"])

@@ -7,11 +7,17 @@ from typing import Final
 
 from aiohttp import web
 
-from .orders.catalogue import BIKES, LINE_STATUSES, ORDER_STATUSES, VAT_PERCENTAGES
+from .orders.catalogue import LINE_STATUSES, ORDER_STATUSES, VAT_PERCENTAGES
 from .responses import json_response, not_found
 from .routing import scoped
+from .sales_orders import TRANSFER_MODES
+from .world.counter import CANCELLATIONS, DELIVERY_METHODS, STATUSES, TYPES
+from .world.goods import BRANDS, SUPPLIERS
 from .world.overlay import Record
+from .world.payments import METHODS
 from .world.people import CUSTOMER_TYPES, EMPLOYEES, make_employee
+from .world.remarks import COMMENT_TYPES, ENTITY_TYPES
+from .world.sales_rows import ITEM_TYPES, POS_GROUPS
 
 _ENGLISH: Final[dict[str, dict[int, str]]] = {
     "workshop_order_status": {
@@ -23,22 +29,33 @@ _ENGLISH: Final[dict[str, dict[int, str]]] = {
     }
 }
 _ENUMS: Final[dict[str, dict[int, str]]] = {
-    "workshop_order_status": ORDER_STATUSES,
+    "sales_order_types": TYPES,
+    "sales_order_status": STATUSES,
     "sales_order_item_status": LINE_STATUSES,
-    "transaction_item_types": {1: "Artikelregel", 2: "Fiets", 4: "Reparatiecode", 11: "Arbeid"},
-    "delivery_methods": {0: "Afhalen in winkel", 3: "Bezorgen"},
+    "cancellation_types": CANCELLATIONS,
+    "pos_groups": POS_GROUPS,
+    "payment_methods": METHODS,
+    "delivery_methods": DELIVERY_METHODS,
+    "vat_codes": {code: f"{percentage}%" for code, percentage in VAT_PERCENTAGES.items()},
+    "workshop_order_status": ORDER_STATUSES,
     "workshop_order_types": {1: "Reparatie"},
     "workshop_rates": {1: "Standaard"},
     "customer_types": dict(enumerate(CUSTOMER_TYPES)),
-    "vat_codes": {code: f"{percentage}%" for code, percentage in VAT_PERCENTAGES.items()},
-    "pos_groups": {1: "Fietsen", 2: "Reparatie", 5: "Banden", 21: "Onderdelen"},
-    "service_item_status": {1: "Open", 4: "Gesloten"},
+    "transaction_item_types": ITEM_TYPES,
+    "service_item_status": {1: "Open", 4: "Gesloten", 5: "Vervallen"},
+    "entity_types": ENTITY_TYPES,
+    "voucher_types": {1: "Waardebon"},
+    "consignment_status": {0: "Geen consignatie"},
+    "warranty_types": {0: "Geen garantie", 2: "Fabrieksgarantie"},
+    "comment_types": COMMENT_TYPES,
+    "sales_order_store_transfer_modes": TRANSFER_MODES,
+    "supplier_order_types": {1: "Bestelling bij leverancier"},
+    "supplier_order_status": {0: "Aangemaakt", 1: "Verzonden"},
 }
 
 
 def _brands() -> list[Record]:
-    names = dict.fromkeys(bike.brand for bike in BIKES)
-    return [_supplier("bike-brand", 201 + number, name, 101) for number, name in enumerate(names)]
+    return [_supplier("bike-brand", brand_id, name, _BRAND_SUPPLIER) for brand_id, name in BRANDS.items()]
 
 
 def _supplier(type_: str, supplier_id: int, name: str, parent: int | None) -> Record:
@@ -50,8 +67,9 @@ def _supplier(type_: str, supplier_id: int, name: str, parent: int | None) -> Re
     }
 
 
-_SUPPLIERS: Final = [_supplier("supplier", 101, "Groothandel Oost", None)]
-_MOPED_BRANDS: Final = [_supplier("moped-brand", 301, "Sparta Mofa", 101)]
+_BRAND_SUPPLIER: Final = 111
+_SUPPLIERS: Final = [_supplier("supplier", id_, name, None) for id_, name in SUPPLIERS.items()]
+_MOPED_BRANDS: Final = [_supplier("moped-brand", 301, "Sparta Mofa", _BRAND_SUPPLIER)]
 
 
 def _entries(subject: str) -> list[Record]:

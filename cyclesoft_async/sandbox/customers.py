@@ -63,12 +63,12 @@ class CustomersApi:
 
     async def create(self, request: web.Request) -> web.Response:
         """Create a customer."""
-        return json_response(request, self._customers.create(await read_object(request)))
+        return json_response(request, self._world.create_customer(await read_object(request)))
 
     async def update(self, request: web.Request) -> web.Response:
         """Change what the request names of a customer."""
         record = self._customer(request)
-        return json_response(request, self._customers.update(record, await read_object(request)))
+        return json_response(request, self._world.update_customer(record, await read_object(request)))
 
     def _customer(self, request: web.Request) -> Record:
         return self._world.customer(int(request.match_info["customer_id"]))

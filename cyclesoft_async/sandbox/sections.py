@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from .comments import CommentsApi
 from .common import CommonApi
 from .customers import CustomersApi
+from .labels import LabelsApi
+from .payments import PaymentsApi
 from .repair_objects import RepairObjectsApi
+from .sales_data import SalesDataApi
+from .sales_orders import SalesOrdersApi
 from .service_items import ServiceItemsApi
 from .workshop import WorkshopApi
 from .world.world import World
@@ -21,4 +26,9 @@ def section_routes(world: World, *, page_size: int) -> list[web.RouteDef]:
         *ServiceItemsApi(world, page_size=page_size).routes(),
         *RepairObjectsApi(world, page_size=page_size).routes(),
         *WorkshopApi(world, page_size=page_size).routes(),
+        *SalesOrdersApi(world).routes(),
+        *PaymentsApi(world).routes(),
+        *LabelsApi(world).routes(),
+        *CommentsApi(world, page_size=page_size).routes(),
+        *SalesDataApi(world, page_size=page_size).routes(),
     ]

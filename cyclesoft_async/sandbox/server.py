@@ -31,7 +31,7 @@ from .sections import section_routes
 from .world.additions import Added, add
 from .world.world import World
 
-_OWN_LIMITS: Final = {CREATE_INVOICES: 15}
+_OWN_LIMITS: Final = {CREATE_INVOICES: 15, f"sales-{CREATE_INVOICES}": 15}
 
 
 class Sandbox:
@@ -154,7 +154,7 @@ class Sandbox:
     @property
     def messages_sent(self) -> int:
         """Number of messages that real customers would have received so far."""
-        return self._api.messages_sent
+        return self._world.invoicing.messages_sent
 
     def add(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -36,3 +36,13 @@ def next_midnight(now: float) -> float:
     """Return the next Dutch midnight after `now`, both in unix seconds."""
     tomorrow = datetime.fromtimestamp(now, _AMSTERDAM).date() + timedelta(days=1)
     return datetime.combine(tomorrow, time.min, _AMSTERDAM).timestamp()
+
+
+def dutch_day(day: date) -> str:
+    """Return a day as in some answers, `01-04-2022`."""
+    return day.strftime("%d-%m-%Y")
+
+
+def dutch_moment(wall: str) -> str:
+    """Return a Dutch wall time as in some answers, `01-04-2022 10:09:26`."""
+    return f"{dutch_day(date.fromisoformat(wall[:10]))}{wall[10:]}"

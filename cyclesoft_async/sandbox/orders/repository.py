@@ -32,7 +32,6 @@ class OrderRepository:
         self._keys: list[Key] = []  # of _changed_orders, sorted
         self._created = 0
         self._ids = count(seeded.next_id)
-        self._invoices = count(seeded.next_invoice)
 
     def __len__(self) -> int:
         return self._seeded.count + self._created
@@ -63,13 +62,17 @@ class OrderRepository:
         """Return an unused order id."""
         return next(self._ids)
 
-    def next_invoice_number(self) -> int:
-        """Return an unused invoice number."""
-        return next(self._invoices)
-
     def draw_id(self, random: Random) -> int:
         """Draw the id of a seeded order; 0 if there is none."""
         return self._seeded.order_id(random.randrange(self._seeded.count)) if self._seeded.count else 0
+
+    def modified_between(self, first: str, last: str) -> Iterator[Order]:
+        """Yield the orders changed from one day to another, both inclusive, by ascending id."""
+        seeded = {self._seeded.order_id(index) for index in self._seeded.modified_between(first, last)}
+        for order_id in sorted(seeded | self._changed_orders.keys()):
+            order = self.find(order_id)
+            if order is not None and first <= order["datetime_modified"][:10] <= last:
+                yield order
 
     def page(
         self, filters: Filters, after: Key | None, size: int, order: ListOrder = "start"

@@ -34,8 +34,8 @@ from .catalogue import (
 from .query import Filters, Key
 from .schema import Line, Order
 
-_FIRST_ORDER: Final = 900_001
-_FIRST_INVOICE: Final = 20_000_000
+FIRST_ORDER: Final = 900_001
+FIRST_INVOICE: Final = 20_000_000
 _MOST_OBJECTS: Final = 1_000  # the vendor's documented maximum for an object_query
 
 _OPENING, _SLOT, _SLOTS = 8 * 60 + 30, 15, 34  # minutes; the last slot is 16:45
@@ -74,7 +74,7 @@ class SeededOrders:
         self._works = _works()
         self._stride = _coprime(max(count, 1))
         self._back = pow(self._stride, -1, max(count, 1))
-        self._shift = _mix(seed) % max(count, 1)
+        self._shift = mix(seed) % max(count, 1)
         at_work = self._first_of(max(0, self._open_days - _DAYS_AT_WORK - _DAYS_PLANNED))
         self._planned = planned = self._first_of(max(0, self._open_days - _DAYS_PLANNED))
         self._phases = (
@@ -85,18 +85,13 @@ class SeededOrders:
 
     def index_of(self, order_id: int) -> int | None:
         """Return the index of the order with this id; None if it is not seeded."""
-        index = order_id - _FIRST_ORDER
+        index = order_id - FIRST_ORDER
         return index if 0 <= index < self.count else None
 
     @property
     def next_id(self) -> int:
         """The first order id after these."""
-        return _FIRST_ORDER + self.count
-
-    @property
-    def next_invoice(self) -> int:
-        """The first invoice number after these."""
-        return _FIRST_INVOICE + 2 * self.count
+        return FIRST_ORDER + self.count
 
     @property
     def customers(self) -> range:
@@ -144,14 +139,45 @@ class SeededOrders:
         matching = (item for item in self.objects if item % len(BIKES) in models)
         return frozenset(islice(matching, _MOST_OBJECTS))
 
+    def between(self, first: str, last: str) -> range:
+        """Return the indices scheduled from one day to another, both inclusive."""
+        everything = range(self.count)
+        low = bisect_left(everything, first, key=self._date)
+        return range(low, max(low, bisect_right(everything, last, key=self._date)))
+
+    def modified_between(self, first: str, last: str) -> range:
+        """Return the indices among which are all orders changed from one day to another.
+
+        A seeded order is changed on the day of its repair or when it was placed, some working days before.
+        """
+        found = self.between(first, last)
+        later = min(len(self._days), bisect_right(self._days, last) + _LONGEST_LEAD)
+        return range(found.start, max(found.stop, self.between(first, self._days[later - 1]).stop))
+
+    def of_customer(self, customer_id: int) -> list[int]:
+        """Return the indices of a customer's orders."""
+        return self._indices(places.places_of_customer(customer_id))
+
+    def customer_of(self, index: int) -> int:
+        """Return the customer of the order at this index."""
+        return places.customer_at(self._place(index))
+
+    def day_of(self, index: int) -> str:
+        """Return the day on which the order at this index is planned."""
+        return self._date(index)
+
+    def is_done(self, index: int) -> bool:
+        """Return True if the order at this index is done and invoiced."""
+        return self._status(index, self._dice(index)) == _DONE
+
     def order_id(self, index: int) -> int:
         """Return the id of the order at this index."""
-        return _FIRST_ORDER + index
+        return FIRST_ORDER + index
 
     def key(self, index: int) -> Key:
         """Return the order's sort key."""
         day, minute = self._moment(index)
-        return self._days[day] + _CLOCK[minute], _FIRST_ORDER + index
+        return self._days[day] + _CLOCK[minute], FIRST_ORDER + index
 
     def order(self, index: int) -> Order:
         """Return the order at this index in its initial state."""
@@ -167,10 +193,10 @@ class SeededOrders:
         mechanic = 10 * store + (dice >> 30) % 3
         is_modified = index < self._planned and status != _CANCELLED
         payer = places.lease_company_of(customer) or customer
-        invoice = _FIRST_INVOICE + 2 * index if status == _DONE else 0
+        invoice = FIRST_INVOICE + 2 * index if status == _DONE else 0
         return {
-            "workshop_order_id": _FIRST_ORDER + index,
-            "sales_order_id": _FIRST_ORDER + index,
+            "workshop_order_id": FIRST_ORDER + index,
+            "sales_order_id": FIRST_ORDER + index,
             "customer_id": customer,
             "store_id": store,
             "repair_object_id": places.object_at(place),
@@ -200,7 +226,7 @@ class SeededOrders:
         if objects is not None:
             return self._indices(chain.from_iterable(map(places.places_of_object, objects)))
         if filters.customer_id is not None:
-            return self._indices(places.places_of_customer(filters.customer_id))
+            return self.of_customer(filters.customer_id)
         if filters.store_id is not None and filters.store_id not in places.STORES:
             return range(0)
         if filters.status_ids is None:
@@ -241,7 +267,7 @@ class SeededOrders:
         return 0 <= place < self.count
 
     def _dice(self, index: int) -> int:
-        return _mix(self._seed * 0x2545_F491_4F6C_DD1D + index)
+        return mix(self._seed * 0x2545_F491_4F6C_DD1D + index)
 
     def _status(self, index: int, dice: int) -> int:
         statuses = next(statuses for phase, statuses in self._phases if index >= phase.start)
@@ -304,7 +330,7 @@ def _coprime(count: int) -> int:
     return stride
 
 
-def _mix(number: int) -> int:
+def mix(number: int) -> int:
     """Return 64 well-mixed bits for a number (the finalizer of splitmix64)."""
     number = (number + 1) * 0x9E37_79B9_7F4A_7C15 & _BITS_64
     number = (number ^ number >> 30) * 0xBF58_476D_1CE4_E5B9 & _BITS_64

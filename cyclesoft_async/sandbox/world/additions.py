@@ -38,7 +38,7 @@ def add(
     """
     customer_id = object_id = order_id = 0
     if customer is not None:
-        customer_id = world.customers.create(customer)["customer_id"]
+        customer_id = world.create_customer(customer)["customer_id"]
     if bike is not None:
         object_id = world.objects.create(_owner(world, bike, customer_id), bike)["object_id"]
     if order is not None:

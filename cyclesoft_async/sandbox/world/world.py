@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
+from typing import Any
 
 from cyclesoft_async.sandbox.orders.mutations import create, update
 from cyclesoft_async.sandbox.orders.repository import OrderRepository
@@ -13,9 +14,17 @@ from cyclesoft_async.sandbox.responses import not_found
 from cyclesoft_async.sandbox.times import wall_text
 
 from .bikes import Bikes
+from .counter import CounterOrders
 from .customers import Customers
+from .goods import Goods
+from .invoices import Invoice, Invoices
+from .invoicing import Invoicing
+from .notices import Notices
 from .overlay import Record
+from .payments import Payments
 from .references import check_order
+from .remarks import Comments, Labels
+from .sales_orders import SalesOrders
 from .services import Services
 
 
@@ -28,6 +37,9 @@ class World:
         first_day: Day of the first of them.
         last_day: Day of the last of them.
         clock: Returns unix seconds.
+
+    Attributes:
+        delivery_addresses: Delivery addresses by sales order.
     """
 
     def __init__(
@@ -39,6 +51,19 @@ class World:
         self.customers = Customers(self.seeded.customers, self.now)
         self.objects = Bikes(self.seeded.objects, self.customers)
         self.services = Services(self.objects, self.seeded.objects, self.now)
+        self.counter = CounterOrders(self.seeded, seed)
+        self.invoices = Invoices(self.seeded, self.counter)
+        self.sales_orders = SalesOrders(
+            self.orders, self.seeded, self.counter, self.invoices.of_counter_order
+        )
+        self.payments = Payments(self.invoices, self.now)
+        self.goods = Goods(self.counter)
+        self.labels = Labels(self.seeded)
+        self.comments = Comments(self.seeded, self.now)
+        self.delivery_addresses: dict[int, Record] = {}
+        self.notices = Notices(self)
+        self.invoicing = Invoicing(self)
+        self.orders.listeners.append(self.notices.order_changed)
 
     def now(self) -> str:
         """Return the Dutch wall time, `2023-03-07 12:13:47`."""
@@ -54,6 +79,48 @@ class World:
         if found is None:
             raise not_found("Customer not found")
         return found
+
+    def sales_order(self, sales_order_id: int) -> Record:
+        """Return a sales order.
+
+        Raises:
+            ApiError: There is none with this id.
+        """
+        found = self.sales_orders.find(sales_order_id)
+        if found is None:
+            raise not_found("Sales order not found")
+        return found
+
+    def invoice(self, number: int) -> Invoice:
+        """Return an invoice.
+
+        Raises:
+            ApiError: There is none with this number.
+        """
+        found = self.invoices.find(number)
+        if found is None:
+            raise not_found("Invoice not found")
+        return found
+
+    def create_customer(self, given: Mapping[str, Any]) -> Record:
+        """Create a customer.
+
+        Raises:
+            ApiError: A field has a wrong type.
+        """
+        record = self.customers.create(given)
+        self.notices.customer_changed(record, is_new=True)
+        return record
+
+    def update_customer(self, record: Record, given: Mapping[str, Any]) -> Record:
+        """Change what is given of a customer.
+
+        Raises:
+            ApiError: A field has a wrong type.
+        """
+        record = self.customers.update(record, given)
+        self.notices.customer_changed(record, is_new=False)
+        return record
 
     def create_order(self, customer_id: int, body: bytes) -> Order:
         """Create the workshop order that the JSON describes.
@@ -73,6 +140,7 @@ class World:
         self.orders.save(order)
         for line in order["order_items"]:
             self.services.schedule(line["barcode"])
+        self.goods.sell(order["store_id"], order["order_items"])
         return order
 
     def update_order(self, before: Order, body: bytes) -> Order:
@@ -84,4 +152,14 @@ class World:
         after = update(before, body, now=self.now())
         check_order(self, after)
         self.orders.save(after)
+        known = {line["item_id"] for line in before["order_items"]}
+        self.goods.sell(
+            after["store_id"], [line for line in after["order_items"] if line["item_id"] not in known]
+        )
         return after
+
+    def save_at_counter(self, record: Record, *, name: str = "sales_order.updated") -> None:
+        """Store a changed order of the counter, and tell of it by the name of an event."""
+        record["datetime_modified"] = max(self.now(), record["datetime_modified"])
+        self.sales_orders.save_at_counter(record)
+        self.notices.sales_order_changed(name, record)

@@ -1,0 +1,192 @@
+"""Sales orders of the sandbox. Vendor page: "Sales orders"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, Final
+
+from aiohttp import web
+
+from .api import CREATE_INVOICES
+from .lists import integer, read_object
+from .orders.invoicing import read_invoice_request
+from .orders.mutations import with_modification_time
+from .orders.places import STORES
+from .responses import bad_request, json_response
+from .routing import ID, scoped
+from .world.counter import CANCELLATIONS, CANCELLED, DELIVERY_METHODS, STATUSES
+from .world.notices import ACCOUNT
+from .world.overlay import Record
+from .world.world import World
+
+_ADDRESS: Final = {
+    "company_name": "company_name",
+    "name": "name",
+    "street": "street",
+    "housenumber": "house_number",
+    "housenumber_postfix": "house_number_postfix",
+    "postcode": "postal_code",
+    "city": "city",
+    "country": "country_code",
+    "country_code_iso_3166": "country_code",
+    "phone_number": "phone_number",
+    "email": "email",
+    "remarks": "notes",
+}
+"""Names of an address in events, and in requests."""
+TRANSFER_MODES: Final = {1: "Reserveren", 2: "Bestellen"}
+"""Modes of the items of an order that moves to another store."""
+_DEALER: Final = 65_536  # times the store's number, less one: dealer ids in the vendor's examples
+
+
+class SalesOrdersApi:
+    """Endpoints of the vendor page "Sales orders"."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._addresses = count(91_001)
+        self._store_orders = count(45_001)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        order = f"/api/v1/sales/orders/{{sales_order_id:{ID}}}"
+        routes = [
+            web.post(f"{order}/update-store.json", self.update_store),
+            web.post(f"{order}/update-delivery-method.json", self.update_delivery_method),
+            web.post(f"{order}/cancel.json", self.cancel),
+            web.post(f"{order}/create-invoices.json", self.create_invoices, name=f"sales-{CREATE_INVOICES}"),
+        ]
+        return scoped(routes, "e-commerce")
+
+    async def update_store(self, request: web.Request) -> web.Response:
+        """Move an order to another store, with a delivery between the stores."""
+        order = self._open_order(request)
+        given = await read_object(request)
+        store = given.get("to_store_id")
+        if store not in STORES:
+            raise bad_request(f"Unknown store: {store}")
+        modes = {item.get("mode") for item in given.get("items") or ()} | {given.get("default_mode", 1)}
+        if not modes <= TRANSFER_MODES.keys():
+            raise bad_request("Unknown transfer mode")
+        changes = self._delivery(order, given) | {"store_id": store}
+        delivery = _store_order(next(self._store_orders), order, store, self._world.now())
+        self._save(order, changes)
+        self._world.notices.store_order_created(delivery)
+        payload = {
+            "error": False,
+            "error_message": None,
+            "created_store_order_id": delivery["store_order_id"],
+            "affected_supplier_order_ids": [],
+            "cancelled_store_order_ids": [],
+            "cancelled_supplier_order_ids": [],
+            "updated_outbound_order_ids": [],
+        }
+        return json_response(request, payload)
+
+    async def update_delivery_method(self, request: web.Request) -> web.Response:
+        """Change how an order reaches its customer."""
+        order = self._open_order(request)
+        self._save(order, self._delivery(order, await read_object(request)))
+        address = self._world.delivery_addresses.get(order["sales_order_id"])
+        payload = {
+            "error": False,
+            "error_message": None,
+            "created_delivery_address_id": None if address is None else address["delivery_address_id"],
+        }
+        return json_response(request, payload)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Cancel an order that has neither payments nor an invoice. The request has no body."""
+        order = self._open_order(request)
+        order_id = order["sales_order_id"]
+        cancellation = integer(request, "cancellation_type_id")
+        if cancellation not in CANCELLATIONS:
+            raise bad_request(f"Unknown cancellation type: {cancellation}")
+        if order["has_invoice"] or self._world.payments.of_order(order_id):
+            raise bad_request(f"Sales order {order_id} has payments or an invoice")
+        changes = {
+            "status_id": CANCELLED,
+            "status_text": STATUSES[CANCELLED],
+            "cancellation_type_id": cancellation,
+            "cancellation_description": CANCELLATIONS[cancellation],
+        }
+        self._save(order, changes, name="sales_order.deleted")
+        return json_response(request, {"error": False, "error_message": None})
+
+    async def create_invoices(self, request: web.Request) -> web.Response:
+        """Invoice the order's open lines."""
+        raw = await request.read()
+        options = read_invoice_request(request.content_type, raw, "order_status_id")
+        order_id = int(request.match_info["sales_order_id"])
+        invoices = self._world.invoicing.invoice_sales(order_id, options)
+        return json_response(request, {"error": False, "error_message": None, "invoices": invoices})
+
+    def _open_order(self, request: web.Request) -> Record:
+        order = self._world.sales_order(int(request.match_info["sales_order_id"]))
+        if order["status_id"] == CANCELLED:
+            raise bad_request(f"Sales order {order['sales_order_id']} is cancelled")
+        return order
+
+    def _delivery(self, order: Record, given: Mapping[str, Any]) -> Record:
+        """Read delivery method and address of a request; keep the address."""
+        address = given.get("new_delivery_address")
+        if isinstance(address, dict):
+            self._world.delivery_addresses[order["sales_order_id"]] = {
+                "delivery_address_id": next(self._addresses),
+                "customer_id": order["customer_id"],
+                "is_business": address.get("is_business_address") in {True, "1"},
+                **{name: str(address.get(of) or "") for name, of in _ADDRESS.items()},
+            }
+        method = given.get("new_delivery_method_id")
+        if method is None:
+            return {}
+        if method not in DELIVERY_METHODS:
+            raise bad_request(f"Unknown delivery method: {method}")
+        return {
+            "delivery_method_id": method,
+            "delivery_method_description": DELIVERY_METHODS[method],
+            "ship_to_customer": bool(method),
+        }
+
+    def _save(self, order: Record, changes: Record, *, name: str = "sales_order.updated") -> None:
+        order_id = order["sales_order_id"]
+        workshop = self._world.orders.find(order_id)
+        if workshop is None:
+            self._world.save_at_counter(order | changes, name=name)
+            return
+        self._world.sales_orders.set_sales_side(order_id, **changes)
+        workshop["store_id"] = changes.get("store_id", workshop["store_id"])
+        workshop["delivery_method_id"] = changes.get("delivery_method_id", workshop["delivery_method_id"])
+        workshop["is_active"] = workshop["is_active"] and name != "sales_order.deleted"
+        self._world.orders.save(with_modification_time(workshop, self._world.now()))
+
+
+def _store_order(store_order_id: int, order: Record, to_store: int, now: str) -> Record:
+    """Return the delivery that an order's move to another store needs."""
+    return {
+        "store_order_id": store_order_id,
+        "store_id_from": order["store_id"],
+        "dealer_id_from": ACCOUNT + _DEALER * (order["store_id"] - 1),
+        "store_id_to": to_store,
+        "dealer_id_to": ACCOUNT + _DEALER * (to_store - 1),
+        "store_order_type": "regulier",
+        "store_order_type_id": 0,
+        "status_id": 1,
+        "status": "Verwerkt",
+        "remarks": f"Filiaal naar filiaal levering #{store_order_id}",
+        "processed_at": now,
+        "related_to_sales_order_ids": [order["sales_order_id"]],
+        "related_to_supplier_order_ids": [],
+        "items": [
+            {
+                "store_order_item_id": number,
+                "barcode": line["barcode"],
+                "quantity": line["quantity"],
+                "item_type_id": 1,
+                "object_id": None,
+                "description": line["description"],
+            }
+            for number, line in enumerate(order["order_items"], 1)
+        ],
+    }
