@@ -70,10 +70,10 @@ async def test_a_year_sums_up_to_the_cent() -> None:
     turnover = sum(row["total_amount_cents"] for row in everything)
     assert turnover == sum(paid.values()) + sum(row["unpaid_amount_cents"] for row in everything)
     assert paid.keys() <= set(numbers)
-    credits = [row for row in everything if "debit_sales_transaction_number" in row]
+    notes = [row for row in everything if "debit_sales_transaction_number" in row]
     by_number = {row["sales_transaction_number"]: row for row in everything}
-    assert credits
-    for note in credits:
+    assert notes
+    for note in notes:
         original = by_number[note["debit_sales_transaction_number"]]
         assert note["total_amount_cents"] == -original["total_amount_cents"] < 0
         assert original["credit_sales_transaction_number"] == note["sales_transaction_number"]
