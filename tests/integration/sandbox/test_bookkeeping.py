@@ -83,7 +83,7 @@ async def test_invoices_have_the_items_of_their_orders() -> None:
     async with books(600) as cs:
         rows: dict[int, list[dict[str, Any]]] = {}
         for first, last in months():
-            params = {"modified_start": first, "modified_end": last, "include_deleted": 1}
+            params: dict[str, Any] = {"modified_start": first, "modified_end": last, "include_deleted": 1}
             pages = cs.paginate(
                 "GET",
                 "/api/v2/salesdata/orders.json",
