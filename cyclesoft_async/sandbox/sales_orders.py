@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Final, TypeVar
 
+import msgspec
 from aiohttp import web
+from msgspec import Struct
 
 from .api import CREATE_INVOICES
-from .lists import integer, read_object
+from .lists import integer
 from .orders.invoicing import read_invoice_request
 from .orders.mutations import with_modification_time
 from .orders.places import STORES
@@ -20,6 +21,7 @@ from .world.notices import ACCOUNT
 from .world.overlay import Record
 from .world.world import World
 
+_Body = TypeVar("_Body")
 _ADDRESS: Final = {
     "company_name": "company_name",
     "name": "name",
@@ -38,6 +40,37 @@ _ADDRESS: Final = {
 TRANSFER_MODES: Final = {1: "Reserveren", 2: "Bestellen"}
 """Modes of the items of an order that moves to another store."""
 _DEALER: Final = 65_536  # times the store's number, less one: dealer ids in the vendor's examples
+
+
+class _Address(Struct):
+    is_business_address: bool | int | str | None = None
+    company_name: str | None = None
+    name: str | None = None
+    street: str | None = None
+    house_number: str | None = None
+    house_number_postfix: str | None = None
+    postal_code: str | None = None
+    city: str | None = None
+    country_code: str | None = None
+    phone_number: str | None = None
+    email: str | None = None
+    notes: str | None = None
+
+
+class _Item(Struct):
+    item_id: int
+    mode: int
+
+
+class _Delivery(Struct):
+    new_delivery_method_id: int | None = None
+    new_delivery_address: _Address | None = None
+
+
+class _Transfer(_Delivery):
+    to_store_id: int = 0
+    default_mode: int = 1
+    items: list[_Item] | None = None
 
 
 class SalesOrdersApi:
@@ -62,12 +95,11 @@ class SalesOrdersApi:
     async def update_store(self, request: web.Request) -> web.Response:
         """Move an order to another store, with a delivery between the stores."""
         order = self._open_order(request)
-        given = await read_object(request)
-        store = given.get("to_store_id")
+        given = await _read(request, _Transfer)
+        store = given.to_store_id
         if store not in STORES:
             raise bad_request(f"Unknown store: {store}")
-        modes = {item.get("mode") for item in given.get("items") or ()} | {given.get("default_mode", 1)}
-        if not modes <= TRANSFER_MODES.keys():
+        if not {given.default_mode, *(item.mode for item in given.items or ())} <= TRANSFER_MODES.keys():
             raise bad_request("Unknown transfer mode")
         changes = self._delivery(order, given) | {"store_id": store}
         delivery = _store_order(next(self._store_orders), order, store, self._world.now())
@@ -87,7 +119,7 @@ class SalesOrdersApi:
     async def update_delivery_method(self, request: web.Request) -> web.Response:
         """Change how an order reaches its customer."""
         order = self._open_order(request)
-        self._save(order, self._delivery(order, await read_object(request)))
+        self._save(order, self._delivery(order, await _read(request, _Delivery)))
         address = self._world.delivery_addresses.get(order["sales_order_id"])
         payload = {
             "error": False,
@@ -128,17 +160,17 @@ class SalesOrdersApi:
             raise bad_request(f"Sales order {order['sales_order_id']} is cancelled")
         return order
 
-    def _delivery(self, order: Record, given: Mapping[str, Any]) -> Record:
+    def _delivery(self, order: Record, given: _Delivery) -> Record:
         """Read delivery method and address of a request; keep the address."""
-        address = given.get("new_delivery_address")
-        if isinstance(address, dict):
+        address = given.new_delivery_address
+        if address is not None:
             self._world.delivery_addresses[order["sales_order_id"]] = {
                 "delivery_address_id": next(self._addresses),
                 "customer_id": order["customer_id"],
-                "is_business": address.get("is_business_address") in {True, "1"},
-                **{name: str(address.get(of) or "") for name, of in _ADDRESS.items()},
+                "is_business": address.is_business_address in {True, "1"},
+                **{name: getattr(address, of) or "" for name, of in _ADDRESS.items()},
             }
-        method = given.get("new_delivery_method_id")
+        method = given.new_delivery_method_id
         if method is None:
             return {}
         if method not in DELIVERY_METHODS:
@@ -160,6 +192,13 @@ class SalesOrdersApi:
         workshop["delivery_method_id"] = changes.get("delivery_method_id", workshop["delivery_method_id"])
         workshop["is_active"] = workshop["is_active"] and name != "sales_order.deleted"
         self._world.orders.save(with_modification_time(workshop, self._world.now()))
+
+
+async def _read(request: web.Request, body: type[_Body]) -> _Body:
+    try:
+        return msgspec.json.decode(await request.read(), type=body)
+    except msgspec.DecodeError as error:
+        raise bad_request(str(error)) from error
 
 
 def _store_order(store_order_id: int, order: Record, to_store: int, now: str) -> Record:
