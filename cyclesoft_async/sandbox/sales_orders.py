@@ -105,7 +105,7 @@ class SalesOrdersApi:
         delivery = _store_order(next(self._store_orders), order, store, self._world.now())
         self._save(order, changes)
         self._world.notices.store_order_created(delivery)
-        payload = {
+        payload: Record = {
             "error": False,
             "error_message": None,
             "created_store_order_id": delivery["store_order_id"],
