@@ -17,7 +17,7 @@ from .orders.places import STORES
 from .responses import bad_request, json_response
 from .routing import ID, scoped
 from .world.counter import CANCELLATIONS, CANCELLED, DELIVERY_METHODS, STATUSES
-from .world.notices import ACCOUNT
+from .world.notices import dealer_id
 from .world.overlay import Record
 from .world.world import World
 
@@ -39,7 +39,6 @@ _ADDRESS: Final = {
 """Names of an address in events, and in requests."""
 TRANSFER_MODES: Final = {1: "Reserveren", 2: "Bestellen"}
 """Modes of the items of an order that moves to another store."""
-_DEALER: Final = 65_536  # times the store's number, less one: dealer ids in the vendor's examples
 
 
 class _Address(Struct):
@@ -206,9 +205,9 @@ def _store_order(store_order_id: int, order: Record, to_store: int, now: str) ->
     return {
         "store_order_id": store_order_id,
         "store_id_from": order["store_id"],
-        "dealer_id_from": ACCOUNT + _DEALER * (order["store_id"] - 1),
+        "dealer_id_from": dealer_id(order["store_id"]),
         "store_id_to": to_store,
-        "dealer_id_to": ACCOUNT + _DEALER * (to_store - 1),
+        "dealer_id_to": dealer_id(to_store),
         "store_order_type": "regulier",
         "store_order_type_id": 0,
         "status_id": 1,

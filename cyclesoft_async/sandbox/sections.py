@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from .article_data import ArticleDataApi
 from .comments import CommentsApi
 from .common import CommonApi
 from .customers import CustomersApi
 from .labels import LabelsApi
+from .leads import LeadsApi
 from .payments import PaymentsApi
+from .purchasing import PurchasingApi
 from .repair_objects import RepairObjectsApi
 from .sales_data import SalesDataApi
 from .sales_orders import SalesOrdersApi
 from .service_items import ServiceItemsApi
+from .stock import StockApi
 from .workshop import WorkshopApi
 from .world.world import World
 
@@ -31,4 +35,8 @@ def section_routes(world: World, *, page_size: int) -> list[web.RouteDef]:
         *LabelsApi(world).routes(),
         *CommentsApi(world, page_size=page_size).routes(),
         *SalesDataApi(world, page_size=page_size).routes(),
+        *StockApi(world).routes(),
+        *ArticleDataApi(world, page_size=page_size).routes(),
+        *PurchasingApi(world, page_size=page_size).routes(),
+        *LeadsApi(world.clock).routes(),
     ]

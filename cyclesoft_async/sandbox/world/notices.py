@@ -181,6 +181,11 @@ class Notices:
             listener(name, payload)
 
 
+def dealer_id(store_id: int) -> int:
+    """Return the dealer id of a store. The vendor's examples have the store in the upper 16 bits (K13)."""
+    return ACCOUNT + 65_536 * (store_id - 1)
+
+
 def sales_item_id(invoice: Invoice, line: Line) -> int:
     """Return the id of an invoice's line."""
     return invoice.number * 100 + line["item_id"]
