@@ -32,10 +32,9 @@ exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), {"__name__": "__mai
 """
 OUTPUT = {
     ("README.md", 0): "Reparatie voltooid",
-    ("README.md", 1): "bytes of PDF",
-    ("README.md", 3): "300 ",
-    ("README.md", 4): "1 active",
-    ("README.md", 5): "100 orders in the first page",
+    ("docs/how-to/orders.md", 0): "bytes of PDF",
+    ("docs/how-to/mirror.md", 0): "300 ",
+    ("docs/how-to/testing.md", 4): "100 orders in the first page",
     ("docs/tutorial.md", 0): "requests left this minute",
     ("docs/tutorial.md", 1): "as expected: GET",
     ("docs/how-to/accounts.md", 0): "Gent 50 orders",
