@@ -275,7 +275,7 @@ class PageReader(Generic[T]):
         rows = ("rows", GenericAlias(list, (row_type,)) | None, field(name=key))
         envelope = defstruct("Page", [rows], bases=(_Envelope,), frozen=True, kw_only=True)
         self._decode = msgspec.json.Decoder(cast("type[_Envelope[T]]", envelope)).decode
-        self._row_type = row_type
+        self.row_type = row_type
         self.key = key
         self.follow = follow
         self._required = required
@@ -342,7 +342,7 @@ class PageReader(Generic[T]):
         )
 
     def _decode_row(self, row: bytes) -> Decoded[T]:
-        decoded = decode_with_problems(row, self._row_type)
+        decoded = decode_with_problems(row, self.row_type)
         if self._required is not None and self._lacks_id(decoded.value):
             raise msgspec.ValidationError(f"Object missing required field `{self._required}`")
         return decoded
