@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -22,12 +23,16 @@ __all__ = ["Limiter", "RateLimiter"]
 
 S = TypeVar("S", bound=QuotaState)
 
+logger = logging.getLogger("cyclesoft_async")
+
 # Event loops may call as much too early as their clock is coarse.
 _COARSE = 1e-6
 # The clock of the loop stands still while the machine is suspended, the end of the day comes nearer.
 _LONGEST_NAP = 300.0
 # The answer that a call waits for comes at any moment; it is worth another try after this one.
 _SOON, _MOMENT = 0.1, 1.0
+# A shorter wait is business as usual.
+_LONG_WAIT = 5.0
 
 
 class RateLimiter(Generic[S]):
@@ -52,6 +57,7 @@ class RateLimiter(Generic[S]):
         self._refused: int = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake_up: asyncio.TimerHandle | None = None
+        self._announced_until = -inf
         self._closed = False
 
     def try_acquire(
@@ -204,7 +210,15 @@ class RateLimiter(Generic[S]):
             # Only a day that is used up, or a Retry-After, takes longer than that.
             if at > now + WINDOW:
                 self._fail_hopeless(head, at - now)
+        self._announce_wait(next_opening, now)
         return next_opening
+
+    def _announce_wait(self, until: float, now: float) -> None:
+        """Log a long wait, once: its calls are silent otherwise until they are sent."""
+        waiting, seconds = self._queue.waiting, until - now
+        if waiting and seconds > _LONG_WAIT and now >= self._announced_until:
+            self._announced_until = until
+            logger.info("no quota for %.0f s, %d waiting", seconds, waiting)
 
     def _fail_hopeless(self, head: Waiter, seconds: float) -> None:
         """Fail the waiters of a line whose deadline comes before the `seconds` that the line has to wait."""

@@ -24,13 +24,17 @@ from math import inf
 
 from msgspec import Struct
 
+from .pause import Pause
+
 __all__ = ["WINDOW", "RateWindow", "Token"]
 
 WINDOW = 60.0
 """Seconds of the vendor's moving window."""
 
-_LONGEST_PAUSE = 600.0
-"""Seconds until a probe finds out whether a Retry-After of a day was meant."""
+_FRESH = WINDOW / 60
+"""Seconds for which what an answer showed of foreign use is fresh."""
+_PROBE = WINDOW / 12
+"""Seconds after which a probe that is not answered yet makes way for another."""
 
 
 class Token(Struct, eq=False, array_like=True, gc=False):
@@ -62,7 +66,6 @@ class RateWindow:
     name: str
     limit: int
     confirmed: bool = False
-    seconds: float = WINDOW
     sent: int = 0
     last_sent: float = -inf
     in_flight: dict[int, Token] = field(default_factory=dict)
@@ -72,8 +75,7 @@ class RateWindow:
     """Sending times of the requests that the server surely counted or will count, earliest first."""
     probing_since: int | None = None
     """How many had been sent when probing began; None while not probing."""
-    paused_until: float = -inf
-    backoff: float = WINDOW / 60
+    pause: Pause = field(default_factory=Pause)
     foreign_min: int = 0
     foreign_max: int = 0
     foreign_seen_at: float = -inf
@@ -95,7 +97,7 @@ class RateWindow:
             return None
         elif now > self.foreign_fresh_until:
             self._lose_sight(now)
-        gone = now - self.seconds
+        gone = now - WINDOW
         while counted and counted[0] <= gone:
             counted.popleft()
         counted.append(now)
@@ -106,7 +108,7 @@ class RateWindow:
 
     def room(self, now: float) -> int:
         """Return how many requests may be sent at `now`; zero or less for none."""
-        if now < self.paused_until:
+        if now < self.pause.until:
             return 0
         room = self.limit - self._held(now) - self._foreign(now)
         if self.probing_since is not None and room > 0:
@@ -119,18 +121,18 @@ class RateWindow:
         With `surely`, what the answer to a request in flight may still refute does not count.
         """
         refutable = surely and bool(self.in_flight)
-        at = max(now, self.paused_until)
+        at = max(now, self.pause.until)
         if self._has_probe(now) and not refutable:
-            at = max(at, self.last_sent + self.seconds / 12)
+            at = max(at, self.last_sent + _PROBE)
         rounds, ahead = divmod(nth - 1, self.limit)
         foreign = 0 if refutable else self._foreign(now)
         missing = ahead + 1 + self._held(now) + foreign - self.limit
         if missing > 0:
-            back = now + self.seconds
+            back = now + WINDOW
             if missing <= len(self.returns):
                 back = min(back, self.returns[missing - 1])
-            at = max(at, min(back, self.foreign_seen_at + self.seconds) if foreign else back)
-        return at + rounds * self.seconds
+            at = max(at, min(back, self.foreign_seen_at + WINDOW) if foreign else back)
+        return at + rounds * WINDOW
 
     def waits_for_answer(self, now: float, nth: int = 1) -> bool:
         """Return whether only the answer to a probe keeps the nth request from being sent."""
@@ -144,14 +146,14 @@ class RateWindow:
         """Return when nothing of the limit is used any more if no further request is sent."""
         at = now
         if self.in_flight:
-            at = now + self.seconds
+            at = now + WINDOW
         elif self._held(now):
             at = self.returns[-1]
-        return max(at, self.foreign_seen_at + self.seconds) if self.foreign_min else at
+        return max(at, self.foreign_seen_at + WINDOW) if self.foreign_min else at
 
     def basis(self, now: float) -> str:
         """Return what the verdict "no room" rests on."""
-        if now < self.paused_until:
+        if now < self.pause.until:
             return "the server refused with status 429"
         if self._foreign(now):
             return "by the server's count, which includes other clients' requests"
@@ -160,13 +162,14 @@ class RateWindow:
     def answered(self, token: Token, at: float) -> None:
         """Record an answer: the token returns one window from `at`."""
         del self.in_flight[token.ordinal]
-        returns, back = self.returns, at + self.seconds
+        returns, back = self.returns, at + WINDOW
         if returns and returns[-1] > back:
             insort(returns, back)
         else:
             returns.append(back)
         if self.probing_since is not None and token.ordinal > self.probing_since:
-            self.probing_since, self.backoff = None, self.seconds / 60
+            self.probing_since = None
+            self.pause.reset()
 
     def unsent(self, token: Token) -> None:
         """Record that the request never reached the server: the token returns at once."""
@@ -175,27 +178,25 @@ class RateWindow:
 
     def lost(self, token: Token, at: float) -> None:
         """Record an unknown outcome: the server may have counted the request, but has not shown room."""
-        backoff = self.backoff
+        backoff = self.pause.backoff
         self.answered(token, at)
-        self.backoff = backoff
+        self.pause.backoff = backoff
         self._uncount(token)
 
     def refused(self, token: Token, at: float, retry_after: float | None) -> None:
-        """Handle a 429: pause with exponential backoff, then probe with one request.
+        """Handle a 429: pause, then probe with one request.
 
-        `retry_after` only lengthens the pause. Refusals of requests that were sent together count as one.
+        Refusals of requests that were sent together count as one.
         """
         is_news = self.probing_since is None or token.ordinal > self.probing_since
         self.lost(token, at)
         self.probing_since = self.sent
         if is_news:
-            self.paused_until = max(self.paused_until, at + self.backoff)
-            self.backoff = min(2 * self.backoff, self.seconds)
-        if retry_after is not None and at + retry_after >= self.paused_until:
-            self.paused_until = at + min(retry_after, _LONGEST_PAUSE)
-            if self.foreign_min:  # the server has room by then, despite the foreign use seen so far
-                self.foreign_seen_at = min(self.foreign_seen_at, self.paused_until - self.seconds)
-                self.foreign_fresh_until = self.foreign_seen_at + self.seconds / 60
+            self.pause.begin(at)
+        if retry_after is not None and self.pause.lengthen(at, retry_after) and self.foreign_min:
+            # The server has room by then, despite the foreign use seen so far.
+            self.foreign_seen_at = min(self.foreign_seen_at, self.pause.until - WINDOW)
+            self.foreign_fresh_until = self.foreign_seen_at + _FRESH
 
     def observe(self, token: Token, used: int, at: float) -> None:
         """Learn how much was used when the server counted this request; comes before its outcome."""
@@ -205,7 +206,7 @@ class RateWindow:
             return
         if at > self.foreign_fresh_until:
             self._lose_sight(at)
-        counted, gone = self.counted, at - self.seconds
+        counted, gone = self.counted, at - WINDOW
         while counted and counted[0] <= gone:
             counted.popleft()
         least = len(counted) - later - token.concurrent + 1
@@ -217,7 +218,7 @@ class RateWindow:
             self.foreign_min = used - most
             self.foreign_max = max(self.foreign_max, used - least)
         if self.foreign_min:
-            self.foreign_seen_at, self.foreign_fresh_until = at, at + self.seconds / 60
+            self.foreign_seen_at, self.foreign_fresh_until = at, at + _FRESH
         else:
             self.foreign_fresh_until = inf
 
@@ -241,7 +242,7 @@ class RateWindow:
             token.sent_at += seconds
             token.expires_at += seconds
         self.last_sent += seconds
-        self.paused_until += seconds
+        self.pause.until += seconds
         self.foreign_seen_at += seconds
         self.foreign_fresh_until += seconds
 
@@ -252,7 +253,7 @@ class RateWindow:
         return len(self.in_flight) + len(returns)
 
     def _foreign(self, now: float) -> int:
-        if not self.foreign_min or now >= self.foreign_seen_at + self.seconds:
+        if not self.foreign_min or now >= self.foreign_seen_at + WINDOW:
             return 0
         return self.foreign_max if self.in_flight else self.foreign_min
 
@@ -261,14 +262,14 @@ class RateWindow:
             self.probing_since is not None
             and self.sent > self.probing_since
             and bool(self.in_flight)
-            and now < self.last_sent + self.seconds / 12
+            and now < self.last_sent + _PROBE
         )
 
     def _lose_sight(self, now: float) -> None:
         """Foreign use is known but no longer fresh: probe, and forget it after a window."""
         if self.probing_since is None:
             self.probing_since = self.sent
-        if now >= self.foreign_seen_at + self.seconds:
+        if now >= self.foreign_seen_at + WINDOW:
             self.foreign_min = self.foreign_max = 0
             self.foreign_fresh_until = inf
 

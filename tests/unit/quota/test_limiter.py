@@ -172,3 +172,16 @@ async def test_the_verdict_says_what_it_rests_on() -> None:
     with pytest.raises(errors.QuotaExhausted) as raised:
         await limiter.acquire(max_wait=0)
     assert raised.value.basis == "by the server's count, which includes other clients' requests"
+
+
+async def test_a_long_wait_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "cyclesoft_async")
+    limiter = await a_limiter(headers(100, 99))
+    (await limiter.acquire()).answered(429, headers(retry_after="4"))
+    (await limiter.acquire()).answered(429, headers(retry_after="40"))
+    assert caplog.messages == [], "a wait of seconds is usual"
+    queue = Queue(limiter)
+    await queue.join("a", "b", "c")
+    await until(30)
+    await queue.join("d")
+    assert caplog.messages == ["no quota for 40 s, 1 waiting"]

@@ -335,5 +335,5 @@ def test_a_state_survives_being_stored() -> None:
     state = row.load()
     assert (state.day.ends_at, state.day.known_end) == (EPOCH + 900, True)
     assert {name: len(window.returns) for name, window in state.endpoints.items()} == {"create-invoices": 1}
-    assert state.minute.paused_until == EPOCH + 30
+    assert state.minute.pause.until == EPOCH + 30
     assert state.day.probe_every == inf
