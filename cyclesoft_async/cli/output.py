@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
+import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -16,9 +17,12 @@ from cyclesoft_async import QuotaSnapshot
 from cyclesoft_async.models import AMSTERDAM
 
 if TYPE_CHECKING:
-    from cyclesoft_async.bulksync import SyncEstimate, SyncProgress, SyncReport, SyncStopped
+    from cyclesoft_async.bulksync import SyncEstimate, SyncProgress, SyncReport
     from cyclesoft_async.bulksync.store.rejected import RetriedRows
     from cyclesoft_async.bulksync.store.runs import StoredRun
+    from cyclesoft_async.errors import QuotaExhausted
+
+    from .tables_runner import TablesResult
 
 _PLAIN_LINES = 10
 
@@ -123,6 +127,27 @@ def print_report(report: SyncReport, store: str) -> None:
     _print_rows(f"Synced to {store}", rows | _quota_rows(report.quota))
 
 
+def print_tables(result: TablesResult, store: str) -> None:
+    """Print the report of a sync of several tables, and the question that they answer together."""
+    report = result.report
+    if report.orders is not None:
+        print_report(report.orders, store)
+    rows = {
+        name: f"{each.rows:,} {'rows' if each.is_whole else 'changed rows'}"
+        + (f", {each.deleted:,} deleted" if each.deleted else "")
+        + (f", {each.rejected:,} rejected" if each.rejected else "")
+        for name, each in report.tables.items()
+    }
+    rows |= dict.fromkeys(report.denied, "not allowed by the user's scopes")
+    rows |= {"requests of all tables": f"{report.requests:,}", "seconds": f"{report.seconds:.1f}"}
+    _print_rows(f"Synced to {store}", rows)
+    if result.ready_count is not None:
+        click.echo(f"{result.ready_count:,} repairs are ready: see the view ready_for_pickup")
+    for repair in result.ready:
+        words = (repair.status_text, repair.customer_name, repair.phone_number, repair.bike, repair.mechanic)
+        click.echo(f"{repair.workshop_order_id}: " + ", ".join(word or "unknown" for word in words))
+
+
 def print_cost(expected: SyncEstimate) -> None:
     """Print the estimate of a sync."""
     ready = expected.ready_at.astimezone(AMSTERDAM)
@@ -149,17 +174,17 @@ def print_run(run: StoredRun) -> None:
     Console().print(f"{run.orders:,} orders, {run.requests:,} requests", highlight=False, soft_wrap=True)
 
 
-def stop_message(stop: SyncStopped) -> str:
+def stop_message(stop: QuotaExhausted) -> str:
     """Return why a sync stopped, its progress, and when it can resume."""
-    done = stop.progress
-    # Before the first page the number of pages is unknown.
-    left = f", about {done.pages_left:,} requests are left" if done.pages else ""
+    done = ""
+    progress: SyncProgress | None = getattr(stop, "progress", None)
+    if progress is not None:
+        done = f" {progress.orders:,} orders are stored"
+        # Before the first page the number of pages is unknown.
+        done += f", about {progress.pages_left:,} requests are left;" if progress.pages else ";"
     # Rounded up to a whole minute, as a moment too early is too early.
     back = stop.resets_at.astimezone(AMSTERDAM) + timedelta(seconds=59)
-    return (
-        f"the {stop.scope} quota is used up; {done.orders:,} orders are stored{left}; "
-        f"the quota resets at {back:%H:%M on %Y-%m-%d} Dutch time"
-    )
+    return f"the {stop.scope} quota is used up;{done} the quota resets at {back:%H:%M on %Y-%m-%d} Dutch time"
 
 
 def _quota_rows(quota: QuotaSnapshot) -> dict[str, str]:

@@ -1,21 +1,22 @@
-"""`cyclesoft sync`: copies workshop orders into a database."""
+"""`cyclesoft sync`: copies workshop orders, and what they refer to, into a database."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 import click
 import msgspec
 
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async.errors import QuotaExhausted, UsageError
 from cyclesoft_async.sandbox import Sandbox
 
 from .credentials import session_from_user
 from .errors import say_rows_remain
-from .output import print_cost, print_report, print_retried, stop_message
+from .output import print_cost, print_report, print_retried, print_tables, stop_message
 from .run_options import (
     ACCEPT_MISSING,
     FRESH,
@@ -38,13 +39,22 @@ from .run_options import (
     resume_choice,
 )
 
+if TYPE_CHECKING:
+    from cyclesoft_async.bulksync import Store
+
+    from .tables_runner import TablesResult
+
+_ORDERS = "workshop_orders"
+# All tables of such a sandbox take less than its minute's quota. The seed makes it another account, so that
+# no database mixes the two.
+_FEWER_ORDERS, _OTHER_SEED = 5_000, 2
 _EXIT_QUOTA = 75  # EX_TEMPFAIL of sysexits.h: retry later
 
 _MODES = {
     "--retry-rejected": {"--to", "--json"},
     "--dry-run": {
         *("--from", "--until", "--to", "--resume", "--fresh", "--json"),
-        *("--sandbox", "--same-account"),
+        *("--sandbox", "--same-account", "--tables"),
     },
 }
 """Options that select another task, and the options that each of them accepts."""
@@ -54,6 +64,14 @@ _MODES = {
 @combine(FROM, UNTIL, TO)
 @click.option(
     "--sandbox", "use_sandbox", is_flag=True, help="Read from the built-in sandbox; needs no account."
+)
+@click.option(
+    "--tables",
+    "tables",
+    metavar="all|NAMES",
+    default="workshop_orders",
+    show_default=True,
+    help="Tables to fill: all, or names such as workshop_orders,customers,employees.",
 )
 @combine(RESUME, FRESH)
 @click.option(
@@ -73,6 +91,7 @@ def sync(
     last: date | None,
     url: str | None,
     use_sandbox: bool,
+    tables: str,
     resume: bool,
     fresh: bool,
     wait: bool,
@@ -85,6 +104,10 @@ def sync(
 ) -> None:
     """Copy the workshop orders of a range of days into a database.
 
+    With --tables all also customers, repair objects, service items, employees, enums, repair codes and the
+    mechanics' days: what changed since the last run where the server can tell, else the whole list. --fresh
+    reads all lists whole. Tables that the user's scopes do not allow are named and left out.
+
     Existing orders are updated. After Ctrl-C, a failure or a used-up quota, the same command resumes where
     the run stopped, within a day and also after midnight. With --sandbox the default range is the year of
     the sandbox's orders.
@@ -96,7 +119,7 @@ def sync(
     """
     from cyclesoft_async.bulksync import SyncStopped, SyncSuspicious  # noqa: PLC0415 - the extra may not be installed
 
-    from . import sync_runner  # noqa: PLC0415 - see above
+    from . import sync_runner, tables_runner  # noqa: PLC0415 - see above
 
     _check_modes(given_options(ctx))
     resumes = resume_choice(resume, fresh)
@@ -106,13 +129,22 @@ def sync(
         print_result(anyio.run(sync_runner.retry_rejected, existing), print_retried, as_json=as_json)
         return
 
-    server = Sandbox() if use_sandbox else None
+    names = _tables(tables)
+    server = None
+    if use_sandbox:
+        server = Sandbox() if names == [_ORDERS] else Sandbox(orders=_FEWER_ORDERS, seed=_OTHER_SEED)
     if server is not None:
         first, last = first or server.first_day, last or server.last_day
-    options = sync_runner.SyncOptions(
-        first=check_range(first, last), last=last, resume=resumes, accept_missing=accept_missing
-    )
+    options = None
+    if _ORDERS in names:
+        options = sync_runner.SyncOptions(
+            first=check_range(first, last), last=last, resume=resumes, accept_missing=accept_missing
+        )
+    elif not use_sandbox and (first or last or resume):
+        raise UsageError("--from, --until and --resume are for workshop_orders, which --tables lacks")
     if dry_run:
+        if options is None:
+            raise UsageError("--dry-run estimates workshop_orders, which --tables lacks")
         store = None if url is None else make_store(url, adopt=same_account)
         work = partial(sync_runner.estimate_sync, server or session_from_user(), store, options)
         print_result(anyio.run(work), print_cost, as_json=as_json)
@@ -120,6 +152,17 @@ def sync(
 
     store = make_store(url, adopt=same_account)
     say_rows_remain(ctx)
+    if options is None or names != [_ORDERS]:
+        copy_tables = partial(
+            tables_runner.sync_tables,
+            *(server or session_from_user(), store, options, names),
+            whole=fresh,
+            accept_missing=accept_missing,
+            wait=wait,
+            quiet=as_json,
+        )
+        _sync_tables(copy_tables, store, as_json=as_json, max_rejected=max_rejected)
+        return
     copy = partial(sync_runner.sync, server or session_from_user(), store, options, wait=wait, quiet=as_json)
     try:
         report = anyio.run(copy)
@@ -128,10 +171,48 @@ def sync(
     except SyncStopped as stop:
         if as_json:
             click.echo(msgspec.json.encode(stop.progress))
-        click.echo(f"cyclesoft: {stop_message(stop)}; run the same command again then", err=True)
-        raise click.exceptions.Exit(_EXIT_QUOTA) from None
+        _exit_quota(stop)
     print_result(report, partial(print_report, store=store.shown_url), as_json=as_json)
     check_rejected(report.rejected, report.orders, max_rejected)
+
+
+def _sync_tables(
+    copy: Callable[[], Awaitable[TablesResult]], store: Store, *, as_json: bool, max_rejected: int | None
+) -> None:
+    from cyclesoft_async.bulksync import SyncSuspicious  # noqa: PLC0415 - see above
+
+    try:
+        result = anyio.run(copy)
+    except SyncSuspicious as suspicion:
+        exit_suspicious(suspicion)
+    except QuotaExhausted as stop:
+        _exit_quota(stop)
+    if as_json:
+        click.echo(msgspec.json.encode(result.report))
+    else:
+        print_tables(result, store.shown_url)
+    tables = result.report.tables.values()
+    orders = result.report.orders
+    rejected = sum(table.rejected for table in tables) + (orders.rejected if orders else 0)
+    rows = sum(table.rows for table in tables) + (orders.orders if orders else 0)
+    check_rejected(rejected, rows, max_rejected)
+
+
+def _exit_quota(stop: QuotaExhausted) -> NoReturn:
+    click.echo(f"cyclesoft: {stop_message(stop)}; run the same command again then", err=True)
+    raise click.exceptions.Exit(_EXIT_QUOTA) from None
+
+
+def _tables(given: str) -> list[str]:
+    from cyclesoft_async.bulksync import ALL_TABLES  # noqa: PLC0415 - see above
+
+    names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    if names == ["all"]:
+        return list(ALL_TABLES)
+    unknown = [name for name in names if name not in ALL_TABLES]
+    if unknown or not names:
+        raise UsageError(f"--tables must be all, or names of {', '.join(ALL_TABLES)}, got {given}")
+    return names
 
 
 def _check_modes(given: Sequence[str]) -> None:

@@ -61,7 +61,7 @@ async def sync(
     Raises:
         SyncStopped: The daily quota is used up, and `wait` is false.
     """
-    async with _open_session(source) as cs:
+    async with open_session(source) as cs:
         return await copy_orders(cs, store, options, wait=wait, quiet=quiet)
 
 
@@ -94,7 +94,7 @@ async def estimate_sync(
 ) -> SyncEstimate:
     """Return the estimated cost of `sync`."""
     run = await _run(store, options)
-    async with _open_session(source) as cs:
+    async with open_session(source) as cs:
         return await estimate(cs, store, **run)
 
 
@@ -126,7 +126,8 @@ async def _last_day(store: Store | None, options: SyncOptions) -> date:
 
 
 @asynccontextmanager
-async def _open_session(source: Sandbox | CycleSoftSession) -> AsyncGenerator[CycleSoftSession]:
+async def open_session(source: Sandbox | CycleSoftSession) -> AsyncGenerator[CycleSoftSession]:
+    """Open a session, and with it the sandbox that it reads from."""
     if isinstance(source, CycleSoftSession):
         async with source:
             yield source
@@ -151,10 +152,11 @@ async def _run_sync(
                 resets_at = stop.resets_at
                 if stop.progress.pages:
                     run["resume"] = True  # of this run, also if it was started with --fresh
-            await _sleep_until(resets_at)
+            await sleep_until(resets_at)
 
 
-async def _sleep_until(moment: datetime) -> None:
+async def sleep_until(moment: datetime) -> None:
+    """Wait for a moment, also across a suspended computer."""
     # In short sleeps, because a sleep does not count the time that the computer is suspended.
     while True:
         left = moment.timestamp() - time.time()

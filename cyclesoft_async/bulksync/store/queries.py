@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Text, cast, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Text, cast, column, func, literal_column, or_, select, table
 
 from cyclesoft_async.bulksync.resources.values import utc_text
 from cyclesoft_async.bulksync.resources.workshop_orders import workshop_orders
@@ -44,6 +44,25 @@ class MissingOrders(Struct, frozen=True, kw_only=True):
     """Those that an earlier list had."""
     hidden: Sequence[OrderKey]
     """Those that only single requests showed, the last one a week ago or longer."""
+
+
+class Pickup(Struct, frozen=True, kw_only=True):
+    """A row of the view `ready_for_pickup`."""
+
+    workshop_order_id: int
+    status_text: str | None
+    customer_name: str | None
+    phone_number: str | None
+    bike: str | None
+    mechanic: str | None
+
+
+def ready_for_pickup(tx: Transaction, most: int) -> tuple[int, Sequence[Pickup]]:
+    """Return how many repairs are ready, and some of them."""
+    ready = table("ready_for_pickup", *map(column, Pickup.__struct_fields__))
+    count = tx.connection.execute(select(func.count()).select_from(ready)).scalar_one()
+    some = select(ready).order_by(ready.c.workshop_order_id).limit(most)
+    return count, [Pickup(**row) for row in tx.connection.execute(some).mappings()]
 
 
 def mark_seen(
