@@ -72,6 +72,9 @@ class Health:
     def problems(self) -> list[str]:
         """Return what an operator should look at."""
         found = self.storage_problems()
+        problem = None if self.is_stopping else self._inbox.problem()
+        if problem is not None:
+            found.append(f"deliveries cannot be claimed: {problem}")
         if self._dispatcher.hung:
             found.append(f"{self._dispatcher.hung} handlers ignore their cancellation")
         waited = self._longest_wait_now()

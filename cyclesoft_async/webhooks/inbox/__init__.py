@@ -1,6 +1,7 @@
 """Durable storage for deliveries until they are handled."""
 
-from .browse import Entry, FailedAttempt, entries, failed_attempts
+from .browse import entries, failed_attempts
+from .entry import Entry, FailedAttempt
 from .protocol import (
     ClaimedDelivery,
     Delivery,
@@ -12,7 +13,14 @@ from .protocol import (
 )
 from .selection import Selection
 from .sqlite.inbox import SqliteInbox
-from .stats import HandlerFailures, InboxStats, StateCount
+from .stats import (
+    HandlerFailures,
+    HandlerFigures,
+    InboxStats,
+    ReceiverFigures,
+    RunningHandler,
+    StateCount,
+)
 
 __all__ = [
     "ClaimedDelivery",
@@ -21,9 +29,12 @@ __all__ = [
     "FailedAttempt",
     "HandlerFailure",
     "HandlerFailures",
+    "HandlerFigures",
     "Inbox",
     "InboxStats",
     "QueuedDelivery",
+    "ReceiverFigures",
+    "RunningHandler",
     "Selection",
     "SqliteInbox",
     "State",

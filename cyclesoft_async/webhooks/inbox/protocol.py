@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from cyclesoft_async.webhooks.events import Event
+
+if TYPE_CHECKING:
+    from .stats import ReceiverFigures
 
 State: TypeAlias = Literal["received", "running", "done", "retrying", "dead", "quarantined"]
 
@@ -169,8 +172,12 @@ class Inbox(Protocol):
     async def release(self, seq: int, handled: Sequence[str]) -> None:
         """Release a claimed delivery. The attempt does not count, but handlers may have seen it."""
 
-    async def check(self) -> None:
-        """Write something, to see whether that is possible."""
+    async def check(self, figures: ReceiverFigures | None = None) -> None:
+        """Write something, to see whether that is possible: the figures of this receiver, for `stats`."""
+
+    def problem(self) -> str | None:
+        """Return why stored deliveries cannot be claimed now, as far as that is known without asking."""
+        ...
 
     async def oldest_unannounced(self) -> float | None:
         """Return when the oldest delivery was received that may run now and is announced to no process.

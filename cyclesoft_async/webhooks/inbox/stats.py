@@ -1,4 +1,4 @@
-"""Figures about an inbox, for operators."""
+"""Figures about an inbox and the receivers that use it, for operators."""
 
 from __future__ import annotations
 
@@ -31,6 +31,49 @@ class HandlerFailures(Struct, frozen=True, kw_only=True):
     """Aware, in UTC."""
 
 
+class HandlerFigures(Struct, frozen=True, kw_only=True):
+    """Calls of a handler in one process since its receiver started."""
+
+    handler: str
+    attempts: int
+    failures: int
+    mean_seconds: float
+    worst_seconds: float
+
+
+class RunningHandler(Struct, frozen=True, kw_only=True):
+    """A handler that is running."""
+
+    handler: str
+    event_id: str
+    seconds: float
+    """How long it has been running."""
+
+
+class ReceiverFigures(Struct, frozen=True, kw_only=True):
+    """Figures of one receiver since it started. It reports them to the inbox every five seconds."""
+
+    id: str
+    """Host, process and a random part: a restarted receiver has another one."""
+    started_at: datetime
+    """Aware, in UTC."""
+    reported_at: datetime
+    """Aware, in UTC."""
+    stored: int
+    """New deliveries."""
+    duplicates: int
+    """Redelivered ones."""
+    quarantined: int
+    """Ones whose id had been stored with another body."""
+    refused: int
+    """Requests answered 400 or 401: not signed with one of the secrets, or for another account."""
+    unavailable: int
+    """Deliveries answered 503, as they could not be stored."""
+    handlers: Sequence[HandlerFigures] = ()
+    running: Sequence[RunningHandler] = ()
+    """Longest first."""
+
+
 class InboxStats(Struct, frozen=True, kw_only=True):
     """Figures about an inbox."""
 
@@ -39,9 +82,5 @@ class InboxStats(Struct, frozen=True, kw_only=True):
     """Since when the oldest delivery waits that may be handled now. Aware, in UTC. None when none does."""
     handlers: Sequence[HandlerFailures]
     """Those that failed, most failures first."""
-    stored: int = 0
-    """Deliveries that this process stored since it opened the inbox."""
-    duplicates: int = 0
-    """Redelivered ones of this process."""
-    quarantined: int = 0
-    """Ones of this process whose id was stored with another body."""
+    receivers: Sequence[ReceiverFigures] = ()
+    """Receivers that reported within the last minute."""

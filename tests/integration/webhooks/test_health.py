@@ -22,7 +22,7 @@ from cyclesoft_async.webhooks import (
     health,
     throttled_log,
 )
-from cyclesoft_async.webhooks.inbox import Delivery, Stored
+from cyclesoft_async.webhooks.inbox import Delivery, ReceiverFigures, Stored
 from tests.support.webhook_server import SECRET, Server, order, running, until
 
 CHECKS = ("/health/live", "/health/ready", "/health")
@@ -38,10 +38,10 @@ class Disk(SqliteInbox):
         self._fail_if_full()
         return await super().put(delivery)
 
-    async def check(self) -> None:
+    async def check(self, figures: ReceiverFigures | None = None) -> None:
         self.checks += 1
         self._fail_if_full()
-        await super().check()
+        await super().check(figures)
 
     def _fail_if_full(self) -> None:
         if self.full:

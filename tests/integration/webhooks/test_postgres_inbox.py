@@ -42,7 +42,8 @@ def give_without_its_knowledge(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = cyclesoft")
         connection.execute(
-            "SELECT store('{1}', '{x}', '{a}', '{1/a/9}', '{1}', ARRAY['x'::bytea], '{received}', '{NULL}')"
+            "SELECT store_deliveries('{1}', '{x}', '{a}', '{1/a/9}', '{1}', ARRAY['x'::bytea], '{received}',"
+            " '{NULL}')"
         )
         connection.execute("""
             INSERT INTO procrastinate_jobs (queue_name, task_name, lock, status, worker_id)
@@ -280,7 +281,7 @@ async def test_postgres_away_at_the_start(postgres: str, postgres_server: Server
 
 async def test_a_postgres_that_became_read_only_is_left_for_one_that_is_not(postgres: str) -> None:
     database = urlsplit(postgres).path.strip("/")
-    inbox = PostgresInbox(postgres, pool_size=1)
+    inbox = PostgresInbox(postgres)
     async with at_work(inbox):
         await inbox.check()
         query(postgres, f'ALTER DATABASE "{database}" SET default_transaction_read_only = on')
@@ -315,9 +316,9 @@ async def test_a_postgres_statement_that_can_not_be_carried_out(postgres: str) -
         await database.rows("SELECT 1 / 0")
     await database.rows("SELECT set_config('default_transaction_read_only', 'on', false)")
     with pytest.raises(InboxUnavailableError, match="read-only"):
-        await database.rows("SELECT replay_deliveries('{}', '{a}')")
+        await database.rows("SELECT requeue_deliveries('{}', '{a}')")
     # It has left that connection for one that takes writes.
-    assert await database.rows("SELECT replay_deliveries('{}', '{a}')") == [(0,)]
+    assert await database.rows("SELECT requeue_deliveries('{}', '{a}')") == [(0,)]
     await database.close()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import combinations, count
+from itertools import count, permutations
 
 import msgspec
 import pytest
+from procrastinate import PsycopgConnector
+from procrastinate.manager import JobManager
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
@@ -16,15 +18,18 @@ from cyclesoft_async._postgres.connect import connect
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.webhooks import PostgresInbox, Reject, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import Delivery, Stored, entries
+from cyclesoft_async.webhooks.inbox.base import AttemptEnd
 from cyclesoft_async.webhooks.inbox.postgres import migrate
-from cyclesoft_async.webhooks.inbox.postgres.operations import STORE, Outcome
+from cyclesoft_async.webhooks.inbox.postgres.claims import queue_jobs
+from cyclesoft_async.webhooks.inbox.postgres.operations import SETTLE, STORE, HeldAttempt
 from tests.support.postgres import Server, query
 from tests.support.webhook_server import SECRET, order, running, take
 
 from .test_inbox import at_work, letter
 
 WITHOUT_JOB = """
-    SELECT d.lane FROM cyclesoft.deliveries d WHERE d.finished_at IS NULL AND NOT EXISTS (
+    SELECT d.lane FROM cyclesoft.deliveries d JOIN cyclesoft.lanes l ON l.lane = d.lane
+    WHERE d.finished_at IS NULL AND NOT l.wanted AND NOT EXISTS (
         SELECT FROM cyclesoft.procrastinate_jobs j WHERE j.lock = d.lane AND j.status IN ('todo', 'doing')
     )
 """
@@ -45,7 +50,20 @@ class Session:
 
     async def run(self, statement: str, *parameters: object) -> bool:
         """Start a statement. False: it waits for another session's lock."""
-        self._step = asyncio.create_task(self._rows(statement, parameters))
+        return await self.do(self._rows(statement, parameters))
+
+    async def queue_jobs(self, manager: JobManager) -> bool:
+        """Start to queue jobs for wanted lanes. False: that waits for another session's lock."""
+
+        async def queue() -> list[TupleRow]:
+            await queue_jobs(self._connection, manager)
+            return []
+
+        return await self.do(queue())
+
+    async def do(self, step: Coroutine[None, None, list[TupleRow]]) -> bool:
+        """Start a step. False: it waits for another session's lock."""
+        self._step = asyncio.create_task(step)
         async with asyncio.timeout(60):
             while not self._step.done():
                 cursor = await self._watch.execute(IS_WAITING, (self._connection.info.backend_pid,))
@@ -75,78 +93,103 @@ async def sessions(url: str, count: int) -> AsyncGenerator[list[Session]]:
 
 
 def store(session: Session, *deliveries: Delivery) -> Awaitable[bool]:
-    return session.run(STORE.statement, *STORE.parameters(deliveries, "UTF8"), [])
+    columns = [STORE.columns(one, str) for one in deliveries]
+    return session.run(
+        STORE.statement.replace("%b", "%s"), *(list(column) for column in zip(*columns, strict=True))
+    )
 
 
 def settle(session: Session, seq: int, lane: str, holder: int) -> Awaitable[bool]:
-    outcome = Outcome(seq=seq, lane=lane, holder=holder, state="done", want_next=True)
-    return session.run(
-        "SELECT seq FROM settle_deliveries(%s::jsonb)", msgspec.json.encode([outcome]).decode()
-    )
+    columns = SETTLE.columns(HeldAttempt(lane, holder, AttemptEnd(seq=seq, state="done")), str)
+    return session.run(SETTLE.statement, *([column] for column in columns))
 
 
-async def begun(session: Session, url: str) -> tuple[int, int, int]:
-    """Fetch the only job, and return it with its holder and delivery."""
+async def begun(session: Session, url: str, lane: str) -> tuple[int, int, int]:
+    """Fetch the lane's job, and return it with its holder and delivery."""
     await session.run("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
     [(worker,)] = await session.result()
     await session.run(
-        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s RETURNING id, lock", worker
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE lock = %s RETURNING id",
+        worker,
+        lane,
     )
-    [(job, lane)] = await session.result()
-    await session.run("SELECT holder, seq FROM begin_jobs(%s, %s, %s)", worker, [job], [lane])
+    [(job,)] = await session.result()
+    await session.run("SELECT holder, seq FROM begin_job(%s, %s, %s)", worker, job, lane)
     [(holder, seq)] = await session.result()
     assert query(url, WITHOUT_JOB) == []
     return job, holder, seq
 
 
-# When the two steps of the one that stores come among the five of both.
-@pytest.mark.parametrize("when", list(combinations(range(5), 2)), ids=str)
-async def test_no_order_of_a_store_and_a_jobs_end_leaves_a_delivery_without_a_job(
-    postgres: str, when: tuple[int, int]
+ORDERS = sorted(set(permutations(["store", "store", "end", "end", "end", "queue"])))
+"""Every order of the two steps of a receiver that stores, the three of a job's end, and queueing jobs."""
+
+
+async def test_no_order_of_a_store_a_jobs_end_and_queueing_leaves_a_delivery_without_a_job(
+    postgres: str,
 ) -> None:
     await migrate(postgres)
-    async with sessions(postgres, 2) as [receiver, worker]:
-        first, second = letter(1), msgspec.structs.replace(letter(1), id="second")
-        await store(receiver, first)
-        job, holder, seq = await begun(worker, postgres)
-        found: list[TupleRow] = []
-
-        async def receive() -> AsyncGenerator[bool]:
-            await receiver.run("BEGIN")
-            yield await store(receiver, second)
-            await receiver.result()
-            yield await receiver.run("COMMIT")
-
-        async def end() -> AsyncGenerator[bool]:
-            await worker.run("BEGIN")
-            yield await settle(worker, seq, first.ordering_key, holder)
-            found.extend(await worker.result())
-            yield await worker.run("COMMIT")
-            if found == [(None,)]:  # otherwise it has the next delivery in hand, and keeps its job
-                await worker.run("DELETE FROM procrastinate_jobs WHERE id = %s", job)
-            yield True
-
-        storing, ending = receive(), end()
-        blocked: AsyncGenerator[bool] | None = None
-        for step in range(5):
-            actor = storing if step in when else ending
-            if actor is blocked:  # its turn comes when the other has committed
-                actor = ending if actor is storing else storing
-            if not await anext(actor, True):
-                blocked = actor
-            elif blocked is not None and actor is not blocked:
-                blocked = None
-            assert query(postgres, WITHOUT_JOB) == []
-        async for _ in storing:
-            pass
-        async for _ in ending:
-            pass
-    assert query(postgres, WITHOUT_JOB) == []
-    assert query(postgres, "SELECT count(*) FROM cyclesoft.deliveries WHERE finished_at IS NULL") == [(1,)]
+    connector = PsycopgConnector()
+    manager = JobManager(connector)
+    async with sessions(postgres, 3) as [receiver, worker, queuer]:
+        for number, steps in enumerate(ORDERS):
+            await one_order(postgres, manager, (receiver, worker, queuer), number, steps)
+        # Whatever the order, one delivery of each lane waits, and gets its job.
+        await queuer.queue_jobs(manager)
+    waiting = query(postgres, "SELECT lane FROM cyclesoft.deliveries WHERE finished_at IS NULL ORDER BY lane")
+    assert len(waiting) == len(ORDERS)
+    assert query(postgres, "SELECT DISTINCT lock FROM cyclesoft.procrastinate_jobs ORDER BY lock") == waiting
     async with at_work(PostgresInbox(postgres, lease_seconds=0.2)) as hands:
-        query(postgres, "DELETE FROM cyclesoft.procrastinate_workers WHERE id = 1")
-        [work] = await hands.take(1)
-        assert work.body == second.body
+        query(
+            postgres,
+            "DELETE FROM cyclesoft.procrastinate_workers WHERE last_heartbeat < now() - interval '1 s'",
+        )
+        for _ in ORDERS:
+            [work] = await hands.take(1)
+            assert work.body == b"second"
+            await hands.inbox.complete(work.seq, work.ordering_key, 1.0)
+
+
+async def one_order(
+    url: str, manager: JobManager, by: tuple[Session, Session, Session], number: int, steps: Sequence[str]
+) -> None:
+    receiver, worker, queuer = by
+    first, second = (
+        letter(number),
+        msgspec.structs.replace(letter(number), id=f"second-{number}", body=b"second"),
+    )
+    await store(receiver, first)
+    await queuer.queue_jobs(manager)
+    job, holder, seq = await begun(worker, url, first.ordering_key)
+    found: list[TupleRow] = []
+
+    async def receive() -> AsyncGenerator[bool]:
+        await receiver.run("BEGIN")
+        yield await store(receiver, second)
+        await receiver.result()
+        yield await receiver.run("COMMIT")
+
+    async def end() -> AsyncGenerator[bool]:
+        await worker.run("BEGIN")
+        yield await settle(worker, seq, first.ordering_key, holder)
+        found.extend(await worker.result())
+        yield await worker.run("COMMIT")
+        if found[0][1] is None:  # otherwise it has the next delivery in hand, and keeps its job
+            await worker.run("DELETE FROM procrastinate_jobs WHERE id = %s", job)
+        yield True
+
+    async def queue() -> AsyncGenerator[bool]:
+        yield await queuer.queue_jobs(manager)
+
+    actors = {"store": receive(), "end": end(), "queue": queue()}
+    blocked: set[str] = set()
+    for name in steps:
+        if name not in blocked and not await anext(actors[name], True):
+            blocked.add(name)  # it goes on when the other has committed
+        assert query(url, WITHOUT_JOB) == []
+    for name in ("store", "end", "queue"):
+        async for _ in actors[name]:
+            assert query(url, WITHOUT_JOB) == []
+    await queuer.result()
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "new"])
@@ -168,7 +211,7 @@ async def test_receivers_that_store_the_same_entities_in_opposite_order_do_not_d
         await one.run("COMMIT")
         await other.result()
         await other.run("COMMIT")
-    assert query(postgres, "SELECT lock FROM cyclesoft.procrastinate_jobs ORDER BY lock") == [
+    assert query(postgres, "SELECT lane FROM cyclesoft.lanes WHERE wanted ORDER BY lane") == [
         (lane,) for lane in lanes
     ]
 

@@ -26,7 +26,7 @@ FILL = """
         1, n::text, sha256(n::text::bytea), true, 'a.b', '1/a/' || n, 'done', now() - interval '1 day', 'x'
     FROM generate_series(1, 20000) AS n
 """
-PURGE = "SELECT purge_deliveries(interval '30 days', interval '90 days', 500)"
+PURGE = "SELECT purge_deliveries(interval '30 days', interval '90 days', interval '730 days', 500)"
 
 
 async def test_figures_count_deliveries_failures_and_what_waits(postgres: str) -> None:
@@ -42,7 +42,6 @@ async def test_figures_count_deliveries_failures_and_what_waits(postgres: str) -
         await inbox.postpone(later.seq, 2e9, (), "app.notify: ValueError: no", [failure])
         await inbox.dead_letter(dead.seq, "app.notify: ValueError: no", [failure, failure])
         figures = await inbox.stats()
-        assert (figures.stored, figures.duplicates, figures.quarantined) == (3, 1, 1)
         assert {(one.state, one.event_name): one.count for one in figures.counts} == {
             (state, "a.b"): 1 for state in ("dead", "done", "quarantined", "retrying")
         }

@@ -4,9 +4,9 @@
 
     inbox.py       PostgresInbox
     claims.py      claims lanes with work, by jobs of Procrastinate's queue, and sends heartbeats
-    writer.py      group commit of operations.py: store, begin, claim, settle
+    writer.py      group commit of operations.py: store, claim, settle
     pool.py        connections
-    upgrades.py    creates, upgrades and checks tables.sql and functions.sql
+    schema.sql     tables and functions; upgrades.py creates, upgrades and checks them
     browse.py      reads deliveries, failed attempts and figures
 """
 

@@ -4,96 +4,112 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC
 from typing import Final, LiteralString
 
+import msgspec
 import psycopg
 from msgspec import structs
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, class_row
 
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import translated
 from cyclesoft_async.errors import InboxError
+from cyclesoft_async.webhooks.inbox.entry import Entry, FailedAttempt
 from cyclesoft_async.webhooks.inbox.selection import Selection
-from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, StateCount
+from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, ReceiverFigures, StateCount
 
 from .upgrades import ERRORS
 
 # The column of a claimed delivery keeps the previous state until the attempt ends.
 _STATE: Final = "CASE WHEN finished_at IS NULL AND claimed_by IS NOT NULL THEN 'running' ELSE state END"
-MATCHES: Final[LiteralString] = f"""
-    (%(delivery_id)s::text IS NULL OR delivery_id = %(delivery_id)s)
-    AND (%(states)s::text[] IS NULL OR {_STATE} = ANY (%(states)s))
-    AND (%(event_name)s::text IS NULL OR event_name = %(event_name)s)
-    AND (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)
-    AND (%(entity)s::text IS NULL OR lane IN (%(entity)s, account_id || '/' || %(entity)s))
-    AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
-    AND (%(until)s::timestamptz IS NULL OR received_at < %(until)s)
-    AND (%(error)s::text IS NULL OR position(lower(%(error)s) IN lower(error)) > 0)
-"""
-"""Conditions of a `Selection`, with the names that `parameters` binds."""
-REPLAYABLE: Final = "state IN ('done', 'dead')"
-PURGEABLE: Final = """
-    (state = 'done' AND finished_at < now() - %(keep_done)s::interval
-    OR state IN ('dead', 'quarantined') AND finished_at < now() - %(keep_dead)s::interval)
-"""
+_CONDITIONS: Final[Mapping[str, LiteralString]] = {
+    "delivery_id": "delivery_id = %(delivery_id)s",
+    "states": f"{_STATE} = ANY (%(states)s)",
+    "event_name": "event_name = %(event_name)s",
+    "account_id": "account_id = %(account_id)s",
+    "entity": "lane IN (%(entity)s, account_id || '/' || %(entity)s)",
+    "since": "received_at >= %(since)s",
+    "until": "received_at < %(until)s",
+    "error": "position(lower(%(error)s) IN lower(error)) > 0",
+}
+# Conditions by which the planner finds an index of few rows.
+_BY_INDEX: Final[Sequence[tuple[frozenset[str], LiteralString]]] = (
+    (frozenset({"dead", "quarantined"}), "state IN ('dead', 'quarantined')"),
+    (frozenset({"received", "running", "retrying"}), "finished_at IS NULL"),
+)
 # A condition that few rows meet must not read the whole table in one statement.
 _SLICE: Final = 50_000
-_LIST: Final[LiteralString] = f"""
-    SELECT seq, account_id, delivery_id, event_name, lane, {_STATE}, attempts, replays, received_at,
-           event_timestamp, error, body
-    FROM deliveries WHERE seq < %(before)s AND seq >= %(from)s AND {MATCHES}
-    ORDER BY seq DESC LIMIT %(limit)s
-"""  # noqa: S608 - of constants
 _BOUNDS: Final = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) + 1 FROM deliveries"
 _ATTEMPTS: Final = """
     SELECT attempt, failed_at, handler, error, seconds FROM attempts WHERE seq = %s ORDER BY failed_at
 """
 _COUNTS: Final[LiteralString] = f"""
-    SELECT {_STATE} AS shown, event_name, count(*) FROM deliveries GROUP BY 1, 2 ORDER BY 1, 2
+    SELECT {_STATE} AS state, event_name, count(*) FROM deliveries GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - of constants
 OLDEST_DUE: Final = """
-    SELECT min(greatest(d.received_at, d.due_at))
-    FROM (SELECT DISTINCT lock FROM procrastinate_jobs WHERE status IN ('todo', 'doing')) j
-    CROSS JOIN LATERAL (
+    SELECT min(greatest(d.received_at, d.due_at)) FROM (
+        SELECT lock AS lane FROM procrastinate_jobs WHERE status IN ('todo', 'doing')
+        UNION SELECT lane FROM lanes WHERE wanted
+    ) l CROSS JOIN LATERAL (
         SELECT received_at, due_at, claimed_by FROM deliveries w
-        WHERE w.lane = j.lock AND w.finished_at IS NULL ORDER BY w.seq LIMIT 1
+        WHERE w.lane = l.lane AND w.finished_at IS NULL ORDER BY w.seq LIMIT 1
     ) d
     WHERE d.claimed_by IS NULL AND (d.due_at IS NULL OR d.due_at <= now())
 """
 """Since when the oldest delivery waits that may run and that no process has claimed."""
 _HANDLERS: Final = """
-    SELECT handler, count(*), avg(seconds), max(seconds), max(failed_at) FROM attempts
-    GROUP BY handler ORDER BY count(*) DESC, handler
+    SELECT handler, count(*) AS failures, avg(seconds) AS mean_seconds, max(seconds) AS worst_seconds,
+           max(failed_at) AS last_failed_at
+    FROM attempts GROUP BY handler ORDER BY count(*) DESC, handler
+"""
+_RECEIVERS: Final = """
+    SELECT figures::text FROM receivers
+    WHERE reported_at > now() - interval '1 minute' AND figures IS NOT NULL ORDER BY id
 """
 
 
-def parameters(selection: Selection) -> dict[str, object]:
-    """Return what `MATCHES` binds."""
-    return {**structs.asdict(selection), "states": list(selection.states) or None}
+def matches(selection: Selection) -> LiteralString:
+    """Return the conditions of a selection. They bind its fields by their names."""
+    given: Sequence[LiteralString] = [
+        *(condition for name, condition in _CONDITIONS.items() if getattr(selection, name)),
+        *(hint for states, hint in _BY_INDEX if selection.states and states.issuperset(selection.states)),
+    ]
+    return " AND ".join(given) or "true"
 
 
-def rows(url: str, selection: Selection, before: int | None, limit: int) -> Sequence[TupleRow]:
+def bound(selection: Selection) -> dict[str, object]:
+    """Return what `matches` binds."""
+    return {**structs.asdict(selection), "states": list(selection.states)}
+
+
+def entries(url: str, selection: Selection, before: int | None, limit: int) -> Sequence[Entry]:
     """Return the selected deliveries, newest first.
 
     Raises:
         UsageError: The URL is not that of a PostgreSQL database.
         InboxError: The database cannot be reached or read, or there is no inbox in it.
     """
-    found: list[TupleRow] = []
+    query: LiteralString = f"""
+        SELECT seq, account_id, delivery_id AS id, event_name, lane AS entity, {_STATE} AS state, attempts,
+               replays, received_at, to_timestamp(event_timestamp) AS occurred_at, error, body
+        FROM deliveries WHERE seq < %(before)s AND seq >= %(from)s AND {matches(selection)}
+        ORDER BY seq DESC LIMIT %(limit)s
+    """  # noqa: S608 - of constants
+    found: list[Entry] = []
     with _reading(Dsn(url)) as connection:
         [(first, end)] = connection.execute(_BOUNDS).fetchall()
         for upper in range(end if before is None else min(before, end), first, -_SLICE):
             left = None if limit < 0 else limit - len(found)
-            bound = {"before": upper, "from": upper - _SLICE, "limit": left, **parameters(selection)}
-            found += connection.execute(_LIST, bound, binary=True).fetchall()
+            of_slice = {"before": upper, "from": upper - _SLICE, "limit": left}
+            cursor = connection.cursor(row_factory=class_row(Entry), binary=True)
+            found += cursor.execute(query, {**of_slice, **bound(selection)}).fetchall()
             if len(found) == limit:
                 break
     return found
 
 
-def attempts(url: str, seq: int) -> Sequence[TupleRow]:
+def failed_attempts(url: str, seq: int) -> Sequence[FailedAttempt]:
     """Return the failed attempts at a delivery, oldest first.
 
     Raises:
@@ -101,18 +117,18 @@ def attempts(url: str, seq: int) -> Sequence[TupleRow]:
         InboxError: The database cannot be reached or read, or there is no inbox in it.
     """
     with _reading(Dsn(url)) as connection:
-        return connection.execute(_ATTEMPTS, (seq,), binary=True).fetchall()
+        return connection.cursor(row_factory=class_row(FailedAttempt)).execute(_ATTEMPTS, (seq,)).fetchall()
 
 
-def number(dsn: Dsn, condition: LiteralString, bound: Mapping[str, object]) -> int:
-    """Return how many deliveries meet a condition of this module and a selection.
+def number(dsn: Dsn, condition: LiteralString, selection: Selection, **more: object) -> int:
+    """Return how many deliveries meet a condition, which binds `more`, and a selection.
 
     Raises:
-        InboxError: See `rows`.
+        InboxError: See `entries`.
     """
-    query: LiteralString = f"SELECT count(*) FROM deliveries WHERE {condition} AND {MATCHES}"  # noqa: S608 - of constants
+    query: LiteralString = f"SELECT count(*) FROM deliveries WHERE {condition} AND {matches(selection)}"  # noqa: S608
     with _reading(dsn) as connection:
-        [(found,)] = connection.execute(query, bound).fetchall()
+        [(found,)] = connection.execute(query, {**bound(selection), **more}).fetchall()
         return int(found)
 
 
@@ -120,26 +136,19 @@ def stats(dsn: Dsn) -> InboxStats:
     """Return figures about the deliveries in the database.
 
     Raises:
-        InboxError: See `rows`.
+        InboxError: See `entries`.
     """
     with _reading(dsn) as connection:
-        counts = connection.execute(_COUNTS).fetchall()
         [(oldest,)] = connection.execute(OLDEST_DUE).fetchall()
-        handlers = connection.execute(_HANDLERS).fetchall()
-    return InboxStats(
-        counts=[StateCount(state=state, event_name=name, count=count) for state, name, count in counts],
-        oldest_due_at=oldest and oldest.astimezone(UTC),
-        handlers=[
-            HandlerFailures(
-                handler=handler,
-                failures=failures,
-                mean_seconds=mean,
-                worst_seconds=worst,
-                last_failed_at=last.astimezone(UTC),
-            )
-            for handler, failures, mean, worst, last in handlers
-        ],
-    )
+        return InboxStats(
+            counts=connection.cursor(row_factory=class_row(StateCount)).execute(_COUNTS).fetchall(),
+            oldest_due_at=oldest,
+            handlers=connection.cursor(row_factory=class_row(HandlerFailures)).execute(_HANDLERS).fetchall(),
+            receivers=[
+                msgspec.json.decode(figures, type=ReceiverFigures)
+                for (figures,) in connection.execute(_RECEIVERS).fetchall()
+            ],
+        )
 
 
 @contextmanager

@@ -1,39 +1,41 @@
 """Claims lanes with work for this process, by jobs of Procrastinate's queue, and sends heartbeats.
 
-Procrastinate's own worker looks for work when a job is inserted, and otherwise every few seconds. A delivery
-that arrives while its lane's job is about to end would wait for that. So the loop is ours, and looks when a
-job of this process has ended, too. Jobs, locks, workers and notifications are Procrastinate's.
+Jobs, locks, workers and notifications are Procrastinate's, by its `JobManager`; the loops are ours. A
+delivery may arrive while its lane's job is about to end: Procrastinate's worker would look for the next job
+only seconds later. And when a connection breaks, it gives up what runs, and with it the lanes, for a lease.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Final, cast
+from typing import Final, NamedTuple
 
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager
-from psycopg import OperationalError, ProgrammingError
+from psycopg import AsyncConnection, ProgrammingError
+from psycopg.rows import TupleRow
 from psycopg_pool import PoolTimeout
 
 from cyclesoft_async.errors import InboxError
 
-from .operations import BEGIN, FetchedJob, Waiting
+from .operations import Waiting
 from .pool import Database
-from .writer import GroupWriter
 
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _QUEUE: Final = "cyclesoft_inbox"
-# Processes of version 0002 put a job for each delivery into this queue; it stands for its lane as any other.
-_OLD_QUEUE: Final = "cyclesoft_webhooks"
+# Processes of version 0002 put a job for each delivery into the second; it stands for its lane as any other.
+_QUEUES: Final = [_QUEUE, "cyclesoft_webhooks"]
+_TASK: Final = "cyclesoft_async.webhooks.handle_lane"
 _AHEAD: Final = 32
+_FETCHERS: Final = 2
+_JOBS_AT_ONCE: Final = 200
 _LOOK_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 1.0
 _HEARTBEATS_IN_A_LEASE: Final = 5
@@ -42,7 +44,10 @@ _HEARTBEAT_SECONDS: Final = 5.0
 # A job that waits with a lower priority does not hold up another of its lane.
 _ASIDE: Final = -1
 _AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNAVAILABLE: Final = (InboxError, ConnectorException, PoolTimeout)
 
+_WANTED: Final = "SELECT lane FROM take_wanted_lanes(%s)"
+_BEGIN: Final = "SELECT holder, seq, due_at, is_aside FROM begin_job(%s, %s, %s)"
 _IS_WORKER: Final = "SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = %s)"
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('cyclesoft_async.webhooks.requeue'))"
 
@@ -57,23 +62,25 @@ async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=_PAUSE_SECONDS)
 
 
-class Claim:
-    """A lane that this process holds, by its job.
+async def queue_jobs(connection: AsyncConnection[TupleRow], manager: JobManager) -> bool:
+    """Queue a job for each wanted lane, in one transaction. Return whether there was one."""
+    async with connection.transaction():
+        wanted = await (await connection.execute(_WANTED, (_JOBS_AT_ONCE,))).fetchall()
+        jobs = [
+            Job(id=None, queue=_QUEUE, lock=lane, queueing_lock=None, task_name=_TASK) for (lane,) in wanted
+        ]
+        if jobs:
+            await manager.batch_defer_jobs_async(jobs, connection=connection)
+    return bool(jobs)
 
-    Attributes:
-        waiting: Deliveries to announce, in their order; the first has been.
-    """
 
-    def __init__(self, job: Job, lane: str, holder: int, waiting: Sequence[Waiting]) -> None:
-        self.job = job
-        self.lane = lane
-        self.holder = holder
-        self.waiting = deque(waiting)
+class Claim(NamedTuple):
+    """A lane that this process holds, by its job."""
 
-    @property
-    def needs_next(self) -> bool:
-        """Whether nothing in hand follows the first delivery at once."""
-        return len(self.waiting) == 1 or self.waiting[1].due_at is not None
+    job: Job
+    lane: str
+    holder: int
+    """Shows that a write comes from this process and job."""
 
 
 class Claimer:
@@ -82,7 +89,6 @@ class Claimer:
     Args:
         queue: The database, for jobs and claims.
         manager: Of the jobs.
-        writer: Begins jobs.
         announce: Called with the `seq` and lane of what to handle.
         lease: Seconds without a heartbeat after which other processes take over what this one holds.
 
@@ -91,56 +97,58 @@ class Claimer:
     """
 
     def __init__(
-        self,
-        queue: Database,
-        manager: JobManager,
-        writer: GroupWriter,
-        announce: Callable[[int, str], None],
-        lease: float,
+        self, queue: Database, manager: JobManager, announce: Callable[[int, str], None], lease: float
     ) -> None:
         self._queue = queue
         self._manager = manager
-        self._writer = writer
         self._announce = announce
         self._lease = lease
-        self._worker: int | None = None
+        self._worker = 0
         self._registered = asyncio.Event()
         self._cut_off = False
-        self._is_refused = False
         self._sure_until = 0.0
+        self._refusals: dict[str, str] = {}
         self._in_hand: set[int] = set()
         self._unclaimed: set[int] = set()
-        self._beginning: set[asyncio.Task[None]] = set()
+        self._fetching = asyncio.Lock()
         # Set while few are unclaimed.
         self._room = asyncio.Event()
         self._room.set()
         # Set when there may be a job to fetch that the last look did not find.
         self._look = asyncio.Event()
+        # Set when lanes may be wanted.
+        self._wanted = asyncio.Event()
         self._ended: asyncio.Queue[tuple[Job, datetime | None, int]] = asyncio.Queue()
-        self._loops = [
-            asyncio.create_task(loop)
-            for loop in (self._stay_alive(), self._fetch_jobs(), self._end_jobs(), self._listen())
-        ]
+        loops = [self._stay_alive, self._listen, self._queue_jobs, self._end_jobs]
+        loops += [self._fetch_jobs] * _FETCHERS
+        self._loops = [asyncio.create_task(loop()) for loop in loops]
         self.claims: dict[int, Claim] = {}
+
+    @property
+    def problem(self) -> str | None:
+        """Why this process may not use the queue."""
+        return next(iter(self._refusals.values()), None)
 
     async def stop(self) -> None:
         """Fetch nothing more, and let other processes have what is not finished."""
         await end(self._loops)
-        if self._beginning:
-            await asyncio.wait(self._beginning)
-        for claim in self.claims.values():
-            self._end(claim, _AT_ONCE)
-        while not self._ended.empty():
-            if not await self._end_job(*self._ended.get_nowait()):
-                return  # PostgreSQL is away: the others notice after the lease
-        if self._worker is not None:
-            with suppress(ConnectorException, PoolTimeout):  # then others notice after the lease
+        if self._worker:
+            with suppress(*_UNAVAILABLE):  # then the others notice after the lease
+                while not self._ended.empty():
+                    await self._end_job(*self._ended.get_nowait())
+                for job in await self._held_jobs():
+                    await self._manager.retry_job(job, _AT_ONCE)
                 await self._manager.unregister_worker(self._worker)
+
+    def lanes_wanted(self) -> None:
+        """Queue jobs for lanes that were marked just now."""
+        self._wanted.set()
 
     def claimed(self, seq: int) -> None:
         """Make room for another lane: the dispatcher has begun with this delivery."""
         self._unclaimed.discard(seq)
-        self._make_room()
+        if len(self._unclaimed) < _AHEAD:
+            self._room.set()
 
     def lost(self, seq: int) -> None:
         """Forget a lane that another process holds by now."""
@@ -148,61 +156,52 @@ class Claimer:
         if claim is not None:
             self._in_hand.discard(claim.job.id or 0)
 
-    def advance(self, seq: int, waiting: Sequence[Waiting]) -> None:
-        """Announce what is next in the lane of a delivery that is settled, or end the lane's job.
-
-        Args:
-            seq: The delivery.
-            waiting: What waits in its lane, if this process had no more in hand.
-        """
+    def advance(self, seq: int, waiting: Waiting) -> None:
+        """Announce what is next in the lane of a delivery, or end the lane's job until that is due."""
         claim = self._forget(seq)
         if claim is not None:
-            if claim.needs_next:
-                claim.waiting = deque(waiting)
-            else:
-                claim.waiting.popleft()
-            self._continue(claim)
-
-    def put_off(self, seq: int, waiting: Sequence[Waiting]) -> None:
-        """End the job of a lane until its first delivery is due.
-
-        Args:
-            seq: The delivery that is to be retried.
-            waiting: What waits in its lane, this delivery included.
-        """
-        claim = self._forget(seq)
-        if claim is not None:
-            self._continue(Claim(claim.job, claim.lane, claim.holder, waiting))
+            self._continue(claim, waiting)
 
     def give_back(self, seq: int) -> None:
         """End the job of a lane whose delivery was released, so that any process may handle it."""
         claim = self._forget(seq)
         if claim is not None:
-            self._end(claim, _AT_ONCE)
+            self._ended.put_nowait((claim.job, _AT_ONCE, 0))
 
     def _forget(self, seq: int) -> Claim | None:
         self.claimed(seq)
         return self.claims.pop(seq, None)
 
-    def _continue(self, claim: Claim) -> None:
-        if not claim.waiting:
-            self._end(claim, None)
-        elif claim.waiting[0].due_at is not None:
-            self._end(claim, claim.waiting[0].due_at, is_aside=claim.waiting[0].is_aside)
-        else:
-            seq = claim.waiting[0].seq
-            self.claims[seq] = claim
-            self._unclaimed.add(seq)
-            self._announce(seq, claim.lane)
-
-    def _end(self, claim: Claim, again_at: datetime | None, *, is_aside: bool = False) -> None:
-        self._ended.put_nowait((claim.job, again_at, _ASIDE if is_aside else 0))
-
-    def _make_room(self) -> None:
-        if len(self._unclaimed) + len(self._beginning) < _AHEAD:
-            self._room.set()
-        else:
+    def _continue(self, claim: Claim, waiting: Waiting) -> None:
+        if waiting.seq is None or waiting.due_at is not None:
+            self._ended.put_nowait((claim.job, waiting.due_at, _ASIDE if waiting.is_aside else 0))
+            return
+        self.claims[waiting.seq] = claim
+        self._unclaimed.add(waiting.seq)
+        if len(self._unclaimed) >= _AHEAD:
             self._room.clear()
+        self._announce(waiting.seq, claim.lane)
+
+    async def _queue_jobs(self) -> None:
+        """Queue jobs for wanted lanes: of this process at once, of one that died since within seconds."""
+        await self._registered.wait()
+        while True:
+            self._wanted.clear()
+            try:
+                more = True
+                while more:
+                    async with self._queue.connection() as connection:
+                        more = await queue_jobs(connection, self._manager)
+                    if more:
+                        self._look.set()
+            except _UNAVAILABLE as error:
+                self._failed("queue", error)
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            self._refusals.pop("queue", None)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._wanted.wait()
 
     async def _fetch_jobs(self) -> None:
         await self._registered.wait()
@@ -210,87 +209,88 @@ class Claimer:
             await self._room.wait()
             self._look.clear()
             try:
-                if monotonic() >= self._sure_until:
-                    await self._find_lost_jobs()
-                job = await self._manager.fetch_job([_QUEUE, _OLD_QUEUE], self._worker or 0)
+                if await self._fetch_job():
+                    continue
             except UniqueViolation:  # another process has fetched a job with the same lock at this moment
                 continue
-            except (ConnectorException, PoolTimeout) as error:
-                self._report_refusal(error.__cause__)
-                self._sure_until = 0.0
+            except _UNAVAILABLE as error:
+                self._failed("fetch", error)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            self._is_refused = False
-            if job is not None:
-                self._begin_soon(job)
-                continue
+            self._refusals.pop("fetch", None)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._look.wait()
 
-    def _report_refusal(self, cause: BaseException | None) -> None:
-        """Say once that this role may not fetch jobs: deliveries are stored, but no process handles them."""
-        if isinstance(cause, ProgrammingError) and not self._is_refused:
-            self._is_refused = True
-            logger.error("PostgreSQL: %s; handlers wait until that is over", cause.diag.message_primary)
+    async def _fetch_job(self) -> bool:
+        """Fetch a job and begin it, while another fetcher fetches the next. Return whether there was one."""
+        async with self._fetching:
+            found = await self._lost_jobs() if monotonic() >= self._sure_until else []
+            job = await self._manager.fetch_job(_QUEUES, self._worker)
+            if job is not None:
+                found.append(job)
+            self._in_hand.update(job.id or 0 for job in found)
+        for job in found:
+            await self._begin(job, job.lock or "")
+        return bool(found)
 
-    async def _find_lost_jobs(self) -> None:
-        """Begin jobs that the server has given to this worker without its knowledge.
+    async def _begin(self, job: Job, lane: str) -> None:
+        try:
+            begun = await self._queue.rows(_BEGIN, (self._worker, job.id, lane))
+        except BaseException:
+            self._in_hand.discard(job.id or 0)
+            self._sure_until = 0.0
+            raise
+        if not begun:
+            self._in_hand.discard(job.id or 0)
+        for holder, *waiting in begun:
+            self._continue(Claim(job, lane, holder), Waiting(*waiting))
+
+    def _failed(self, step: str, error: Exception) -> None:
+        """Look for lost jobs next. Say once that this role may not use the queue."""
+        self._sure_until = 0.0
+        cause = error.__cause__
+        if isinstance(cause, ProgrammingError) and step not in self._refusals:
+            self._refusals[step] = f"PostgreSQL: {cause.diag.message_primary}"
+            logger.error("%s; handlers wait until that is over", self._refusals[step])
+
+    async def _lost_jobs(self) -> list[Job]:
+        """Return jobs that the server has given to this worker without its knowledge.
 
         The connection broke before the answer came, or before a job's end was recorded. Repeated after a
         while, as such a commit may have waited for a standby.
         """
-        for queue in (_QUEUE, _OLD_QUEUE):
-            jobs = await self._manager.list_jobs_async(
+        lost = [job for job in await self._held_jobs() if job.id not in self._in_hand]
+        self._sure_until = monotonic() + self._lease
+        return lost
+
+    async def _held_jobs(self) -> list[Job]:
+        return [
+            job
+            for queue in _QUEUES
+            for job in await self._manager.list_jobs_async(
                 queue=queue, status=Status.DOING.value, worker_id=self._worker
             )
-            for job in jobs:
-                if job.id not in self._in_hand:
-                    self._begin_soon(job)
-        self._sure_until = monotonic() + self._lease
-
-    def _begin_soon(self, job: Job) -> None:
-        task = asyncio.create_task(self._begin(job, job.id or 0, job.lock or ""))
-        self._in_hand.add(job.id or 0)
-        self._beginning.add(task)
-        task.add_done_callback(self._beginning.discard)
-        self._make_room()
-
-    async def _begin(self, job: Job, number: int, lane: str) -> None:
-        try:
-            begun = await self._writer.run(BEGIN, FetchedJob(self._worker or 0, number, lane))
-        except InboxError:
-            self._in_hand.discard(number)
-            self._sure_until = 0.0
-            return
-        finally:
-            self._beginning.discard(cast(asyncio.Task[None], asyncio.current_task()))
-            self._make_room()
-        if begun.holder is None:
-            self._in_hand.discard(number)
-        else:
-            self._continue(Claim(job, lane, begun.holder, begun.waiting))
+        ]
 
     async def _end_jobs(self) -> None:
         while True:
-            await self._end_job(*await self._ended.get())
+            job, again_at, priority = await self._ended.get()
+            try:
+                await self._end_job(job, again_at, priority)
+            except ConnectorException:
+                self._sure_until = 0.0  # found as a lost one, unless another process has it
+            self._in_hand.discard(job.id or 0)
             self._look.set()
 
-    async def _end_job(self, job: Job, again_at: datetime | None, priority: int) -> bool:
-        try:
-            if again_at is None:
-                await self._manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
-            else:
-                await self._manager.retry_job(job, again_at, priority)
-                wait = (again_at - datetime.now(UTC)).total_seconds()
-                if 0.0 < wait < _LOOK_SECONDS:
-                    asyncio.get_running_loop().call_later(wait, self._look.set)
-        except ConnectorException as error:
-            self._sure_until = 0.0  # found as a lost one, unless another process has it
-            return not isinstance(error.__cause__, OperationalError)
-        finally:
-            self._in_hand.discard(job.id or 0)
-        return True
+    async def _end_job(self, job: Job, again_at: datetime | None, priority: int) -> None:
+        if again_at is None:
+            await self._manager.finish_job(job, Status.SUCCEEDED, delete_job=True)
+            return
+        await self._manager.retry_job(job, again_at, priority)
+        wait = (again_at - datetime.now(UTC)).total_seconds()
+        if 0.0 < wait < _LOOK_SECONDS:
+            asyncio.get_running_loop().call_later(wait, self._look.set)
 
     async def _stay_alive(self) -> None:
         patient_until = monotonic() + self._lease
@@ -300,7 +300,7 @@ class Claimer:
                 # After an outage the heartbeats of all are old. They get the time to send one again.
                 patient_until = monotonic() + self._lease
             elif monotonic() > patient_until:
-                with suppress(InboxError, ConnectorException, PoolTimeout):
+                with suppress(*_UNAVAILABLE):
                     await self._requeue_stalled()
             often = min(self._lease / _HEARTBEATS_IN_A_LEASE, _HEARTBEAT_SECONDS)
             await asyncio.sleep(often if alive else _PAUSE_SECONDS)
@@ -308,12 +308,12 @@ class Claimer:
     async def _is_alive(self) -> bool:
         try:
             await self._queue.open()
-            if self._worker is None or await self._queue.rows(_IS_WORKER, (self._worker,)) != [(True,)]:
+            if not self._worker or await self._queue.rows(_IS_WORKER, (self._worker,)) != [(True,)]:
                 self._worker = await self._manager.register_worker()
                 self._sure_until = 0.0
             else:
                 await self._manager.update_heartbeat(self._worker)
-        except (InboxError, PoolTimeout, ConnectorException) as error:
+        except _UNAVAILABLE as error:
             if not self._cut_off:
                 reason = error if isinstance(error, InboxError) else type(error).__name__
                 logger.warning("%s; deliveries are answered 503 and handlers wait until that is over", reason)
@@ -333,7 +333,7 @@ class Claimer:
                 return
             stalled = [
                 job
-                for queue in (_QUEUE, _OLD_QUEUE)
+                for queue in _QUEUES
                 for job in await self._manager.get_stalled_jobs(
                     queue=queue, seconds_since_heartbeat=self._lease
                 )
@@ -348,9 +348,7 @@ class Claimer:
         await self._registered.wait()
         while True:
             with suppress(ConnectorException):
-                await self._manager.listen_for_jobs(
-                    on_notification=self._notified, queues=[_QUEUE, _OLD_QUEUE]
-                )
+                await self._manager.listen_for_jobs(on_notification=self._notified, queues=_QUEUES)
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _notified(self, *, channel: str, notification: Notification) -> None:  # noqa: ARG002 - as it calls

@@ -21,7 +21,6 @@ from .upgrades import ERRORS, ensure_tables
 
 _WAIT_SECONDS: Final = 3.0
 _STATEMENT_SECONDS: Final = 10
-_RECONNECT_SECONDS: Final = 3.0
 # A server whose disk or standby hangs does not keep its own statement timeout.
 _ANSWER_SECONDS: Final = _STATEMENT_SECONDS + 2.0
 
@@ -35,8 +34,6 @@ _SETTINGS: Final = {
         ("enable_hashjoin", "enable_mergejoin", "enable_sort", "enable_seqscan", "enable_bitmapscan"), "off"
     ),
 }
-
-
 _FORGETFUL: Final = {"synchronous_commit": "off"}
 
 
@@ -49,31 +46,26 @@ class Database:
 
     Args:
         dsn: Address of the database.
-        pool_size: Largest number of connections.
+        size: Largest number of connections.
         is_queue: Whether they are for jobs and claims: a crash of the server may forget their last commits.
 
     Attributes:
         pool: The connections.
     """
 
-    def __init__(self, dsn: Dsn, pool_size: int, *, is_queue: bool = False) -> None:
+    def __init__(self, dsn: Dsn, size: int, *, is_queue: bool = False) -> None:
         self._dsn = dsn
         self._prepared = False
         self._preparing = asyncio.Lock()
         self._failure: InboxError | None = None
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
         self.pool: AsyncConnectionPool[AsyncConnection[TupleRow]] = AsyncConnectionPool(
-            dsn.conninfo(
-                "cyclesoft-inbox", **_SETTINGS, **({"synchronous_commit": "off"} if is_queue else {})
-            ),
+            dsn.conninfo("cyclesoft-inbox", **_SETTINGS, **(_FORGETFUL if is_queue else {})),
             name="cyclesoft-inbox",
             min_size=1,
-            max_size=pool_size,
+            max_size=size,
             timeout=_WAIT_SECONDS,
             # Given up early: the next who wants a connection tries at once, and not after a long pause.
-            reconnect_timeout=_RECONNECT_SECONDS,
+            reconnect_timeout=_WAIT_SECONDS,
             configure=_set_autocommit if is_queue else configure,
             open=False,
         )
@@ -102,8 +94,7 @@ class Database:
             self._prepared = True
 
     async def close(self) -> None:
-        """Disconnect, once nothing runs any more."""
-        await self._idle.wait()
+        """Disconnect."""
         await self.pool.close()
 
     @asynccontextmanager
@@ -115,8 +106,6 @@ class Database:
             InboxUnavailableError: The database cannot be reached or written now.
             InboxError: It refused a statement.
         """
-        self._running += 1
-        self._idle.clear()
         try:
             await self.open()
             with translated(ERRORS):
@@ -125,15 +114,11 @@ class Database:
         except ConnectionLostError:
             await self.pool.check()  # the others are likely to be dead, too
             raise
-        finally:
-            self._running -= 1
-            if not self._running:
-                self._idle.set()
 
     async def rows(
         self, query: LiteralString, parameters: Sequence[object] | Mapping[str, object] = ()
     ) -> list[TupleRow]:
-        """Return the rows of a statement, which is a transaction of its own; it is on disk then.
+        """Return the rows of a statement, which is a transaction of its own.
 
         Raises:
             InboxError: See `connection`.

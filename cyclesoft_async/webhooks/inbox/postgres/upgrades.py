@@ -20,15 +20,6 @@ from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
 ERRORS: Final = ErrorTypes(refused=InboxError, unavailable=InboxUnavailableError)
 
-# See functions.sql, queue_lanes.
-_DEFER: Final = """
-    SELECT to_regprocedure('cyclesoft.procrastinate_defer_jobs_v1(cyclesoft.procrastinate_job_to_defer_v1[])')
-        IS NOT NULL
-"""
-_FOLDER: Final = Path(__file__).parent
-_TO_0002: Final = b"""
-    ALTER TABLE deliveries ADD COLUMN claimed_by bigint, ADD COLUMN cut_off boolean NOT NULL DEFAULT false;
-"""
 # An index that was interrupted while it was built is there, but invalid.
 _INDEXES: Final = (
     b"DROP INDEX IF EXISTS deliveries_waiting",
@@ -36,24 +27,26 @@ _INDEXES: Final = (
     b"DROP INDEX IF EXISTS lanes_changed",
     b"CREATE INDEX CONCURRENTLY lanes_changed ON lanes (changed_at)",
 )
+# Processes of version 0002 store deliveries, with jobs that are handled as jobs of their lane, and end the
+# attempts that they had begun. They claim nothing more.
+_RETIRE_0002: Final = b"""
+    CREATE OR REPLACE FUNCTION take(_worker bigint, _most integer)
+    RETURNS TABLE (job bigint, seq bigint, lane text) LANGUAGE sql AS $$
+        SELECT NULL::bigint, NULL::bigint, NULL::text WHERE false;
+    $$;
+"""
 
 
 async def _build_indexes(connection: AsyncConnection[TupleRow]) -> None:
-    """Build what version 0003 reads by, while processes of version 0002 write."""
+    """Build the large indexes while processes of version 0002 write."""
     for statement in _INDEXES:
         await connection.execute(statement)
 
 
 def _parts() -> Sequence[Part]:
-    tables, functions, upgrade = (
-        (_FOLDER / name).read_bytes() for name in ("tables.sql", "functions.sql", "upgrade_0003.sql")
-    )
-    steps: list[tuple[str, Step]] = [
-        ("0002", _TO_0002),
-        ("0002-indexes", _build_indexes),
-        ("0003", upgrade + functions),
-    ]
-    return (jobs_part(), Part("inbox", "0003", tables + functions, steps))
+    schema = Path(__file__).with_name("schema.sql").read_bytes()
+    steps: list[tuple[str, Step]] = [("0002-indexes", _build_indexes), ("0004", schema + _RETIRE_0002)]
+    return (jobs_part(), Part("inbox", "0004", schema, steps))
 
 
 async def ensure_tables(dsn: Dsn) -> None:
@@ -67,8 +60,6 @@ async def ensure_tables(dsn: Dsn) -> None:
     with translated(ERRORS):
         async with await connect(dsn.conninfo("cyclesoft-inbox")) as connection:
             await prepare_parts(connection, _parts(), ERRORS)
-            if await (await connection.execute(_DEFER)).fetchone() != (True,):
-                raise InboxError("this version of procrastinate lacks procrastinate_defer_jobs_v1")
 
 
 async def migrate(url: str) -> None:

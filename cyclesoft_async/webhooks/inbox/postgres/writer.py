@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, TypeVar
-
-from psycopg import AsyncConnection, AsyncCursor
-from psycopg.rows import TupleRow
+from functools import partial
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from cyclesoft_async.errors import InboxUnavailableError
 
-from .operations import SETTLE, STORE, Operation
+from .operations import Operation, storable
 from .pool import ConnectionLostError, Database
 
 A = TypeVar("A")
@@ -20,33 +18,34 @@ R = TypeVar("R")
 _LARGEST_GROUP: Final = 64
 
 
-class _Write(NamedTuple):
-    operation: Operation[Any, Any]
-    argument: Any
-    result: asyncio.Future[Any]
+class _Write(NamedTuple, Generic[A, R]):
+    argument: A
+    result: asyncio.Future[R | None]
 
 
-class GroupWriter:
-    """Runs operations. While one transaction commits, the next gathers.
+class GroupWriter(Generic[A, R]):
+    """Runs an operation for many callers. While one transaction commits, the next gathers.
 
     Args:
         database: Where to.
+        operation: What to write.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, operation: Operation[A, R]) -> None:
         self._database = database
-        self._gathering: list[_Write] = []
+        self._operation = operation
+        self._gathering: list[_Write[A, R]] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def run(self, operation: Operation[A, R], argument: A) -> R:
-        """Return an operation's result, once it is committed.
+    async def run(self, argument: A) -> R | None:
+        """Return the operation's result once it is committed; None if it had no effect.
 
         Raises:
             InboxUnavailableError: The database cannot be reached or written now.
             InboxError: It refused this argument.
         """
-        result: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._gathering.append(_Write(operation, argument, result))
+        result: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
+        self._gathering.append(_Write(argument, result))
         if self._running is None:
             self._running = asyncio.create_task(self._write_all())
         return await result
@@ -65,12 +64,12 @@ class GroupWriter:
         finally:
             self._running = None
 
-    async def _write(self, group: Sequence[_Write]) -> None:
+    async def _write(self, group: Sequence[_Write[A, R]]) -> None:
         try:
             try:
-                results = await self._commit(group)
+                results = await self._commit([write.argument for write in group])
             except ConnectionLostError:  # every operation may be repeated
-                results = await self._commit(group)
+                results = await self._commit([write.argument for write in group])
         except Exception as error:  # noqa: BLE001 - those who wait must learn of it
             if len(group) == 1 or isinstance(error, InboxUnavailableError):
                 for write in group:
@@ -84,43 +83,11 @@ class GroupWriter:
             if not write.result.done():
                 write.result.set_result(result)
 
-    async def _commit(self, group: Sequence[_Write]) -> Sequence[object]:
-        kinds: dict[Operation[Any, Any], list[int]] = {}
-        for position, write in enumerate(group):
-            kinds.setdefault(write.operation, []).append(position)
-        # Processes that lock lanes in different order could deadlock. STORE goes first, and locks its own
-        # lanes and those that SETTLE is about to write.
-        calls = [
-            (operation, [group[position].argument for position in kinds[operation]])
-            for operation in sorted(kinds, key=lambda operation: operation is not STORE)
-        ]
-        results: list[object] = [None] * len(group)
+    async def _commit(self, arguments: Sequence[A]) -> Sequence[R | None]:
+        statement, columns, result = self._operation
         async with self._database.connection() as connection:
-            cursors = await _execute(connection, calls)
-            for cursor, (operation, arguments) in zip(cursors, calls, strict=True):
-                found = operation.results(arguments, await cursor.fetchall())
-                for position, result in zip(kinds[operation], found, strict=True):
-                    results[position] = result
-        return results
-
-
-async def _execute(
-    connection: AsyncConnection[TupleRow], calls: Sequence[tuple[Operation[Any, Any], Sequence[Any]]]
-) -> Sequence[AsyncCursor[TupleRow]]:
-    """Run calls in one transaction."""
-    encoding = connection.info.parameter_status("server_encoding")
-    settled = [outcome.lane for operation, outcomes in calls if operation is SETTLE for outcome in outcomes]
-
-    async def execute(operation: Operation[Any, Any], arguments: Sequence[Any]) -> AsyncCursor[TupleRow]:
-        parameters = operation.parameters(arguments, encoding)
-        if operation is STORE:
-            parameters = (*parameters, settled)
-        return await connection.execute(operation.statement, parameters, prepare=True, binary=True)
-
-    if len(calls) == 1:
-        return [await execute(*calls[0])]
-    async with connection.pipeline():
-        await connection.execute("BEGIN")
-        cursors = [await execute(*call) for call in calls]
-        await connection.execute("COMMIT")
-    return cursors
+            text = partial(storable, encoding=connection.info.parameter_status("server_encoding"))
+            arrays = [list(column) for column in zip(*(columns(one, text) for one in arguments), strict=True)]
+            cursor = await connection.execute(statement, arrays, prepare=True, binary=True)
+            found = {ordinal: result(row) for ordinal, *row in await cursor.fetchall()}
+        return [found.get(ordinal) for ordinal in range(1, len(arguments) + 1)]

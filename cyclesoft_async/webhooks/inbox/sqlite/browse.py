@@ -8,13 +8,14 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from cyclesoft_async.errors import InboxError
+from cyclesoft_async.webhooks.inbox.entry import Entry, FailedAttempt
 from cyclesoft_async.webhooks.inbox.selection import Selection
-from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, StateCount
+from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, ReceiverFigures, StateCount
 
 from .upgrades import SCHEMA_VERSION
 
@@ -57,6 +58,8 @@ _HANDLERS: Final = """
     SELECT handler, count(*), avg(seconds), max(seconds), max(failed_at) FROM failed_attempts
     GROUP BY handler ORDER BY count(*) DESC, handler
 """
+_RECEIVERS: Final = "SELECT figures FROM health WHERE figures IS NOT NULL AND checked_at > ?"
+_REPORTED_SECONDS: Final = 60.0
 
 
 def parameters(selection: Selection) -> dict[str, object]:
@@ -73,7 +76,7 @@ def parameters(selection: Selection) -> dict[str, object]:
     }
 
 
-def rows(path: Path, selection: Selection, before: int | None, limit: int) -> Sequence[tuple[Any, ...]]:
+def entries(path: Path, selection: Selection, before: int | None, limit: int) -> Sequence[Entry]:
     """Return the selected deliveries, newest first.
 
     Raises:
@@ -81,18 +84,41 @@ def rows(path: Path, selection: Selection, before: int | None, limit: int) -> Se
     """
     with _reading(path) as connection:
         found = connection.execute(_LIST, {**parameters(selection), "before": before, "limit": limit})
-        return [(*row[:8], datetime.fromtimestamp(row[8], UTC), *row[9:]) for row in found]
+        return [
+            Entry(
+                seq=seq,
+                account_id=account_id,
+                id=id_,
+                event_name=event_name,
+                entity=entity,
+                state=state,
+                attempts=attempts,
+                replays=replays,
+                received_at=_moment(received_at),
+                occurred_at=None if event_timestamp is None else _moment(event_timestamp),
+                error=error,
+                body=body,
+            )
+            for (
+                seq, account_id, id_, event_name, entity, state, attempts, replays, received_at,
+                event_timestamp, error, body,
+            ) in found
+        ]  # fmt: skip
 
 
-def attempts(path: Path, seq: int) -> Sequence[tuple[Any, ...]]:
+def failed_attempts(path: Path, seq: int) -> Sequence[FailedAttempt]:
     """Return the failed attempts at a delivery, oldest first.
 
     Raises:
         InboxError: There is no inbox, or it cannot be read.
     """
     with _reading(path) as connection:
-        found = connection.execute(_ATTEMPTS, (seq,))
-        return [(row[0], datetime.fromtimestamp(row[1], UTC), *row[2:]) for row in found]
+        return [
+            FailedAttempt(
+                attempt=attempt, failed_at=_moment(failed_at), handler=handler, error=error, seconds=seconds
+            )
+            for attempt, failed_at, handler, error, seconds in connection.execute(_ATTEMPTS, (seq,))
+        ]
 
 
 def number(path: Path, condition: str, bound: dict[str, object]) -> int:
@@ -117,20 +143,26 @@ def stats(path: Path) -> InboxStats:
         counts = connection.execute(_COUNTS).fetchall()
         (oldest,) = connection.execute(_OLDEST_DUE, {"now": time()}).fetchone()
         handlers = connection.execute(_HANDLERS).fetchall()
+        receivers = connection.execute(_RECEIVERS, (time() - _REPORTED_SECONDS,)).fetchall()
     return InboxStats(
         counts=[StateCount(state=state, event_name=name, count=count) for state, name, count in counts],
-        oldest_due_at=None if oldest is None else datetime.fromtimestamp(oldest, UTC),
+        oldest_due_at=None if oldest is None else _moment(oldest),
         handlers=[
             HandlerFailures(
                 handler=handler,
                 failures=failures,
                 mean_seconds=mean,
                 worst_seconds=worst,
-                last_failed_at=datetime.fromtimestamp(last, UTC),
+                last_failed_at=_moment(last),
             )
             for handler, failures, mean, worst, last in handlers
         ],
+        receivers=[msgspec.json.decode(figures, type=ReceiverFigures) for (figures,) in receivers],
     )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 @contextmanager

@@ -5,26 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from msgspec import structs
-
 from cyclesoft_async.errors import InboxUnavailableError, UsageError
+from cyclesoft_async.webhooks.inbox.base import AttemptEnd, BaseInbox
 from cyclesoft_async.webhooks.inbox.protocol import (
     Announce,
     ClaimedDelivery,
     Delivery,
-    HandlerFailure,
     Stored,
 )
 from cyclesoft_async.webhooks.inbox.selection import Selection
-from cyclesoft_async.webhooks.inbox.stats import InboxStats
+from cyclesoft_async.webhooks.inbox.stats import InboxStats, ReceiverFigures
 
 from .browse import PURGEABLE, REPLAYABLE, number, parameters, stats
 from .connection import InboxFile
@@ -41,7 +37,6 @@ from .maintenance import (
     shrink,
 )
 from .queries import (
-    AttemptEnd,
     Completed,
     StoredDelivery,
     check,
@@ -55,7 +50,7 @@ from .queries import (
 logger = logging.getLogger("cyclesoft_async.webhooks")
 
 
-class SqliteInbox:
+class SqliteInbox(BaseInbox):
     """Keeps deliveries in a SQLite file that belongs to one process.
 
     A delivery is on disk when `put` returns, also when the machine loses its power (WAL, synchronous=FULL).
@@ -83,16 +78,11 @@ class SqliteInbox:
         keep_dead_days: float = 90.0,
         keep_ids_days: float = 730.0,
     ) -> None:
-        if not (keep_done_days >= 0 and keep_dead_days >= 0 and keep_ids_days >= 0):
-            raise UsageError(
-                f"a retention must be >= 0 days, got keep_done_days={keep_done_days!r},"
-                f" keep_dead_days={keep_dead_days!r}, keep_ids_days={keep_ids_days!r}"
-            )
+        super().__init__(keep_done_days, keep_dead_days, keep_ids_days)
         self._path = Path(path)
         self._retention = Retention(keep_done_days, keep_dead_days, keep_ids_days)
         self._committer: GroupCommitter | None = None
         self._announce: Announce = _discard
-        self._stored = Counter[str]()
 
     @property
     def claims_on_arrival(self) -> bool:
@@ -115,7 +105,6 @@ class SqliteInbox:
         if not self._path.parent.is_dir():
             raise UsageError(f"the inbox's directory {self._path.parent} does not exist")
         self._announce = announce
-        self._stored.clear()
         loop = asyncio.get_running_loop()
 
         def announce_waiting(connection: sqlite3.Connection) -> None:
@@ -145,10 +134,6 @@ class SqliteInbox:
         """Mark a delivery as running and count the attempt."""
         return await self._open_committer.submit(claim, seq)
 
-    async def progress(self, seq: int, handled: Sequence[str]) -> None:
-        """Record which handlers have succeeded so far."""
-        await self._open_committer.submit(end_attempts, AttemptEnd(seq, "running", handled))
-
     async def complete(
         self, seq: int, ordering_key: str, event_timestamp: float, *, at_once: bool = True
     ) -> None:
@@ -157,69 +142,23 @@ class SqliteInbox:
         submit = committer.submit if at_once else committer.submit_patiently
         await submit(complete, Completed(seq, ordering_key, event_timestamp))
 
-    async def postpone(
-        self,
-        seq: int,
-        due_at: float,
-        handled: Sequence[str],
-        error: str,
-        failures: Sequence[HandlerFailure] = (),
-    ) -> None:
-        """Mark a delivery as retrying."""
-        end = AttemptEnd(seq, "retrying", handled, error, due_at, failures=failures)
+    async def _settle(self, end: AttemptEnd) -> None:
         await self._open_committer.submit(end_attempts, end)
 
-    async def dead_letter(self, seq: int, error: str, failures: Sequence[HandlerFailure] = ()) -> None:
-        """Mark a delivery as dead."""
-        await self._open_committer.submit(end_attempts, AttemptEnd(seq, "dead", (), error, failures=failures))
+    async def check(self, figures: ReceiverFigures | None = None) -> None:
+        """Write figures of this process, to see whether that is possible."""
+        await self._open_committer.submit(check, figures)
 
-    async def release(self, seq: int, handled: Sequence[str]) -> None:
-        """Release a claimed delivery."""
-        await self._open_committer.submit(end_attempts, AttemptEnd(seq, "received", handled, cut_off=True))
-
-    async def check(self) -> None:
-        """Write something, to see whether that is possible."""
-        await self._open_committer.submit(check, None)
+    def problem(self) -> None:
+        """Return None: handlers need nothing but the file, which `check` writes."""
 
     async def oldest_unannounced(self) -> None:
         """Return None: every delivery is announced as soon as it is stored."""
 
-    async def replay(
-        self,
-        delivery_id: str | None = None,
-        *,
-        since: datetime | None = None,
-        only_dead: bool = False,
-        where: Selection | None = None,
-        dry_run: bool = False,
-    ) -> int:
-        """Hand done and dead deliveries to all of their handlers once more, as if they were new.
+    def _replayable(self, selection: Selection) -> int:
+        return number(self._path, REPLAYABLE, parameters(selection))
 
-        Works also when this inbox is not open, as long as no other process has it open. No delivery is
-        deleted then.
-
-        Args:
-            delivery_id: Only the deliveries with this id. The default is all.
-            since: Only those that were received at this time or later. Must be aware.
-            only_dead: Only dead ones.
-            where: Conditions that hold in addition.
-            dry_run: Whether only to count them.
-
-        Returns:
-            The number of deliveries.
-
-        Raises:
-            UsageError: `since` is naive.
-        """
-        selection = where or Selection()
-        if delivery_id is not None:
-            selection = structs.replace(selection, delivery_id=delivery_id)
-        if since is not None:
-            selection = structs.replace(selection, since=since)
-        if only_dead:
-            selection = structs.replace(selection, states=("dead",))
-        if dry_run:
-            return await asyncio.to_thread(number, self._path, REPLAYABLE, parameters(selection))
+    async def _replay(self, selection: Selection) -> int:
         total = 0
         async with self._maintained() as committer:
             after: int | None = 0
@@ -231,22 +170,11 @@ class SqliteInbox:
                 after = replayed.after
         return total
 
-    async def purge(self, where: Selection | None = None, *, dry_run: bool = False) -> int:
-        """Delete at once what is older than its retention, as happens every hour, and shrink the file.
+    def _purgeable(self, selection: Selection) -> int:
+        return number(self._path, PURGEABLE, {**parameters(selection), **self._retention.bounds()})
 
-        Works also when this inbox is not open, as long as no other process has it open.
-
-        Args:
-            where: Conditions that hold in addition.
-            dry_run: Whether only to count them.
-
-        Returns:
-            The number of deliveries deleted.
-        """
+    async def _purge(self, where: Selection | None) -> int:
         selection = where or Selection()
-        if dry_run:
-            bound = {**parameters(selection), **self._retention.bounds()}
-            return await asyncio.to_thread(number, self._path, PURGEABLE, bound)
         total = 0
         async with self._maintained() as committer:
             after: int | None = 0
@@ -274,14 +202,8 @@ class SqliteInbox:
         async with self._maintained() as committer:
             await committer.submit(compact, None, alone=True)
 
-    async def stats(self) -> InboxStats:
-        """Return figures about the deliveries. Those since the start are of this process."""
-        return structs.replace(
-            await asyncio.to_thread(stats, self._path),
-            stored=self._stored[Stored.NEW.value],
-            duplicates=self._stored[Stored.DUPLICATE.value],
-            quarantined=self._stored[Stored.QUARANTINED.value],
-        )
+    def _stats(self) -> InboxStats:
+        return stats(self._path)
 
     @asynccontextmanager
     async def _maintained(self) -> AsyncGenerator[GroupCommitter]:
@@ -302,7 +224,6 @@ class SqliteInbox:
         return self._committer
 
     def _announce_stored(self, stored: StoredDelivery) -> None:
-        self._stored[stored.stored.value] += 1
         if stored.queued is not None:
             self._announce([stored.queued])
 

@@ -15,14 +15,15 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from cyclesoft_async.webhooks.inbox.base import AttemptEnd
 from cyclesoft_async.webhooks.inbox.protocol import (
     ClaimedDelivery,
     Delivery,
-    HandlerFailure,
     QueuedDelivery,
     State,
     Stored,
 )
+from cyclesoft_async.webhooks.inbox.stats import ReceiverFigures
 
 from .connection import InboxFile
 from .upgrades import ID_DIGEST_BYTES, id_hash, purged_digest, variant_hash
@@ -79,8 +80,8 @@ _FAILED: Final = """
     SELECT seq, attempts, ?, ?, ?, ? FROM deliveries WHERE seq = ?
 """
 _CHECK: Final = """
-    INSERT INTO health (only_row, checked_at) VALUES (1, ?)
-    ON CONFLICT DO UPDATE SET checked_at = excluded.checked_at
+    INSERT INTO health (only_row, checked_at, figures) VALUES (1, ?, ?)
+    ON CONFLICT DO UPDATE SET checked_at = excluded.checked_at, figures = excluded.figures
 """
 _WAITING: Final = """
     SELECT seq, ordering_key, due_at FROM deliveries WHERE state IN ('received', 'running', 'retrying')
@@ -93,19 +94,6 @@ class StoredDelivery(NamedTuple):
 
     stored: Stored
     queued: QueuedDelivery | None = None
-
-
-class AttemptEnd(NamedTuple):
-    """How an attempt ended, or how far it has come."""
-
-    seq: int
-    state: State
-    handled: Sequence[str] = ()
-    error: str | None = None
-    due_at: float = 0.0
-    cut_off: bool = False
-    """Whether a stop interrupted it. Then it does not count."""
-    failures: Sequence[HandlerFailure] = ()
 
 
 class Completed(NamedTuple):
@@ -188,8 +176,8 @@ def end_attempts(file: InboxFile, ends: Sequence[AttemptEnd]) -> list[None]:
             msgspec.json.encode(end.handled).decode(),
             end.error and _storable(end.error),
             end.due_at,
-            end.cut_off,
-            end.cut_off,
+            end.state == "received",
+            end.state == "received",
             now,
             end.seq,
         )
@@ -206,9 +194,11 @@ def end_attempts(file: InboxFile, ends: Sequence[AttemptEnd]) -> list[None]:
     return [None] * len(ends)
 
 
-def check(file: InboxFile, callers: Sequence[None]) -> list[None]:
-    """Write something."""
-    file.connection.execute(_CHECK, (time(),))
+def check(file: InboxFile, callers: Sequence[ReceiverFigures | None]) -> list[None]:
+    """Write the figures of the receiver."""
+    figures = callers[-1]
+    report = None if figures is None else msgspec.json.encode(figures).decode()
+    file.connection.execute(_CHECK, (time(), report))
     return [None] * len(callers)
 
 
