@@ -30,8 +30,11 @@ PUBLIC_MODULES = [
 ]
 _MODULES = {"errors", "models", "events", "__version__"}
 """Names in an `__all__` that have a page or none, rather than an entry on one."""
-_SHADOWED = {"cyclesoft_async.bulksync.estimate": "cyclesoft_async.bulksync.estimate.estimate.estimate"}
-"""A function whose name is also a package's, and where it is documented."""
+_SHADOWED = {
+    "cyclesoft_async.bulksync.estimate": "cyclesoft_async.bulksync.estimate.estimate.estimate",
+    "cyclesoft_async.bulksync.sync": "cyclesoft_async.bulksync.sync_tables.sync",
+}
+"""Functions whose name is also a module's, and where they are documented."""
 
 
 def problems_of_site(site: Path) -> list[str]:
