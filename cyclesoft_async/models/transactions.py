@@ -400,6 +400,21 @@ class Transaction(Model, frozen=True, kw_only=True, gc=False):
     sales_items: NeverNullList[TransactionItem] = []
     """The lines."""
 
+    @property
+    def customer_id(self) -> int | None:
+        """Id of the customer; None when anonymous."""
+        return None if self.customer is None else self.customer.customer_id
+
+    @property
+    def sales_order_id(self) -> int | None:
+        """Id of the sales order; None when there was none."""
+        return None if self.sales_order is None else self.sales_order.sales_order_id
+
+    @property
+    def workshop_order_id(self) -> int | None:
+        """Id of the workshop order; None when there was none."""
+        return None if self.workshop_order is None else self.workshop_order.workshop_order_id
+
     def __post_init__(self) -> None:
         if (moment := self.created_at) is not None:
             force_setattr(self, "created_at", in_amsterdam(moment))

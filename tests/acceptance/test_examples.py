@@ -12,10 +12,13 @@ from tests.support.paths import ROOT
 EXAMPLES = ROOT / "examples"
 EXPECTED = {
     "await_calls.py": "Kleine beurt",
+    "book_keeping.py": "June 2025: invoiced ",
     "bulk_sync.py": "20,000 orders",
     "hand_on.py": "1/900001/shopctrl: invoice 1",
     "live_mirror.py": "2,000 orders at first",
+    "pay_link_when_ready.py": "labels ['betaallink']",
     "shop_questions.py": "orders open for more than 14 days",
+    "stock_for_webshop.py": " articles are in a store",
     "webhook_receiver.py": "sales_order.invoiced",
 }
 
