@@ -6,10 +6,11 @@ from .follow import Follower
 from .report import SyncProgress, SyncReport, SyncStopped, SyncSuspicious
 from .store.store import Store
 from .sync import sync_workshop_orders
-from .sync_tables import ALL_TABLES, TablesReport, sync
+from .sync_tables import ALL_TABLES, SHOP_TABLES, TablesReport, sync
 
 __all__ = [
     "ALL_TABLES",
+    "SHOP_TABLES",
     "Follower",
     "Store",
     "SyncEstimate",

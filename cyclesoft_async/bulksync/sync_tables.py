@@ -18,7 +18,7 @@ from cyclesoft_async.session import CycleSoftSession
 from .account_hash import account_hash
 from .fetch.lists import ListReport, read_list
 from .report import SyncProgress, SyncReport
-from .resources import LISTED, WORKSHOP_ORDERS, Listed
+from .resources import LISTED, MONEY, WORKSHOP_ORDERS, Listed
 from .store.account import check_account, claim_account
 from .store.migrations import build_indexes
 from .store.open_store import StoreWriter
@@ -27,8 +27,10 @@ from .sync import sync_workshop_orders
 
 logger = logging.getLogger("cyclesoft_async.bulksync")
 
-ALL_TABLES: Final[Sequence[str]] = (WORKSHOP_ORDERS.name, *(resource.name for resource in LISTED))
-"""Names of the resources that `sync` copies."""
+SHOP_TABLES: Final[Sequence[str]] = (WORKSHOP_ORDERS.name, *(resource.name for resource in LISTED))
+"""Names of the resources that `sync` copies by default: workshop orders and what they refer to."""
+ALL_TABLES: Final[Sequence[str]] = (*SHOP_TABLES, *(resource.name for resource in MONEY))
+"""Names of all resources: also invoices, payments and stock."""
 
 
 class TablesReport(Struct, frozen=True, kw_only=True):
@@ -48,7 +50,7 @@ class TablesReport(Struct, frozen=True, kw_only=True):
 async def sync(
     cs: CycleSoftSession,
     store: Store,
-    resources: Sequence[str] = ALL_TABLES,
+    resources: Sequence[str] = SHOP_TABLES,
     *,
     date_from: date | None = None,
     date_until: date | None = None,
@@ -68,7 +70,7 @@ async def sync(
     Args:
         cs: The session; its quota is shared with all of its other calls.
         store: The database.
-        resources: Names of `ALL_TABLES`; all by default.
+        resources: Names of `ALL_TABLES`; `SHOP_TABLES` by default.
         date_from: First day of the orders' scheduled start, in Amsterdam, inclusive. Needed for orders only.
         date_until: Last day, inclusive; likewise.
         concurrency: As for `sync_workshop_orders`.
@@ -102,7 +104,7 @@ async def sync(
             accept_missing=accept_missing,
             on_progress=on_progress,
         )
-    listed = [resource for resource in LISTED if resource.name in wanted]
+    listed = [resource for resource in (*LISTED, *MONEY) if resource.name in wanted]
     reading = _Lists(cs, store, whole=resume is False, accept_missing=accept_missing, on_rows=on_rows)
     if listed:
         await reading.read(listed)

@@ -51,6 +51,38 @@ _WORKSHOP_AGENDA: Final = """
     LEFT JOIN employees AS mechanic ON mechanic.employee_id = agenda.mechanic_employee_id
     GROUP BY agenda.day, agenda.mechanic_employee_id"""
 
+_SALES_BY_DAY: Final = """
+    SELECT date({booked}) AS day, sale.store_id, count(*) AS invoices,
+        CAST(sum(sale.total_amount_cents) AS BIGINT) AS total_in_vat_cents,
+        CAST(sum(lines.ex_vat_cents) AS BIGINT) AS total_ex_vat_cents,
+        CAST(sum(lines.vat_cents) AS BIGINT) AS vat_cents
+    FROM sales_transactions AS sale
+    LEFT JOIN (
+        SELECT sales_transaction_number, sum(nett_line_price_ex_vat_cents) AS ex_vat_cents,
+            sum(vat_amount_cents) AS vat_cents
+        FROM sales_transaction_items GROUP BY sales_transaction_number
+    ) AS lines ON lines.sales_transaction_number = sale.sales_transaction_number
+    WHERE sale.is_final AND sale.deleted_at IS NULL
+    GROUP BY date({booked}), sale.store_id"""
+
+# A payment may leave the invoice's `modified_at` as it is, so that the invoice is not read again. Those that
+# came after the invoice was requested are not in its own figure.
+_UNPAID_INVOICES: Final = """
+    SELECT sale.*, {customer_name} AS customer_name, customer.email
+    FROM (
+        SELECT sale.sales_transaction_number, sale.transaction_date, sale.store_id, sale.customer_id,
+            sale.sales_order_id, sale.total_amount_cents,
+            CAST(sale.unpaid_amount_cents - coalesce((
+                SELECT sum(later.amount_cents) FROM payments AS later
+                WHERE later.invoice_number = sale.sales_transaction_number AND later.deleted_at IS NULL
+                    AND coalesce(later.created_at, later.book_date) > sale.asked_at
+            ), 0) AS BIGINT) AS unpaid_amount_cents
+        FROM sales_transactions AS sale
+        WHERE sale.is_final AND sale.unpaid_amount_cents > 0 AND sale.deleted_at IS NULL
+    ) AS sale
+    LEFT JOIN customers AS customer ON customer.customer_id = sale.customer_id
+    WHERE sale.unpaid_amount_cents > 0"""
+
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     AMSTERDAM: "The orders, with their times as a Dutch clock showed them.",
     "ready_for_pickup": (
@@ -61,6 +93,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
         "Minutes of work per Dutch day and mechanic: planned in orders that are not cancelled, against the"
         " capacity. Capacity is known of the days that a sync found ahead of it, and NULL of others."
     ),
+    "sales_by_day": "Booked invoices and credit notes per Dutch day of booking and store, in cents.",
+    "unpaid_invoices": "Booked invoices that are not paid yet, or not whole, with the customer.",
 }
 """What each view shows."""
 
@@ -75,6 +109,8 @@ def create_missing(tx: Transaction, there: Collection[str]) -> None:
     queries = {
         AMSTERDAM: _amsterdam(tx),
         "ready_for_pickup": _READY_FOR_PICKUP.format(customer_name=_NAME),
+        "sales_by_day": _SALES_BY_DAY.format(booked=tx.backend.wall_time("sale.booked_at")),
+        "unpaid_invoices": _UNPAID_INVOICES.format(customer_name=_NAME),
         "workshop_agenda": _WORKSHOP_AGENDA.format(start=tx.backend.wall_time("datetime_scheduled_start")),
     }
     for name, query in queries.items():

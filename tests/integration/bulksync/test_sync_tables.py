@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cyclesoft_async import CycleSoftSession
-from cyclesoft_async.bulksync import ALL_TABLES, Store, TablesReport, sync
+from cyclesoft_async.bulksync import SHOP_TABLES, Store, TablesReport, sync
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import (
     AMSTERDAM,
@@ -74,7 +74,7 @@ async def test_every_table_has_what_the_server_has(url: str) -> None:
     assert set(rows(url, "select subject, id, description from enums")) == {
         (subject, each.id, each.description) for subject, entries in subjects.items() for each in entries
     }
-    assert set(report.tables) == set(ALL_TABLES) - {"workshop_orders"}
+    assert set(report.tables) == set(SHOP_TABLES) - {"workshop_orders"}
     assert report.tables["customers"].rows == len(customers)
     hashed = "select count(*) from employees where cast(raw as text) like '%verification_hash%'"
     assert rows(url, hashed.replace("%", "%%") if url.startswith("postgres") else hashed) == [(0,)]
@@ -84,7 +84,7 @@ async def test_an_unchanged_second_run_writes_no_row_and_requests_the_lists_only
     async with shop(orders=2_000) as (sandbox, cs):
         await copy(cs, url)
         stamps = "select max(synced_at) from "
-        tables = [name for name in ALL_TABLES if name != "mechanic_days"]
+        tables = [name for name in SHOP_TABLES if name != "mechanic_days"]
         before = [rows(url, f"{stamps}{table}") for table in tables]
         requests = sandbox.requests
         again = await copy(cs, url)
