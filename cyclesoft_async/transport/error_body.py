@@ -74,7 +74,7 @@ def read_error_body(body: bytes) -> ErrorBody:
 
 def _is_json(body: bytes) -> bool:
     try:
-        msgspec.json.decode(body)
+        msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, ArithmeticError):
         return False
     return True

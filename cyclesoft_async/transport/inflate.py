@@ -59,6 +59,7 @@ async def _read_packed(response: ClientResponse, limit: int) -> bytes:
     async for chunk in response.content.iter_any():
         size += len(chunk)
         if size > limit:
+            chunks.clear()  # the error's traceback would hold them
             raise _too_large(response.status, limit)
         chunks.append(chunk)
     return b"".join(chunks)
@@ -102,6 +103,7 @@ async def _inflate(packed: bytes, window_bits: int, limit: int, status: int) -> 
                 raise TransportError("the compressed response body is cut off or malformed")
             size += len(inflated)
             if size > limit:
+                slices.clear()
                 raise _too_large(status, limit)
             slices.append(inflated)
             if len(inflated) == _SLICE:
