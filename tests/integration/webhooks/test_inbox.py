@@ -39,10 +39,16 @@ class Place:
     def __init__(self, location: Path | str) -> None:
         self.location = location
 
-    def inbox(self, *, keep_done_days: float = 30.0, keep_dead_days: float = 90.0) -> AnyInbox:
-        if isinstance(self.location, Path):
-            return SqliteInbox(self.location, keep_done_days=keep_done_days, keep_dead_days=keep_dead_days)
-        return PostgresInbox(self.location, keep_done_days=keep_done_days, keep_dead_days=keep_dead_days)
+    def inbox(
+        self, *, keep_done_days: float = 30.0, keep_dead_days: float = 90.0, keep_ids_days: float = 730.0
+    ) -> AnyInbox:
+        make = SqliteInbox if isinstance(self.location, Path) else PostgresInbox
+        return make(
+            str(self.location),
+            keep_done_days=keep_done_days,
+            keep_dead_days=keep_dead_days,
+            keep_ids_days=keep_ids_days,
+        )
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -226,6 +232,49 @@ async def test_deliveries_older_than_their_retention_are_deleted(place: Place) -
     async with opened(inbox):
         await inbox.purge()
     assert [entry.state for entry in entries(place.location)] == ["received"]
+
+
+async def test_a_purged_delivery_is_known_again_for_two_years(place: Place) -> None:
+    inbox = place.inbox(keep_done_days=0, keep_dead_days=0)
+    async with opened(inbox):
+        for body in (b"{}", b"[]"):
+            await inbox.put(letter(1, body=body, state="done"))
+        assert await inbox.purge() == 2
+        assert await inbox.put(letter(1)) is Stored.DUPLICATE
+        assert await inbox.put(letter(1, body=b"[3]")) is Stored.QUARANTINED
+        assert await inbox.put(letter(2, state="done")) is Stored.NEW
+        assert await inbox.purge() == 2
+    age_purged_ids(place.location, days=729)
+    async with opened(inbox):
+        await inbox.purge()
+        assert await inbox.put(letter(1)) is Stored.DUPLICATE
+    age_purged_ids(place.location, days=2)
+    async with opened(inbox):
+        await inbox.purge()
+        assert await inbox.put(letter(1)) is Stored.NEW
+
+
+async def test_the_ids_of_purged_deliveries_are_kept_as_long_as_asked(place: Place) -> None:
+    inbox = place.inbox(keep_done_days=0, keep_ids_days=3)
+    async with opened(inbox):
+        await inbox.put(letter(1, state="done"))
+        assert await inbox.purge() == 1
+    age_purged_ids(place.location, days=4)
+    async with opened(inbox):
+        await inbox.purge()
+        assert await inbox.put(letter(1)) is Stored.NEW
+
+
+def age_purged_ids(location: Path | str, *, days: int) -> None:
+    if isinstance(location, str):
+        query(
+            location,
+            "UPDATE cyclesoft.purged_ids SET received_at = received_at - make_interval(days => %s)",
+            days,
+        )
+        return
+    with closing(sqlite3.connect(location, isolation_level=None)) as connection:
+        connection.execute("UPDATE purged_ids SET received_at = received_at - ?", (days * 86_400,))
 
 
 async def test_an_entitys_newest_time_outlives_its_deliveries_by_years(place: Place) -> None:

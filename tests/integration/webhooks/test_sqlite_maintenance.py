@@ -122,45 +122,6 @@ async def test_compacting_makes_a_file_of_version_2_shrink(tmp_path: Path) -> No
     assert [entry.id for entry in entries(path)] == ["id-3"]
 
 
-async def test_a_purged_delivery_is_known_again_for_two_years(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
-    inbox = SqliteInbox(path, keep_done_days=0, keep_dead_days=0)
-    async with opened(inbox) as announced:
-        for body in (b"{}", b"[]"):
-            await inbox.put(letter(1, body=body, state="done"))
-        assert await inbox.purge() == 2
-        assert await inbox.put(letter(1)) is Stored.DUPLICATE
-        assert await inbox.put(letter(1, body=b"[]")) is Stored.DUPLICATE
-        assert await inbox.put(letter(1, body=b"3")) is Stored.QUARANTINED
-        assert await inbox.put(letter(2)) is Stored.NEW
-        assert len(announced) == 1
-        assert await inbox.purge() == 1
-    received_at(path, days_ago=729.9)
-    assert await SqliteInbox(path).purge() == 0
-    async with opened(inbox):
-        assert await inbox.put(letter(1)) is Stored.DUPLICATE
-    received_at(path, days_ago=730.1)
-    assert await SqliteInbox(path).purge() == 0
-    async with opened(inbox):
-        assert await inbox.put(letter(1)) is Stored.NEW
-
-
-async def test_the_ids_of_purged_deliveries_are_kept_as_long_as_asked(tmp_path: Path) -> None:
-    inbox = SqliteInbox(tmp_path / "inbox.db", keep_done_days=0, keep_ids_days=0)
-    async with opened(inbox):
-        await inbox.put(letter(1, state="done"))
-        assert await inbox.purge() == 1
-        received_at(tmp_path / "inbox.db", days_ago=0.1)
-        assert await inbox.purge() == 0
-        assert await inbox.put(letter(1)) is Stored.NEW
-
-
-def received_at(path: Path, *, days_ago: float) -> None:
-    """Let time pass for the purged deliveries."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE purged_ids SET received_at = ?", (int(time() - days_ago * 86_400),))
-
-
 async def test_a_purge_leaves_some_seventy_bytes_of_a_delivery(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     inbox = SqliteInbox(path, keep_done_days=0)
