@@ -52,10 +52,13 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types with mypy and basedpyright."""
+    """Check types with mypy and basedpyright, and that every public name has one."""
     python = _environment(session)
     session.run(python, "-m", "mypy")
     session.run(python, "-m", "basedpyright", "--pythonpath", python)
+    with TemporaryDirectory() as elsewhere, session.chdir(elsewhere):  # as a user's type checker sees it
+        public = ["--verifytypes", "cyclesoft_async", "--ignoreexternal"]
+        session.run(python, "-m", "basedpyright", "--pythonpath", python, *public)
 
 
 @nox.session

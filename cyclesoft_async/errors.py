@@ -135,12 +135,12 @@ class RequestError(CycleSoftError):
     """
 
     def __init__(self, reason: str) -> None:
-        self.reason = printable_line(reason)
+        self.reason: str = printable_line(reason)
         super().__init__(self.reason)
         self.method: str | None = None
         self.path: str | None = None
-        self.attempts = 0
-        self.waited = 0.0
+        self.attempts: int = 0
+        self.waited: float = 0.0
         self.quota: QuotaSnapshot | None = None
 
     def in_call(
@@ -301,8 +301,8 @@ class PermissionDeniedError(StatusError):
     def requires(self, scope: str) -> Self:
         """Name the scope that the call requires. Returns the error."""
         self.scope = scope
-        self.reason = printable_line(f"{self.reason}; this call requires the scope `{scope}`")
-        self.args = (self.reason,)
+        self.reason: str = printable_line(f"{self.reason}; this call requires the scope `{scope}`")
+        Exception.__init__(self, self.reason)  # what str() of a plain exception and pickle read
         return self
 
 

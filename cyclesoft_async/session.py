@@ -124,7 +124,7 @@ class CycleSoftSession(BaseSession):
             raise UsageError(f"max_concurrent must be >= 1, got {max_concurrent}")
         options = CallOptions(timeout=timeout, retries=RetryPolicy() if retries is None else retries)
         self.username = username
-        self.base_url = origin.base_url
+        self.base_url: str = origin.base_url
         if ledger is None:
             limiter = Limiter(max_concurrent=max_concurrent, bulk_reserve=bulk_reserve)
         else:
@@ -146,20 +146,20 @@ class CycleSoftSession(BaseSession):
         self._limiter = limiter
         self._limiter.expect(options.timeout)
         self._options = options
-        self.comments = Comments(client, options)
-        self.common = Common(client, options)
-        self.customers = Customers(client, options)
-        self.labels = Labels(client, options)
-        self.payments = Payments(client, options)
-        self.repair_objects = RepairObjects(client, options)
-        self.sales_orders = SalesOrders(client, options)
-        self.salesdata = SalesData(client, options)
-        self.service_items = ServiceItems(client, options)
-        self.stock = Stock(client, options)
-        self.stock_objects = StockObjects(client, options)
-        self.vouchers = Vouchers(client, options)
-        self.workshop = Workshop(client, options)
-        self.workshop_orders = WorkshopOrders(client, options)
+        self.comments: Comments = Comments(client, options)
+        self.common: Common = Common(client, options)
+        self.customers: Customers = Customers(client, options)
+        self.labels: Labels = Labels(client, options)
+        self.payments: Payments = Payments(client, options)
+        self.repair_objects: RepairObjects = RepairObjects(client, options)
+        self.sales_orders: SalesOrders = SalesOrders(client, options)
+        self.salesdata: SalesData = SalesData(client, options)
+        self.service_items: ServiceItems = ServiceItems(client, options)
+        self.stock: Stock = Stock(client, options)
+        self.stock_objects: StockObjects = StockObjects(client, options)
+        self.vouchers: Vouchers = Vouchers(client, options)
+        self.workshop: Workshop = Workshop(client, options)
+        self.workshop_orders: WorkshopOrders = WorkshopOrders(client, options)
 
     @classmethod
     def from_env(cls, *, ledger: PostgresLedger | None = None) -> Self:

@@ -53,12 +53,12 @@ class Dsn:
         UsageError: The URL cannot be read. The message quotes nothing of it.
     """
 
-    shown = "unreadable"  # while the constructor fails, for tools that report the locals of its frame
+    shown: str = "unreadable"  # while the constructor fails, for tools that report the locals of its frame
 
     def __init__(self, url: str) -> None:
         try:
             given = _parse(url)
-            self.url = _SCHEME.sub("postgresql://", url, count=1)
+            self.url: str = _SCHEME.sub("postgresql://", url, count=1)
         finally:
             del url  # those tools must not find it
         if given is None:

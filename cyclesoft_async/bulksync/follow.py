@@ -34,7 +34,7 @@ from .store.queries import OrderKey
 from .store.store import Store
 from .sync import sync_workshop_orders
 
-logger = logging.getLogger("cyclesoft_async.bulksync")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _DAY_SECONDS: Final = 86_400.0
 # Seconds that an order's events are gathered for: one change in the shop raises several.

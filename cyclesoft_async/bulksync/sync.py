@@ -30,7 +30,7 @@ from .store.runs import StoredRun
 from .store.store import Store
 from .window import Window
 
-logger = logging.getLogger("cyclesoft_async.bulksync")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _RESUMABLE: Final = timedelta(days=1)
 

@@ -25,7 +25,7 @@ from .store.open_store import StoreWriter
 from .store.store import Store
 from .sync import sync_workshop_orders
 
-logger = logging.getLogger("cyclesoft_async.bulksync")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 SHOP_TABLES: Final[Sequence[str]] = (WORKSHOP_ORDERS.name, *(resource.name for resource in LISTED))
 """Names of the resources that `sync` copies by default: workshop orders and what they refer to."""

@@ -23,8 +23,8 @@ try:
     from procrastinate import App, BaseRetryStrategy, JobContext, PsycopgConnector, RetryDecision
     from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
     from procrastinate.jobs import Job, Status
-except ModuleNotFoundError as error:
-    raise missing_extra(error, "postgres") from None
+except ModuleNotFoundError as _error:
+    raise missing_extra(_error, "postgres") from None
 
 from cyclesoft_async._postgres.connect import configure
 from cyclesoft_async._postgres.dsn import Dsn
@@ -54,7 +54,7 @@ from .store.store import Store
 from .sync import finish_run, give_up_run, open_run
 from .window import Window, equal_windows, halves
 
-logger = logging.getLogger("cyclesoft_async.bulksync")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _QUEUE: Final = "cyclesoft_sync"
 _WINDOW: Final = "cyclesoft_sync.window"

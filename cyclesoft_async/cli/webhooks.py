@@ -66,8 +66,8 @@ def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm:
         asyncio.run(serve_until_signal(receiver.app(), host, port, ready=ready, reload=reload))
 
 
-for command in (list_, show, replay, purge, stats):
-    webhooks.add_command(command)
+for _command in (list_, show, replay, purge, stats):
+    webhooks.add_command(_command)
 
 
 @webhooks.command(short_help="Find out how a captured delivery was signed.")

@@ -23,7 +23,7 @@ __all__ = ["Limiter", "RateLimiter"]
 
 S = TypeVar("S", bound=QuotaState)
 
-logger = logging.getLogger("cyclesoft_async")
+logger: logging.Logger = logging.getLogger("cyclesoft_async")
 
 # Event loops may call as much too early as their clock is coarse.
 _COARSE = 1e-6

@@ -41,7 +41,7 @@ class PermitQueue:
         }
         self._passed_over = 0
         self._tickets = 0
-        self.waiting = 0
+        self.waiting: int = 0
 
     def join(self, future: Future[Permit], lane: Lane, endpoint: EndpointLimit | None, now: float) -> Waiter:
         """Add a waiter at the end of its line."""

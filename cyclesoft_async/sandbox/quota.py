@@ -37,7 +37,7 @@ class DutchDay:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.resets_at = 0.0
+        self.resets_at: float = 0.0
         self._used = 0
 
     def remaining(self, now: float) -> int:

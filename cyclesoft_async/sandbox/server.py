@@ -109,9 +109,9 @@ class Sandbox:
             )
         self.first_day = first_day
         self.last_day = last_day
-        self.requests = 0
-        self.refused = 0
-        self.dropped = 0
+        self.requests: int = 0
+        self.refused: int = 0
+        self.dropped: int = 0
         self._quota = Quota(minutely_limit=minutely_limit, daily_limit=daily_limit, own_limits=_OWN_LIMITS)
         self._credentials = f"{username}:{password}".encode()
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)

@@ -75,7 +75,11 @@ class Deliveries:
         retry_after: float = 1.0,
         seed: int = 1,
     ) -> None:
-        self.made = self.delivered = self.refused = self.dropped = self.given_up = 0
+        self.made: int = 0
+        self.delivered: int = 0
+        self.refused: int = 0
+        self.dropped: int = 0
+        self.given_up: int = 0
         self._sandbox = sandbox
         self._url = url
         self._secret = secret.encode()

@@ -56,9 +56,9 @@ class SessionContext:
         self.limiter = limiter
         self.max_response_bytes = max_response_bytes
         # aiohttp's total would cost each request a timer; the deadlines share one.
-        self.timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout)
-        self.deadlines = Deadlines()
-        self.headers = _Headers(
+        self.timeout: aiohttp.ClientTimeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout)
+        self.deadlines: Deadlines = Deadlines()
+        self.headers: _Headers = _Headers(
             {
                 hdrs.USER_AGENT: f"cyclesoft-async/{__version__} aiohttp/{aiohttp.__version__}",
                 hdrs.ACCEPT: "application/json",

@@ -38,10 +38,10 @@ class Origin:
             raise UsageError(problem)
         if url.scheme == "http" and not (allow_http or is_loopback(url.host)):
             raise UsageError("base_url must use https, or pass allow_http=True: http shows the password")
-        self.base_url = str(url).rstrip("/")
-        self.host = url.host
-        self.port = url.port or 0
-        self.scheme = url.scheme
+        self.base_url: str = str(url).rstrip("/")
+        self.host: str = url.host
+        self.port: int = url.port or 0
+        self.scheme: str = url.scheme
         self.auth = auth
 
     def url(self, path: str, query: str) -> URL:

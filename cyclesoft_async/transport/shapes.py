@@ -139,7 +139,7 @@ def dutch_dates(shape: Shape[T], *names: str) -> Shape[T]:
     return Shape(read, shape.type, shape.key)
 
 
-nothing = Shape(read_nothing)
+nothing: Shape[None] = Shape(read_nothing)
 """Shape of a body that only says whether the call failed."""
 
 

@@ -21,7 +21,7 @@ class Deadlines:
 
     def __init__(self) -> None:
         self.pending: set[Deadline] = set()
-        self.next_at = inf
+        self.next_at: float = inf
         """When the timer fires; infinity without one."""
         self._timer: asyncio.TimerHandle | None = None
 

@@ -14,7 +14,7 @@ import msgspec
 
 from .intake import UNAVAILABLE, Answer, Intake, vendor_headers
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 # As Starlette types them. Its scopes and messages have values of any type.
 Message: TypeAlias = MutableMapping[str, Any]

@@ -32,7 +32,7 @@ from .events import Event, UnknownEvent
 from .handlers import HandlerCalls, Reject, RetryAt, Routes, understood
 from .inbox import ClaimedDelivery, HandlerFailure, Inbox, QueuedDelivery
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 T = TypeVar("T")
 

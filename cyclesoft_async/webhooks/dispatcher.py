@@ -18,7 +18,7 @@ from .attempts import LONGEST_DELAY, Attempts, Policy, Retry, retry_delay, where
 from .handlers import HandlerCalls, Routes
 from .inbox import Inbox, QueuedDelivery
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _CANCEL_SECONDS: Final = 1.0
 _FAULT_SECONDS: Final = 1.0

@@ -14,7 +14,7 @@ from cyclesoft_async.errors import UsageError
 
 from .events import Event, UnknownEvent
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 E = TypeVar("E", bound=Event)
 

@@ -12,7 +12,7 @@ from cyclesoft_async.errors import InboxError
 from .dispatcher import Dispatcher
 from .inbox import Inbox
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _CHECK_SECONDS: Final = 5.0
 _STALE_SECONDS: Final = 20.0
@@ -40,8 +40,8 @@ class Health:
         self._unannounced_since: float | None = None
         self._waited = 0.0
         self._waited_at = 0.0
-        self.stored_at = 0.0
-        self.is_failing = False
+        self.stored_at: float = 0.0
+        self.is_failing: bool = False
         self.is_stopping = False
 
     async def watch(self) -> None:

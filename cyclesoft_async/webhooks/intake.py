@@ -23,7 +23,7 @@ from .inbox import Delivery, Inbox, Stored
 from .keyring import ForgedError, Keyring
 from .throttled_log import ThrottledLog
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
 

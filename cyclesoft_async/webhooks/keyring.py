@@ -16,7 +16,7 @@ from .signature import Algorithm, Key, Secret, known, proving, secret_bytes
 
 Secrets: TypeAlias = Secret | Iterable[Secret] | Mapping[int, Secret | Iterable[Secret]]
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _MOST_KEYS: Final = 64
 """So many HMACs of the largest body that is accepted by default, 256 KiB, take 10 ms."""
@@ -35,7 +35,7 @@ class Accounts:
 
     def __init__(self, ids: frozenset[int] | None = None) -> None:
         self._ids = ids
-        self.only = next(iter(ids)) if ids is not None and len(ids) == 1 else None
+        self.only: int | None = next(iter(ids)) if ids is not None and len(ids) == 1 else None
 
     def __contains__(self, account_id: int) -> bool:
         return self._ids is None or account_id in self._ids

@@ -79,7 +79,7 @@ class Key:
     """
 
     def __init__(self, secret: bytes, algorithm: Algorithm) -> None:
-        self.secret_bytes = len(secret)
+        self.secret_bytes: int = len(secret)
         self._begun = hmac.new(secret, digestmod=algorithm)
 
     def digest(self, body: bytes) -> bytes:

@@ -70,7 +70,7 @@ class Sample:
     """
 
     def __init__(self, whole: Window) -> None:
-        self.days = range(whole.first.toordinal(), whole.last.toordinal() + 1)
+        self.days: range = range(whole.first.toordinal(), whole.last.toordinal() + 1)
         self.requests = 0
         self.page_size = _PAGE_SIZE
         self.in_order = True

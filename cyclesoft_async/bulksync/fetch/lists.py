@@ -28,7 +28,7 @@ from .readers import bulk_session
 
 T = TypeVar("T")
 
-logger = logging.getLogger("cyclesoft_async.bulksync")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _RESUMABLE: Final = timedelta(days=1)
 # The list of what changed cannot show a row that was deleted, nor one that moved past a page boundary.

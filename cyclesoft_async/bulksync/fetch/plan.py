@@ -50,7 +50,8 @@ class WindowReader:
         self.window = window
         self.planned_pages = planned_pages
         self.attempt = attempt
-        self.pages = self.rows = 0
+        self.pages: int = 0
+        self.rows: int = 0
         self.is_cut = False
         self._days: Counter[int] = Counter()
 
@@ -107,7 +108,7 @@ class Plan:
         span = range(self._gaps[0].start, self._gaps[-1].stop) if self._gaps else range(0)
         self._density = DensityEstimate(span, known or {})
         self.in_flight: list[WindowReader] = []
-        self.windows_read = 0
+        self.windows_read: int = 0
 
     @property
     def _page_size(self) -> int:

@@ -38,7 +38,7 @@ from .plan import SMALLEST_PAGE, Plan, WindowReader
 
 T = TypeVar("T")
 
-logger = logging.getLogger("cyclesoft_async.bulksync")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 TRANSIENT: Final = (TransportError, ServerError, RateLimitedError, LedgerError, StoreError)
 """Errors that pass by themselves: long-running callers retry them."""

@@ -30,7 +30,7 @@ from cyclesoft_async.session import CycleSoftSession
 from .listing import WORKSHOP_ORDERS
 from .readers import InterruptedListError, bulk_session, read_window
 
-logger = logging.getLogger("cyclesoft_async.bulksync")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _SAMPLE: Final = 20
 _MOST_THERE: Final = 2

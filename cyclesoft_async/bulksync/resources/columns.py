@@ -30,8 +30,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime; UTC text in SQLite, which knows no zones."""
 
-    impl = DateTime(timezone=True)
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = DateTime(timezone=True)
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Convert to UTC."""
@@ -50,8 +50,8 @@ class ExactDecimal(TypeDecorator[Decimal]):
     As TEXT, SQLite would call every quantity larger than the number 5.
     """
 
-    impl = Numeric
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Numeric
+    cache_ok: bool | None = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Use NUMERIC without limits where the database has it."""
@@ -71,7 +71,7 @@ Key: Final = BigInteger().with_variant(Integer, "sqlite")
 JsonText: Final = Text().with_variant(JSONB(), "postgresql")
 """JSON as text in SQLite, whose JSON functions take text; jsonb in PostgreSQL."""
 
-metadata = MetaData()
+metadata: MetaData = MetaData()
 
 _TYPES: Final[Mapping[object, type[TypeEngine[Any]]]] = {
     bool: Boolean,

@@ -13,7 +13,7 @@ from .columns import Key, bookkeeping_columns, metadata, typed_columns
 from .listed import Batch, Listed, batch_of, found_at
 from .mirrored import Lines, Mirrored
 
-customers = Table(
+customers: Table = Table(
     "customers",
     metadata,
     Column("customer_id", Key, primary_key=True, autoincrement=False),
@@ -27,7 +27,7 @@ customers = Table(
     comment="Customers.",
 )
 
-phone_numbers = Table(
+phone_numbers: Table = Table(
     "phone_numbers",
     metadata,
     Column(

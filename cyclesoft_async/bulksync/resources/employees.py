@@ -15,7 +15,7 @@ from .columns import Key, bookkeeping_columns, metadata, typed_columns
 from .listed import Batch, Listed, batch_of
 from .mirrored import Mirrored, Received
 
-employees = Table(
+employees: Table = Table(
     "employees",
     metadata,
     Column("employee_id", Key, primary_key=True, autoincrement=False),

@@ -26,7 +26,7 @@ class _Answer(Struct, frozen=True):
     data: dict[str, list[Raw]]
 
 
-enums = Table(
+enums: Table = Table(
     "enums",
     metadata,
     Column("subject", Text, primary_key=True),

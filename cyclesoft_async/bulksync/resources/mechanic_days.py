@@ -38,7 +38,7 @@ class MechanicDay(Struct, frozen=True, kw_only=True, gc=False):
     """Minutes that are left, as the server counts them."""
 
 
-mechanic_days = Table(
+mechanic_days: Table = Table(
     "mechanic_days",
     metadata,
     Column("date", Date, primary_key=True),

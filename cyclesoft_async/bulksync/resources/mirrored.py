@@ -55,7 +55,7 @@ class Lines(Generic[T]):
 
     def __init__(self, of: str, table: Table) -> None:
         self.table = table
-        self.key = [column.name for column in table.primary_key][:-1]
+        self.key: list[str] = [column.name for column in table.primary_key][:-1]
         self._lines: Callable[[T], Sequence[object]] = attrgetter(of)
         names = [column.name for column in table.columns][len(self.key) + 1 :]
         self._values, self._places = _values_of(names), _conversions(table)
@@ -98,10 +98,10 @@ class Mirrored(Generic[T]):
         self.table = table
         self.lines = lines
         self.modified = modified
-        self.when_deleted = when_deleted or {}
+        self.when_deleted: Mapping[str, object] = when_deleted or {}
         self.indexes = indexes
-        self.name = table.name
-        self.key = list(table.primary_key)
+        self.name: str = table.name
+        self.key: list[Column[Any]] = list(table.primary_key)
         names = [column.name for column in table.columns][: -len(BOOKKEEPING)]
         self._values, self._places = _values_of(names), _conversions(table)
         self._key = _values_of([column.name for column in self.key])

@@ -14,7 +14,7 @@ from .columns import bookkeeping_columns, metadata, typed_columns
 from .listed import Batch, Listed, decoded
 from .mirrored import Mirrored
 
-repair_codes = Table(
+repair_codes: Table = Table(
     "repair_codes",
     metadata,
     Column("code", Text, primary_key=True),

@@ -13,7 +13,7 @@ from .columns import Key, bookkeeping_columns, metadata, typed_columns
 from .listed import Batch, Listed, batch_of, found_at
 from .mirrored import Mirrored
 
-repair_objects = Table(
+repair_objects: Table = Table(
     "repair_objects",
     metadata,
     Column("object_id", Key, primary_key=True, autoincrement=False),

@@ -16,7 +16,7 @@ from .columns import Key, bookkeeping_columns, metadata, typed_columns
 from .listed import Batch, Listed, batch_of
 from .mirrored import Mirrored
 
-service_items = Table(
+service_items: Table = Table(
     "service_items",
     metadata,
     Column("service_item_id", Key, primary_key=True, autoincrement=False),

@@ -9,7 +9,7 @@ from cyclesoft_async.models import WorkshopOrder, WorkshopOrderItem
 from .columns import Key, bookkeeping_columns, metadata, typed_columns
 from .mirrored import Lines, Mirrored
 
-workshop_orders = Table(
+workshop_orders: Table = Table(
     "workshop_orders",
     metadata,
     Column("workshop_order_id", Key, primary_key=True, autoincrement=False),
@@ -26,7 +26,7 @@ workshop_orders = Table(
     comment="Workshop orders: what the shop calls a repair.",
 )
 
-workshop_order_items = Table(
+workshop_order_items: Table = Table(
     "workshop_order_items",
     metadata,
     Column(

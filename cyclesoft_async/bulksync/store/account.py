@@ -13,7 +13,7 @@ from cyclesoft_async.errors import UsageError
 from .tables import schema_version
 from .transaction import Transaction
 
-logger = logging.getLogger("cyclesoft_async.bulksync")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _OWNER: Final = select(schema_version.c.account)
 

@@ -39,10 +39,10 @@ class Postgres:
         UsageError: The URL cannot be read.
     """
 
-    errors = (psycopg.Error, UnicodeError)  # the latter for the name of a host
-    value_errors = (OverflowError, psycopg.DataError, DataError)
+    errors: tuple[type[Exception], ...] = (psycopg.Error, UnicodeError)  # the latter for the name of a host
+    value_errors: tuple[type[Exception], ...] = (OverflowError, psycopg.DataError, DataError)
     is_missing = False
-    shown = "unreadable"  # see Dsn
+    shown: str = "unreadable"  # see Dsn
 
     def __init__(self, url: str) -> None:
         try:

@@ -148,7 +148,8 @@ class Retry:
     """A pass over the rejected rows, a slice of them at a time."""
 
     def __init__(self) -> None:
-        self.stored = self.rejected = 0
+        self.stored: int = 0
+        self.rejected: int = 0
         self._after: int | None = None
 
     def next_slice(self, tx: Transaction) -> bool:

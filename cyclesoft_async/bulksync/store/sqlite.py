@@ -40,8 +40,8 @@ class Sqlite:
         UsageError: The URL cannot be read, or names no file.
     """
 
-    errors = (sqlite3.Error,)
-    value_errors = (OverflowError,)
+    errors: tuple[type[Exception], ...] = (sqlite3.Error,)
+    value_errors: tuple[type[Exception], ...] = (OverflowError,)
     postgres_url = None
 
     def __init__(self, url: str) -> None:
@@ -52,7 +52,7 @@ class Sqlite:
             raise UsageError("a SQLite URL must look like sqlite:///orders.db") from None
         if self._url.database in {None, "", ":memory:"}:
             raise UsageError("a store in memory would be lost at the end; name a file: sqlite:///orders.db")
-        self.shown = self._url.set(drivername="sqlite").render_as_string()
+        self.shown: str = self._url.set(drivername="sqlite").render_as_string()
 
     @property
     def is_missing(self) -> bool:

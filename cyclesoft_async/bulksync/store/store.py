@@ -42,7 +42,9 @@ class Store:
         UsageError: The URL is not that of a database that a store can lie in.
     """
 
-    shown_url = "unreadable"  # while the constructor fails, for tools that report the locals of its frame
+    shown_url: str = (
+        "unreadable"  # while the constructor fails, for tools that report the locals of its frame
+    )
 
     def __init__(self, url: str, *, adopt: bool = False) -> None:
         self.adopt = adopt

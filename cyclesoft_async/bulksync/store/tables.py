@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from cyclesoft_async.bulksync.resources.columns import Key, UtcDateTime, metadata
 
-schema_version = Table(
+schema_version: Table = Table(
     "cyclesoft_schema",
     metadata,
     Column("version", Integer, nullable=False),
@@ -25,7 +25,7 @@ schema_version = Table(
     Column("account", Text),
 )
 
-seen_orders = Table(
+seen_orders: Table = Table(
     "cyclesoft_seen",
     metadata,
     Column("workshop_order_id", Key, primary_key=True, autoincrement=False),
@@ -37,7 +37,7 @@ seen_orders = Table(
     Column("refetched_at", UtcDateTime),
 )
 
-rejected_rows = Table(
+rejected_rows: Table = Table(
     "rejected_rows",
     metadata,
     Column("id", Key, primary_key=True),
@@ -54,7 +54,7 @@ rejected_rows = Table(
     Column("row_key", Text),
 )
 
-runs = Table(
+runs: Table = Table(
     "cyclesoft_runs",
     metadata,
     Column("run_id", Key, primary_key=True),
@@ -73,7 +73,7 @@ runs = Table(
     Column("accepts_missing", Boolean, nullable=False, server_default=false()),
 )
 
-windows = Table(
+windows: Table = Table(
     "cyclesoft_windows",
     metadata,
     Column("run_id", Key, ForeignKey("cyclesoft_runs.run_id", ondelete="CASCADE"), primary_key=True),
@@ -84,7 +84,7 @@ windows = Table(
 )
 """Days of a run that were read whole, each window as a list of its own."""
 
-upgrades = Table(
+upgrades: Table = Table(
     "cyclesoft_upgrade",
     metadata,
     Column("id", Key, primary_key=True),
@@ -94,7 +94,7 @@ upgrades = Table(
 )
 """Tasks that are left of an upgrade from an earlier version, each with the last key that it has done."""
 
-lists = Table(
+lists: Table = Table(
     "cyclesoft_lists",
     metadata,
     Column("resource", Text, primary_key=True),
@@ -112,7 +112,7 @@ lists = Table(
 )
 """Lists without days, and how far each of them has been read."""
 
-listed = Table(
+listed: Table = Table(
     "cyclesoft_listed",
     metadata,
     Column("resource", Text, primary_key=True),

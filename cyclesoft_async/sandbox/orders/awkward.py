@@ -36,7 +36,7 @@ class AwkwardLists:
         seed: int,
     ) -> None:
         self.order: ListOrder = order
-        self.hidden = frozenset(hide)
+        self.hidden: frozenset[int] = frozenset(hide)
         self._churn = churn
         self._lost_next_url = lost_next_url
         self._first, self._last = days

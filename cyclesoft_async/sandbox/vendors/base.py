@@ -56,8 +56,8 @@ class VendorSandbox(ABC):
     """
 
     def __init__(self, *, base_path: str, port: int, faults: Faults | None) -> None:
-        self.requests = 0
-        self.dropped = 0
+        self.requests: int = 0
+        self.dropped: int = 0
         self._base_path = base_path
         self._loopback = Loopback(port)
         self._faults = faults or Faults()

@@ -63,7 +63,7 @@ class ShopCtrlSandbox(VendorSandbox):
         faults: Faults | None = None,
     ) -> None:
         super().__init__(base_path="", port=port, faults=faults)
-        self.orders = dict(orders)
+        self.orders: dict[int, Decimal] = dict(orders)
         self.invoices: list[int] = []
         self._authorization = b"Basic " + b64encode(f"{username}:{password}".encode())
         self._only_xml = only_xml

@@ -37,8 +37,8 @@ class CounterOrders:
     """Orders at the counter, in the order of their days."""
 
     def __init__(self, seeded: SeededOrders, seed: int) -> None:
-        self.count = seeded.count // EVERY
-        self.ids = range(FIRST, FIRST + self.count)
+        self.count: int = seeded.count // EVERY
+        self.ids: range = range(FIRST, FIRST + self.count)
         self._seeded = seeded
         self._seed = seed
 

@@ -71,7 +71,7 @@ class Goods:
     def __init__(self, counter: CounterOrders) -> None:
         self._counter = counter
         sold = range(_SOLD_FROM, _SOLD_FROM - (-counter.count // INSURED))
-        self.bikes = Overlay(_IN_STOCK, sold, make=self._bike)
+        self.bikes: Overlay = Overlay(_IN_STOCK, sold, make=self._bike)
         self.sold = sold
         self._taken: Counter[tuple[str, int]] = Counter()
 

@@ -29,7 +29,7 @@ class Invoicing:
     """
 
     def __init__(self, world: World) -> None:
-        self.messages_sent = 0
+        self.messages_sent: int = 0
         self._world = world
         self._messaged: set[int] = set()
 

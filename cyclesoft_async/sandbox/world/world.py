@@ -46,23 +46,25 @@ class World:
         self, *, orders: int, seed: int, first_day: date, last_day: date, clock: Callable[[], float]
     ) -> None:
         self.clock = clock
-        self.seeded = SeededOrders(count=orders, seed=seed, first_day=first_day, last_day=last_day)
-        self.orders = OrderRepository(self.seeded)
-        self.customers = Customers(self.seeded.customers, self.now)
-        self.objects = Bikes(self.seeded.objects, self.customers)
-        self.services = Services(self.objects, self.seeded.objects, self.now)
-        self.counter = CounterOrders(self.seeded, seed)
-        self.invoices = Invoices(self.seeded, self.counter)
-        self.sales_orders = SalesOrders(
+        self.seeded: SeededOrders = SeededOrders(
+            count=orders, seed=seed, first_day=first_day, last_day=last_day
+        )
+        self.orders: OrderRepository = OrderRepository(self.seeded)
+        self.customers: Customers = Customers(self.seeded.customers, self.now)
+        self.objects: Bikes = Bikes(self.seeded.objects, self.customers)
+        self.services: Services = Services(self.objects, self.seeded.objects, self.now)
+        self.counter: CounterOrders = CounterOrders(self.seeded, seed)
+        self.invoices: Invoices = Invoices(self.seeded, self.counter)
+        self.sales_orders: SalesOrders = SalesOrders(
             self.orders, self.seeded, self.counter, self.invoices.of_counter_order
         )
-        self.payments = Payments(self.invoices, self.now)
-        self.goods = Goods(self.counter)
-        self.labels = Labels(self.seeded)
-        self.comments = Comments(self.seeded, self.now)
+        self.payments: Payments = Payments(self.invoices, self.now)
+        self.goods: Goods = Goods(self.counter)
+        self.labels: Labels = Labels(self.seeded)
+        self.comments: Comments = Comments(self.seeded, self.now)
         self.delivery_addresses: dict[int, Record] = {}
-        self.notices = Notices(self)
-        self.invoicing = Invoicing(self)
+        self.notices: Notices = Notices(self)
+        self.invoicing: Invoicing = Invoicing(self)
         self.orders.listeners.append(self.notices.order_changed)
 
     def now(self) -> str:

@@ -15,7 +15,7 @@ from cyclesoft_async._extras import missing_extra
 try:
     from .inbox import PostgresInbox
     from .upgrades import migrate
-except ModuleNotFoundError as error:
-    raise missing_extra(error, "postgres") from None
+except ModuleNotFoundError as _error:
+    raise missing_extra(_error, "postgres") from None
 
 __all__ = ["PostgresInbox", "migrate"]

@@ -27,7 +27,7 @@ from cyclesoft_async.errors import InboxError
 from .operations import Waiting
 from .pool import Database
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _QUEUE: Final = "cyclesoft_inbox"
 # Processes of version 0002 put a job for each delivery into the second; it stands for its lane as any other.

@@ -35,7 +35,7 @@ from .operations import CLAIM, SETTLE, STORE, Attempt, HeldAttempt, StoredDelive
 from .pool import Database
 from .writer import GroupWriter
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _AT_ONCE: Final = 500
 _HOUSEKEEPING_SECONDS: Final = 3600.0

@@ -20,7 +20,7 @@ from .lock import OWNER_ONLY, ProcessLock, create_private
 from .reserve import Reserve
 from .upgrades import prepare_schema
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _OTHERS: Final = 0o077
 _FILE_CLOCK_NS: Final = 2_000_000_000
@@ -51,14 +51,13 @@ class InboxFile:
         self.path = path
         self._replaced: str | None = None
         self._lock_wait = LOCK_WAIT_SECONDS
-        self.reserve = Reserve(path)
+        self.reserve: Reserve = Reserve(path)
         with ExitStack() as until_closed:
             lock = until_closed.enter_context(closing(ProcessLock(path)))
-            self.connection = until_closed.enter_context(closing(_connect(path)))
+            self.connection: sqlite3.Connection = until_closed.enter_context(closing(_connect(path)))
             self._opened = _Identity(path, lock.lock_inbox())
-            (self.next_seq,) = self.connection.execute(
-                "SELECT coalesce(max(seq), 0) + 1 FROM deliveries"
-            ).fetchone()
+            following = "SELECT coalesce(max(seq), 0) + 1 FROM deliveries"
+            self.next_seq: int = self.connection.execute(following).fetchone()[0]
             on_open(self.connection)
             self._until_closed = until_closed.pop_all()
 

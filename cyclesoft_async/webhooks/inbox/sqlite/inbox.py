@@ -47,7 +47,7 @@ from .queries import (
     waiting,
 )
 
-logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 
 class SqliteInbox(BaseInbox):
