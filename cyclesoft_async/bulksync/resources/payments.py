@@ -55,7 +55,7 @@ class MirroredPayment(Struct, frozen=True, kw_only=True, gc=False):
     """When it was entered."""
 
 
-payments = Table(
+payments: Table = Table(
     "payments",
     metadata,
     Column("payment_id", Key, primary_key=True, autoincrement=False),

@@ -16,7 +16,7 @@ from .columns import Key, bookkeeping_columns, metadata, typed_columns
 from .listed import Batch, Listed, batch_of
 from .mirrored import Lines, Mirrored
 
-sales_transactions = Table(
+sales_transactions: Table = Table(
     "sales_transactions",
     metadata,
     Column("sales_transaction_number", Key, primary_key=True, autoincrement=False),
@@ -33,7 +33,7 @@ sales_transactions = Table(
     comment="Invoices, credit notes and pro-forma invoices.",
 )
 
-sales_transaction_items = Table(
+sales_transaction_items: Table = Table(
     "sales_transaction_items",
     metadata,
     Column(

@@ -13,7 +13,7 @@ from .columns import Key, bookkeeping_columns, metadata, typed_columns
 from .listed import Batch, Listed, batch_of
 from .mirrored import Mirrored
 
-stock = Table(
+stock: Table = Table(
     "stock",
     metadata,
     Column("object_id", Key, primary_key=True, autoincrement=False),
