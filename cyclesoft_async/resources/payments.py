@@ -83,7 +83,7 @@ class Payments(Resource):
         """
         query = {
             "payment_amount_cents": payment_amount_cents,
-            "dynamic_payment_amount": _flag(dynamic_payment_amount),
+            "dynamic_payment_amount": flag(dynamic_payment_amount),
             "payment_for_customer_id": payment_for_customer_id,
         }
         return await self._fetch(ORDER_LINK, sales_order_id, query=query)
@@ -106,7 +106,7 @@ class Payments(Resource):
             AmbiguousWriteError: As for `order_link`.
         """
         query = {
-            "dynamic_payment_amount": _flag(dynamic_payment_amount),
+            "dynamic_payment_amount": flag(dynamic_payment_amount),
             "payment_for_customer_id": payment_for_customer_id,
         }
         return await self._fetch(INVOICE_LINK, invoice_number, query=query)
@@ -152,10 +152,6 @@ class Payments(Resource):
                 raise UsageError("an invoice cannot be paid by voucher: use add_to_order")
         bookings = _Bookings(check_id("employee_id", employee_id), list(payments))
         return await self._fetch(ADD_TO_INVOICE, invoice_number, json=bookings)
-
-
-def _flag(value: bool | None) -> bool | int | None:
-    return None if value is None else flag(value)
 
 
 def _has_code(payment: PaymentInput) -> bool:

@@ -176,6 +176,6 @@ def _checked_text(name: str, value: object) -> str:
     return text
 
 
-def flag(value: bool) -> bool | int:
-    """Return a boolean of a query. False is 0: to a PHP cast the word "false" is true."""
-    return True if value else 0
+def flag(value: bool | None) -> bool | int | None:
+    """Return a boolean of a query, or None. False is 0: to a PHP cast the word "false" is true."""
+    return value if value or value is None else 0

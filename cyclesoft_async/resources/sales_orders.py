@@ -119,7 +119,8 @@ class SalesOrders(Resource):
 
         Raises:
             AmbiguousWriteError: The order may or may not have been cancelled. The request is never repeated.
-                The event `sales_order.deleted`, and `salesdata.orders` with `include_deleted`, tell.
+                The event `sales_order.deleted` reports it, and `salesdata.orders` with `include_deleted`
+                lists the order as cancelled.
         """
         query = {
             "cancellation_type_id": check_id("cancellation_type_id", cancellation_type_id),
