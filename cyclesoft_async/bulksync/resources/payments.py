@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from sqlalchemy import Column, Table
 
 from cyclesoft_async.models import AMSTERDAM, PaymentGroup
@@ -74,12 +74,18 @@ async def _read(cs: CycleSoftSession, since: datetime | None, cursor: str | None
     else:
         first = today - _AT_FIRST if since is None else min(since.astimezone(AMSTERDAM).date(), today)
     following = first + _AT_ONCE
-    groups = await cs.salesdata.payments(first, min(following - timedelta(days=1), today))
-    rows = [(row, msgspec.json.encode(row)) for group in groups for row in _of(group)]
-    return Batch(rows=rows, rejected=[], cursor=following.isoformat() if following <= today else None)
+    batch = await payments_of(cs, first, min(following - timedelta(days=1), today))
+    return replace(batch, cursor=following.isoformat() if following <= today else None)
 
 
-def _of(group: PaymentGroup) -> Iterable[MirroredPayment]:
+async def payments_of(cs: CycleSoftSession, first: date, last: date) -> Batch[MirroredPayment]:
+    """Request the payments of some days, 31 at most."""
+    groups = await cs.salesdata.payments(first, last)
+    rows = [(row, msgspec.json.encode(row)) for group in groups for row in _rows(group)]
+    return Batch(rows=rows, rejected=[])
+
+
+def _rows(group: PaymentGroup) -> Iterable[MirroredPayment]:
     for payment in group.payments:
         values = asdict(group) | asdict(payment)
         if payment.payment_id is not None:

@@ -19,9 +19,12 @@ from cyclesoft_async.models import (
     OrderRow,
     PaymentInput,
     PaymentMethod,
+    StockFilter,
+    StockObjectUpdate,
     StoreTransfer,
     Transaction,
     WorkshopOrderCreate,
+    WorkshopOrderItemInput,
 )
 from cyclesoft_async.sandbox import Sandbox
 
@@ -223,6 +226,43 @@ async def test_insurances_are_of_bikes_that_were_sold() -> None:
     assert insured
     assert all(FIRST <= item.created_at <= LAST for item in insured if item.created_at is not None)
     assert {item.created_at is None for item in insured} == {False}
+
+
+async def test_stock_falls_when_an_article_is_sold() -> None:
+    async with shop(0) as (_, cs):
+        barcode = next(bike.barcode for bike in await cs.stock.pos_items() if bike.barcode)
+        asked_for_nothing = await cs.stock.info(["no such barcode"])
+        before = (await cs.stock.info([barcode, *asked_for_nothing]))[barcode]
+        assert before.barcode == barcode
+        assert before.stock_quantity == sum(store.quantity or 0 for store in before.stock_stores)
+        article = next(iter(asked_for_nothing))  # the server adds it to every answer
+        line = WorkshopOrderItemInput(barcode=article, quantity=1, item_type_id=1)
+        await cs.workshop_orders.create(1001, WorkshopOrderCreate(store_id=1, order_items=[line]))
+        after = await cs.stock.info([article])
+    sold = (asked_for_nothing[article].stock_quantity or 0) - (after[article].stock_quantity or 0)
+    assert sold == 1
+
+
+async def test_a_batch_changes_bikes_that_are_not_sold() -> None:
+    async with shop() as (_, cs):
+        bikes = await cs.stock.pos_items()
+        sold = next(bike for bike in bikes if bike.is_sold_to_customer)
+        new = next(bike for bike in bikes if bike.is_new and not bike.is_sold_to_customer)
+        filter_ = StockFilter(stock_object_ids=[new.object_id, sold.object_id])
+        changed, refused = await cs.stock_objects.batch_update(
+            [StockObjectUpdate(filter=filter_, object_reference="Etalage", is_reserved=True)]
+        )
+        group, *_ = await cs.stock_objects.batch_update(
+            [StockObjectUpdate(filter=StockFilter(stock_object_ids=[new.object_id]), article_group="B")]
+        )
+        read = await cs.stock_objects.get(new.object_id)
+    assert (changed.is_ok, refused.is_ok, group.result) == (True, False, "partial")
+    assert refused.error is not None
+    assert group.skipped_fields == ["article_group"]
+    assert [warning.field for warning in group.warnings] == ["article_group"]
+    assert read.object is not None
+    assert read.status is not None
+    assert (read.object.object_reference, read.status.is_reserved) == ("Etalage", True)
 
 
 async def test_each_section_needs_its_scope() -> None:
