@@ -14,6 +14,7 @@ from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.datetimes import in_amsterdam
 from cyclesoft_async.codec.lists import NULL, NeverNullList
+from cyclesoft_async.codec.texts import TextOrNumber
 
 from ._base import Model
 from .customers import PhoneNumber
@@ -171,15 +172,15 @@ class SoldArticle(Struct, frozen=True, kw_only=True, gc=False):
     """Brand."""
     description: str | None = None
     """Text."""
-    dst_main_id: str | None = None
-    """Main group. The server sends texts and numbers, also within one answer."""
+    dst_main_id: TextOrNumber | None = None
+    """Main group, as a text. The server sends texts and numbers within one answer."""
     dst_main_name: str | None = None
     """Name of the main group, in Dutch."""
-    dst_sub_id: str | None = None
+    dst_sub_id: TextOrNumber | None = None
     """Group within the main group."""
     dst_sub_name: str | None = None
     """Name of that group, in Dutch."""
-    dst_sub_sub_id: str | None = None
+    dst_sub_sub_id: TextOrNumber | None = None
     """Group within that group."""
     dst_sub_sub_name: str | None = None
     """Name of that group, in Dutch."""
@@ -193,6 +194,9 @@ class SoldArticle(Struct, frozen=True, kw_only=True, gc=False):
     def __post_init__(self) -> None:
         if self.suppliers is NULL:
             force_setattr(self, "suppliers", [])
+        for name in ("dst_main_id", "dst_sub_id", "dst_sub_sub_id"):
+            if isinstance(number := getattr(self, name), int):
+                force_setattr(self, name, str(number))
 
 
 class SoldBike(Model, frozen=True, kw_only=True, gc=False):

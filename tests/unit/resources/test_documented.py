@@ -6,7 +6,7 @@ import json
 import re
 from datetime import date
 from decimal import Decimal
-from types import UnionType
+from types import GenericAlias, UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -260,6 +260,33 @@ def test_the_example_of_a_response_loses_nothing(name: str) -> None:
                 assert_same(read, cast("dict[str, Any]", item))
             else:
                 assert read == item
+
+
+LENIENT = {
+    # One object where a list is promised: ERRATA F2.
+    "workshop_orders.list",
+    # Dutch days in ten barcodes' stock: ERRATA D5.
+    "stock.info",
+    # Their Dutch dates are turned before the fast pass.
+    "salesdata.payments",
+    "salesdata.insurances",
+}
+
+
+@pytest.mark.parametrize("name", [name for name, typed in CALLS.items() if typed.response])
+def test_the_example_of_a_response_is_read_in_the_fast_pass(name: str) -> None:
+    """The lenient pass takes 60 times as long, and the event loop stands still meanwhile."""
+    page, description = DOCUMENTED[name], CALLS[name].description
+    data = json.loads(page.example("response") or b"{}")
+    key = key_of(page)
+    row = CALLS[name].response
+    expected = GenericAlias(list, (row,)) if isinstance(description, Listing) else description.answer.type
+    try:
+        msgspec.json.decode(json.dumps(data if key is None else data[key]).encode(), type=expected)
+    except msgspec.ValidationError:
+        assert name in LENIENT
+    else:
+        assert name not in LENIENT
 
 
 def envelope_path(page: Documented) -> list[str]:
