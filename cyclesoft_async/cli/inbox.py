@@ -16,7 +16,7 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import SqliteInbox
 from cyclesoft_async.webhooks.inbox import InboxStats, Selection, entries, failed_attempts
 
-from .inbox_output import format_entry, format_line, format_stats, json_line
+from .inbox_output import deliveries, format_entry, format_line, format_stats, json_line
 from .inbox_selection import selects_deliveries
 from .options import check_inbox, make_inbox
 
@@ -43,6 +43,8 @@ def list_(selection: Selection, inbox: str, limit: int, before: int | None, as_j
     found = entries(inbox, where=selection, before=before, limit=limit)
     for entry in found:
         click.echo(json_line(entry) if as_json else format_line(entry))
+    if not found:
+        click.echo("no deliveries", err=True)
     if len(found) == limit:
         click.echo(f"for older ones: --before {found[-1].seq}", err=True)
 
@@ -82,9 +84,9 @@ def replay(selection: Selection, inbox: str, delivery_id: str | None, dead: bool
     if delivery_id is not None and not entries(inbox, delivery_id=delivery_id, limit=1):
         raise _unknown(delivery_id)
     selected = anyio.run(partial(store.replay, where=selection, dry_run=True))
-    click.echo(f"scheduling {selected:,} deliveries", err=True)
+    click.echo(f"scheduling {deliveries(selected)}", err=True)
     count = anyio.run(partial(store.replay, where=selection))
-    click.echo(f"{count:,} deliveries scheduled")
+    click.echo(f"{deliveries(count)} scheduled")
 
 
 @click.command(short_help="Delete deliveries that were done or dead long ago.")
@@ -117,9 +119,9 @@ def purge(selection: Selection, inbox: str, done_days: float, dead_days: float, 
         raise UsageError("--compact must be used with a file, PostgreSQL reuses free space by itself")
     if deletes:
         selected = anyio.run(partial(store.purge, selection, dry_run=True))
-        click.echo(f"deleting {selected:,} deliveries", err=True)
+        click.echo(f"deleting {deliveries(selected)}", err=True)
         count = anyio.run(store.purge, selection)
-        click.echo(f"{count:,} deliveries deleted")
+        click.echo(f"{deliveries(count)} deleted")
     if compact and isinstance(store, SqliteInbox):
         _compact(store, Path(inbox))
 

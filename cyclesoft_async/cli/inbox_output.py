@@ -9,7 +9,7 @@ import msgspec
 
 from cyclesoft_async.errors import printable_line
 from cyclesoft_async.models import AMSTERDAM
-from cyclesoft_async.webhooks.inbox import Entry, FailedAttempt, InboxStats
+from cyclesoft_async.webhooks.inbox import Entry, FailedAttempt, InboxStats, ReceiverFigures
 
 
 def format_line(entry: Entry) -> str:
@@ -63,12 +63,37 @@ def format_stats(stats: InboxStats) -> str:
     else:
         age = (datetime.now(UTC) - stats.oldest_due_at).total_seconds()
         lines.append(f"the oldest due delivery has waited {age:,.0f} s")
+    for receiver in stats.receivers:
+        lines += _receiver_lines(receiver)
     lines += [
         f"{one.failures:>12,}  failed attempts of {printable_line(one.handler)}, last"
         f" {local_time(one.last_failed_at)}, mean {one.mean_seconds:.3f} s, worst {one.worst_seconds:.3f} s"
         for one in stats.handlers
     ]
     return "\n".join(lines)
+
+
+def deliveries(count: int) -> str:
+    """Return a number of deliveries in words."""
+    return "1 delivery" if count == 1 else f"{count:,} deliveries"
+
+
+def _receiver_lines(receiver: ReceiverFigures) -> list[str]:
+    return [
+        f"receiver {receiver.id} since {local_time(receiver.started_at)}: {receiver.stored:,} stored,"
+        f" {receiver.duplicates:,} duplicates, {receiver.quarantined:,} quarantined,"
+        f" {receiver.refused:,} refused, {receiver.unavailable:,} answered 503",
+        *(
+            f"{one.attempts:>12,}  calls of {printable_line(one.handler)}, {one.failures:,} failed, mean"
+            f" {one.mean_seconds:.3f} s, worst {one.worst_seconds:.3f} s"
+            for one in receiver.handlers
+        ),
+        *(
+            f"     running  {printable_line(one.handler)} for {one.seconds:,.1f} s with event"
+            f" {printable_line(one.event_id)}"
+            for one in receiver.running
+        ),
+    ]
 
 
 def local_time(moment: datetime) -> str:

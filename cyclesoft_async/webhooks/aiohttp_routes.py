@@ -20,6 +20,7 @@ from multidict import istr
 from .intake import (
     DELIVERY_HEADER,
     EVENT_HEADER,
+    METRICS_TYPE,
     SIGNATURE_HEADER,
     UNAVAILABLE,
     Intake,
@@ -76,6 +77,7 @@ class AiohttpRoutes:
         app.router.add_get(f"{path}/health", self._health)
         app.router.add_get(f"{path}/health/live", self._live)
         app.router.add_get(f"{path}/health/ready", self._ready)
+        app.router.add_get(f"{path}/metrics", self._metrics)
 
     def refuse_others(self, app: web.Application) -> None:
         """Answer all other requests 404 or 405, without reading their bodies.
@@ -108,6 +110,11 @@ class AiohttpRoutes:
 
     async def _health(self, request: web.Request) -> web.StreamResponse:
         return await _report(request, self._intake.running.health.problems())
+
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        text = await self._intake.metrics_text()
+        response = web.Response(text=text, headers={hdrs.CONTENT_TYPE: METRICS_TYPE})
+        return await _send(request, response, 0)
 
 
 async def _report(request: web.Request, problems: Sequence[str]) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 
-from .intake import UNAVAILABLE, Answer, Intake, vendor_headers
+from .intake import METRICS_TYPE, UNAVAILABLE, Answer, Intake, vendor_headers
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
@@ -28,6 +28,7 @@ AsgiApp: TypeAlias = Callable[[dict[str, Any], Receive, SendOn], Awaitable[None]
 
 _READ_SECONDS: Final = 30.0
 _MOST_HELD: Final = 32 * 1024 * 1024
+_METRICS: Final = (b"content-type", METRICS_TYPE.encode())
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -75,7 +76,7 @@ class AsgiReceiver:
             prefixes.append(scope.get("root_path", "").rstrip("/"))
         for prefix in prefixes:
             below = path.removeprefix(prefix).rstrip("/")
-            if path.startswith(prefix) and below in {"", *_HEALTH}:
+            if path.startswith(prefix) and below in {"", *_REPORTS}:
                 return below
         return None
 
@@ -117,6 +118,10 @@ class AsgiReceiver:
     async def _report(self, method: str, below: str, send: Send) -> None:
         if method not in {"GET", "HEAD"}:
             await _send(send, Answer(405, {"Allow": "GET, HEAD"}))
+            return
+        if below == "/metrics":
+            text = (await self._intake.metrics_text()).encode()
+            await _send(send, Answer(200, {}), b"" if method == "HEAD" else text, _METRICS)
             return
         health = self._intake.running.health
         problems = {
@@ -191,7 +196,7 @@ class _InnerLifespan:
         return None
 
 
-_HEALTH: Final = frozenset({"/health", "/health/live", "/health/ready"})
+_REPORTS: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 _CLOSE: Final = {"Connection": "close"}
 
 
@@ -205,10 +210,10 @@ async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def _send(send: Send, answer: Answer, content: bytes = b"") -> None:
+async def _send(send: Send, answer: Answer, content: bytes = b"", type_: tuple[bytes, bytes] = _JSON) -> None:
     headers: Iterable[tuple[bytes, bytes]] = _encoded(answer.headers)
     if content:
-        headers = (*headers, _JSON)
+        headers = (*headers, type_)
     length = (b"content-length", b"%d" % len(content))
     await send({"type": "http.response.start", "status": answer.status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": content})

@@ -15,6 +15,7 @@ from time import monotonic, time
 from typing import Final
 
 from .attempts import LONGEST_DELAY, Attempts, Policy, Retry, retry_delay, where
+from .figures import Figures
 from .handlers import HandlerCalls, Routes
 from .inbox import Inbox, QueuedDelivery
 
@@ -97,6 +98,11 @@ class Dispatcher:
             if is_new and key not in self._reserved:
                 self._line_up(entity, min(queued.due_at, latest))
         self._start_some()
+
+    @property
+    def figures(self) -> Figures:
+        """Counts what this receiver does."""
+        return self._calls.figures
 
     async def settled(self) -> None:
         """Wait until every stored delivery is handled or waits for its retry."""

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 from cyclesoft_async.errors import UsageError
 
 from .events import Event, UnknownEvent
+from .figures import Figures
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
@@ -154,6 +155,7 @@ class HandlerCalls:
         on_hung: Called when a handler is found hung.
 
     Attributes:
+        figures: Counts the calls.
         hung: Tasks whose handler ignores that it was cancelled after its timeout.
     """
 
@@ -165,13 +167,16 @@ class HandlerCalls:
         self._timer: asyncio.TimerHandle | None = None
         self._overdue: dict[asyncio.Task[object], asyncio.TimerHandle] = {}
         self._cut_off = False
+        self.figures: Figures = Figures()
         self.hung: set[asyncio.Task[object]] = set()
 
     def cut_off(self) -> None:
         """From now on a cancellation is that of the stop, and no handler starts."""
         self._cut_off = True
 
-    async def call(self, name: str, handle: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    async def call(
+        self, name: str, handle: Callable[..., Awaitable[None]], event: Event, *more: object
+    ) -> None:
         """Await a handler.
 
         Raises:
@@ -183,9 +188,12 @@ class HandlerCalls:
         if task is None or self._cut_off:  # the handler before this one ended in spite of the stop
             raise asyncio.CancelledError
         self._limit(task, name)
+        self.figures.call_began(task, name, event.id)
         cancelled: BaseException | None = None
+        failed = True
         try:
-            await handle(*arguments)
+            await handle(event, *more)
+            failed = False
         except asyncio.CancelledError as error:
             if self._cut_off:
                 raise
@@ -195,6 +203,7 @@ class HandlerCalls:
                 raise
             cancelled = error
         finally:
+            self.figures.call_ended(task, failed=failed)
             self._deadlines.pop(task, None)
             is_overdue = self._is_over(task)
             if task.cancelling() and not self._cut_off:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+from collections.abc import Sequence
 from time import monotonic, time
 from typing import Final
 
 from cyclesoft_async.errors import InboxError
 
 from .dispatcher import Dispatcher
-from .inbox import Inbox
+from .figures import Sample, samples
+from .inbox import Inbox, InboxStats
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _CHECK_SECONDS: Final = 5.0
 _STALE_SECONDS: Final = 20.0
 _LONGEST_WAIT: Final = 600.0
+_STATS_SECONDS: Final = 60.0
 
 
 class Health:
     """Knows whether a delivery can be stored now, and whether deliveries are handled.
 
     Args:
-        inbox: Written to every five seconds, unless a delivery was stored meanwhile.
+        inbox: Written to every five seconds: the figures of this receiver.
         dispatcher: Runs the handlers.
         longest_wait: Seconds that a delivery may be due without being handled.
 
@@ -40,6 +44,8 @@ class Health:
         self._unannounced_since: float | None = None
         self._waited = 0.0
         self._waited_at = 0.0
+        self._stats: InboxStats | None = None
+        self._stats_until = 0.0
         self.stored_at: float = 0.0
         self.is_failing: bool = False
         self.is_stopping = False
@@ -51,15 +57,31 @@ class Health:
             await asyncio.sleep(_CHECK_SECONDS)
 
     async def check(self) -> None:
-        """Write to the inbox, unless something was stored just now."""
+        """Write to the inbox."""
         try:
-            if self.is_failing or monotonic() - self.stored_at >= _CHECK_SECONDS:
-                await self._inbox.check()
-                self.stored_at = monotonic()
-                self.is_failing = False
+            await self._inbox.check(self._dispatcher.figures.report())
+            self.stored_at = monotonic()
+            self.is_failing = False
+            if "opentelemetry.metrics" in sys.modules:  # its exporter cannot await
+                await self.metrics()
             self._unannounced_since = await self._inbox.oldest_unannounced()
         except InboxError:
             self.is_failing = True
+
+    async def metrics(self) -> Sequence[Sample]:
+        """Return the values of all metrics. Those of the inbox are up to a minute old: counting reads it.
+
+        Raises:
+            InboxError: The inbox cannot be read.
+        """
+        if monotonic() >= self._stats_until:
+            self._stats_until = monotonic() + _STATS_SECONDS
+            self._stats = await self._inbox.stats()
+        return self.last_metrics()
+
+    def last_metrics(self) -> Sequence[Sample]:
+        """Return the values of all metrics, without reading the inbox."""
+        return list(samples(self._dispatcher.figures.report(), self._stats))
 
     def storage_problems(self) -> list[str]:
         """Return why no delivery can be stored now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic, time
@@ -17,6 +18,7 @@ from .attempts import Policy
 from .dispatcher import Dispatcher
 from .envelope import ordering_key, read, undecodable
 from .events import Event, UnknownEvent
+from .figures import Sample, prometheus_text
 from .handlers import Routes, understood
 from .health import Health
 from .inbox import Delivery, Inbox, Stored
@@ -29,6 +31,7 @@ Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes
 
 DELIVERY_HEADER: Final = "X-CycleSoftware-Delivery"
 EVENT_HEADER: Final = "X-CycleSoftware-Event"
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 SIGNATURE_HEADER: Final = "X-CycleSoftware-Signature"
 
 _RETRY_AFTER_SECONDS: Final = "30"
@@ -102,6 +105,7 @@ class Intake:
         self._stop_timeout = stop_timeout
         self._running: Running | None = None
         self._users = 0
+        self._is_observed = False
         self._log = ThrottledLog(logger)
 
     async def start(self) -> None:
@@ -121,6 +125,11 @@ class Intake:
         except BaseException:
             self._users = 0
             raise
+        if "opentelemetry.metrics" in sys.modules and not self._is_observed:
+            from .otel import observe  # noqa: PLC0415 - only programs that use OpenTelemetry pay for it
+
+            self._is_observed = True
+            observe(self._last_metrics)
         self._running = Running(dispatcher, health, asyncio.create_task(health.watch()))
 
     async def stop(self) -> None:
@@ -176,7 +185,18 @@ class Intake:
             _compare_headers(event, headers)
         return await self._store(event, body, running)
 
+    async def metrics_text(self) -> str:
+        """Return the metrics in the text format of Prometheus, without those of an inbox that is away."""
+        try:
+            return prometheus_text(await self.running.health.metrics())
+        except InboxError:
+            return prometheus_text(self.running.health.last_metrics())
+
+    def _last_metrics(self) -> Sequence[Sample]:
+        return () if self._running is None else self._running.health.last_metrics()
+
     def _refuse(self, body: bytes, reason: str) -> Answer:
+        self.running.dispatcher.figures.refused += 1
         self._log.warning(f"refused a delivery: {reason}")
         return _FORGED if _is_json(body) else _GARBLED
 
@@ -202,6 +222,7 @@ class Intake:
             stored = await self._inbox.put(delivery)
         except InboxError as error:
             health.is_failing = True
+            dispatcher.figures.unavailable += 1
             self._log.warning("a delivery was not stored and is answered 503", f": {error}")
             return UNAVAILABLE
         finally:
@@ -209,6 +230,7 @@ class Intake:
                 dispatcher.cancel(reservation)
         health.stored_at = monotonic()
         health.is_failing = False
+        dispatcher.figures.stored(stored)
         if stored is not Stored.NEW or state == "dead":
             _log_stored(delivery, stored)
         return _STORED

@@ -211,6 +211,9 @@ class WebhookReceiver:
         - `GET prefix/health`: in addition handlers run, none hangs, and none is late. For monitors only: a
           slow handler must not keep deliveries from being accepted.
 
+        `GET prefix/metrics` has figures in the text format of Prometheus. They name handlers, but no people:
+        keep it within your own network, as the example's nginx.conf does.
+
         Args:
             app: An application that has not started. Add the middleware `cut_unread_bodies` to it.
             prefix: For example "/cyclesoft".

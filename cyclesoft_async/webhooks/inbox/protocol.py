@@ -19,7 +19,7 @@ from msgspec import Struct
 from cyclesoft_async.webhooks.events import Event
 
 if TYPE_CHECKING:
-    from .stats import ReceiverFigures
+    from .stats import InboxStats, ReceiverFigures
 
 State: TypeAlias = Literal["received", "running", "done", "retrying", "dead", "quarantined"]
 
@@ -174,6 +174,10 @@ class Inbox(Protocol):
 
     async def check(self, figures: ReceiverFigures | None = None) -> None:
         """Write something, to see whether that is possible: the figures of this receiver, for `stats`."""
+
+    async def stats(self) -> InboxStats:
+        """Return figures about the deliveries, and about the receivers that have the inbox open."""
+        ...
 
     def problem(self) -> str | None:
         """Return why stored deliveries cannot be claimed now, as far as that is known without asking."""

@@ -94,19 +94,18 @@ async def test_list_goes_from_page_to_page(inbox: str) -> None:
 async def test_the_same_filters_list_replay_and_purge(
     inbox: str, filters: tuple[str, ...], ids: list[str]
 ) -> None:
-    def act(*arguments: str) -> str:
-        return run(*arguments, "--inbox", inbox).output
-
-    assert [json.loads(line)["id"] for line in act("list", "--json", *filters).splitlines()] == ids
-    replayed = await asyncio.to_thread(act, "replay", *filters)
-    assert replayed == f"scheduling {len(ids)} deliveries\n{len(ids)} deliveries scheduled\n"
+    listed = run("list", "--json", *filters, "--inbox", inbox).stdout
+    assert [json.loads(line)["id"] for line in listed.splitlines()] == ids
+    replayed = (await asyncio.to_thread(run, "replay", *filters, "--inbox", inbox)).output
+    counted = "1 delivery" if len(ids) == 1 else f"{len(ids)} deliveries"
+    assert replayed == f"scheduling {counted}\n{counted} scheduled\n"
     assert {entry.id for entry in entries(inbox, state="received")} == set(ids)
 
 
 async def test_purge_deletes_what_is_old_and_selected(inbox: str) -> None:
     purge = ("purge", "--dead-days", "0", "--done-days", "0", "--event", "new.thing", "--inbox", inbox)
     purged = await asyncio.to_thread(run, *purge)
-    assert purged.output == "deleting 1 deliveries\n1 deliveries deleted\n"
+    assert purged.output == "deleting 1 delivery\n1 delivery deleted\n"
     assert "unknown" not in {entry.id for entry in entries(inbox)}
     compacted = await asyncio.to_thread(run, "purge", "--compact", "--inbox", inbox)
     assert compacted.stderr.startswith("compacting needs ")
@@ -202,7 +201,7 @@ async def test_show_at_the_end_of_time(tmp_path: Path) -> None:
 async def test_replay(inbox: str) -> None:
     assert isinstance(run("replay", "--inbox", inbox).exception, UsageError)
     assert isinstance(run("replay", "--inbox", inbox + "x", "--dead").exception, UsageError)
-    assert "1 deliveries" in await asyncio.to_thread(lambda: run("replay", "good", "--inbox", inbox).output)
+    assert "1 delivery" in await asyncio.to_thread(lambda: run("replay", "good", "--inbox", inbox).output)
     assert "3 deliveries" in await asyncio.to_thread(lambda: run("replay", "--dead", "--inbox", inbox).output)
     late = ("replay", "--since", "2999-01-01", "--inbox", inbox)
     assert "0 deliveries" in await asyncio.to_thread(lambda: run(*late).output)
@@ -238,12 +237,12 @@ def grow_old(inbox: str) -> None:
 async def test_nothing_is_deleted_but_what_is_asked_for(inbox: str) -> None:
     await asyncio.to_thread(grow_old, inbox)
     replayed = await asyncio.to_thread(run, "replay", "bad", "--inbox", inbox)
-    assert "1 deliveries" in replayed.output
+    assert "1 delivery" in replayed.output
     purged = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--dead-days", "0")
     assert "2 deliveries" in purged.output
     assert [(entry.id, entry.state) for entry in entries(inbox)] == [("bad", "received"), ("good", "done")]
     purged = await asyncio.to_thread(run, "purge", "--inbox", inbox, "--done-days", "30")
-    assert "1 deliveries" in purged.output
+    assert "1 delivery" in purged.output
     assert [entry.id for entry in entries(inbox)] == ["bad"]
 
 
