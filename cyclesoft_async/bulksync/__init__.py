@@ -5,7 +5,7 @@ from .fetch.stream import windows
 from .follow import Follower
 from .report import SyncProgress, SyncReport, SyncStopped, SyncSuspicious
 from .store.store import Store
-from .sync import sync_workshop_orders
+from .sync_orders import sync_workshop_orders
 from .sync_tables import ALL_TABLES, SHOP_TABLES, TablesReport, sync
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from math import inf
 from time import monotonic, time
@@ -25,6 +25,7 @@ from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks import WebhookReceiver, events
 
 from .account_hash import account_hash
+from .fetch.customers import is_stored_since, refetch_customer
 from .fetch.readers import bulk_session
 from .fetch.refetch import refetch
 from .report import SyncReport, SyncSuspicious
@@ -32,7 +33,7 @@ from .store.account import check_account
 from .store.open_store import StoreWriter
 from .store.queries import OrderKey
 from .store.store import Store
-from .sync import sync_workshop_orders
+from .sync_orders import sync_workshop_orders
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
@@ -96,11 +97,19 @@ class Follower:
         self._requested_at: dict[int, float] = {}
 
     def listen(self, receiver: WebhookReceiver) -> None:
-        """Request the orders that the receiver's events name; they wait in its inbox until `run` runs."""
+        """Request the orders and customers that the receiver's events name.
+
+        Events wait in its inbox until `run` runs. A customer that was requested after the event is not
+        requested again.
+        """
 
         @receiver.on(events.WorkshopOrderEvent)
         async def request_order(event: events.WorkshopOrderEvent) -> None:
             await self._refresh(event)
+
+        @receiver.on(events.CustomerEvent)
+        async def request_customer(event: events.CustomerEvent) -> None:
+            await self._refresh_customer(event)
 
     async def run(self, *, on_round: Callable[[SyncReport], None] | None = None) -> None:
         """Follow until cancelled.
@@ -165,20 +174,37 @@ class Follower:
         requested_at = await self._request(OrderKey(sold.customer_id, order_id))
         self._remember(order_id, requested_at)
 
+    async def _refresh_customer(self, event: events.CustomerEvent) -> None:
+        customer_id = event.payload.customer.customer_id or 0
+
+        async def store(writer: StoreWriter) -> None:
+            if not await is_stored_since(writer, customer_id, event.occurred_at):
+                await refetch_customer(self._cs, writer, customer_id)
+
+        await self._until_stored(store)
+
     async def _request(self, key: OrderKey) -> float:
         """Store the server's answer of an order; return when it was requested, by the inbox's clock."""
+
+        async def store(writer: StoreWriter) -> None:
+            await refetch(bulk_session(self._cs), writer, [key], run_id=None)
+
+        return await self._until_stored(store)
+
+    async def _until_stored(self, store: Callable[[StoreWriter], Awaitable[None]]) -> float:
+        """Do work of one request or none, also past the day's quota; return when, by the inbox's clock."""
         while True:
             await self._pace.until_owed(_DAY_SECONDS)
             while self._writer is None:
                 await self._running.wait()
-            requested_at = self._clock.now()
+            requested_at, sent = self._clock.now(), self._cs.quota.sent
             try:
-                await refetch(bulk_session(self._cs), self._writer, [key], run_id=None)
+                await store(self._writer)
             except QuotaExhausted as stop:
                 # Raised, it would turn a day's events into dead letters long before there is quota again.
                 await _until_reset(stop)
             else:
-                self._pace.spend(1)
+                self._pace.spend(min(1, self._cs.quota.sent - sent))
                 return requested_at
 
     def _remember(self, order_id: int, requested_at: float) -> None:

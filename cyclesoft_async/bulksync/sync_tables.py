@@ -23,7 +23,7 @@ from .store.account import check_account, claim_account
 from .store.migrations import build_indexes
 from .store.open_store import StoreWriter
 from .store.store import Store
-from .sync import sync_workshop_orders
+from .sync_orders import sync_workshop_orders
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 

@@ -51,7 +51,7 @@ from .store.account import check_account, claim_account
 from .store.open_store import StoreWriter
 from .store.runs import StoredRun
 from .store.store import Store
-from .sync import finish_run, give_up_run, open_run
+from .sync_orders import finish_run, give_up_run, open_run
 from .window import Window, equal_windows, halves
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")

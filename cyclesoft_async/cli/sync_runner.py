@@ -23,7 +23,7 @@ from cyclesoft_async.bulksync import (
 )
 from cyclesoft_async.bulksync.store import runs
 from cyclesoft_async.bulksync.store.rejected import RetriedRows
-from cyclesoft_async.bulksync.sync import resumable_run
+from cyclesoft_async.bulksync.sync_orders import resumable_run
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 

@@ -19,7 +19,7 @@ from cyclesoft_async.bulksync.store.store import Store
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.paths import SUPPORT
 from tests.support.postgres import Server, query
-from tests.support.sync import YEAR, contents, limitless, session
+from tests.support.sync import CONTENTS, YEAR, contents, limitless, session
 
 READERS = 8
 ROUNDS = [(3, 3_000), pytest.param(50, 20_000, marks=pytest.mark.soak)]
@@ -86,5 +86,4 @@ async def test_postgres(postgres_server: Server, kills: int, orders: int) -> Non
 
 
 def in_postgres(database: str) -> Mapping[str, list[tuple[Any, ...]]]:
-    keys = {"workshop_orders": "workshop_order_id", "workshop_order_items": "workshop_order_id, position"}
-    return {table: query(database, f"select * from {table} order by {key}") for table, key in keys.items()}  # noqa: S608
+    return {name: query(database, statement) for name, statement in CONTENTS.items()}

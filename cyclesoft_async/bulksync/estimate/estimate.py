@@ -18,7 +18,7 @@ from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.account import check_account
 from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.store.store import Store
-from cyclesoft_async.bulksync.sync import resumable_run
+from cyclesoft_async.bulksync.sync_orders import resumable_run
 from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.session import CycleSoftSession

@@ -227,7 +227,7 @@ class _Run:
             return await self._resource.read(bulk, since, cursor)
 
         batch, response = await self._bulk.with_raw_response(read)
-        return batch, _date_of(response)
+        return batch, date_of(response)
 
 
 def _is_resumable(state: ListState) -> bool:
@@ -246,7 +246,7 @@ def _refuses_cursor(error: Exception) -> bool:
     }
 
 
-def _date_of(response: Response) -> datetime:
+def date_of(response: Response) -> datetime:
     """Return when a response was made, by the server's clock if it says so."""
     try:
         moment = parsedate_to_datetime(response.headers["Date"])

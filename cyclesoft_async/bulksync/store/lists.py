@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, Text, cast, delete, exists, func, literal, select
+from sqlalchemy import ColumnElement, RowMapping, Text, and_, cast, delete, exists, func, literal, select
 
 from cyclesoft_async.bulksync.resources import Batch, Mirrored
 from cyclesoft_async.bulksync.resources.mirrored import Key, key_text
@@ -61,6 +61,12 @@ def state(tx: Transaction, name: str) -> ListState:
         whole_at=row.whole_at,
         whole_requests=row.whole_requests,
     )
+
+
+def asked_at(tx: Transaction, kind: Mirrored[Any], key: Key) -> datetime | None:
+    """Return when the stored version of a row was requested, by the server's clock."""
+    condition = and_(*(column == value for column, value in zip(kind.key, key, strict=True)))
+    return tx.connection.scalar(select(kind.table.c.asked_at).where(condition))
 
 
 def begin(tx: Transaction, name: str, *, started_at: datetime, is_whole: bool) -> None:

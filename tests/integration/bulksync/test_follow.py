@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -231,6 +231,40 @@ async def test_events_that_came_before_it_runs_are_handled_then(
                 await both_handled.wait()
             tasks.cancel_scope.cancel()
     assert {described(url, order.workshop_order_id) for order in (first, second)} == {"Eerder"}
+
+
+async def test_customers_that_webhooks_name_are_read_unless_they_were_since(url: str, tmp_path: Path) -> None:
+    receiver = WebhookReceiver([SECRET], SqliteInbox(tmp_path / "inbox.db"))
+    asked: list[str] = []
+
+    def listen(event: CallEvent) -> None:
+        if isinstance(event, CallSent) and "/customers/" in (event.path or ""):
+            asked.append(event.path or "")
+
+    async with Sandbox(orders=50) as sandbox, session(sandbox, on_event=listen) as cs:
+        follower = Follower(cs, Store(url))
+        follower.listen(receiver)
+
+        async with (
+            receiving(receiver) as hook,
+            aiohttp.ClientSession() as sender,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(follower.run)
+            now, hour = datetime.now(UTC), timedelta(hours=1)
+            moments = ((1001, now), (1001, now - hour), (99_999_999, now))
+            for customer_id, at in moments:
+                payload = {"customer": {"customer_id": customer_id, "city": "Nergens"}}
+                signed = delivery(events.CustomerUpdated, payload, secret=SECRET, occurred_at=at)
+                async with sender.post(hook, data=signed.body, headers=signed.headers) as answer:
+                    assert answer.status == 200
+                with anyio.fail_after(60):
+                    await receiver.settled()
+            tasks.cancel_scope.cancel()
+        customer = await cs.customers.get(1001)
+    assert len(asked) == 3, "the first and the last event's, and that of the test"
+    of_1001 = "SELECT customer_id, city, company_name FROM customers"
+    assert rows(url, of_1001) == [(1001, customer.city, customer.company_name)]
 
 
 async def test_an_event_that_names_no_customer_is_left_to_the_rounds(

@@ -9,7 +9,7 @@ from cyclesoft_async import models
 from cyclesoft_async.bulksync import Store, sync_workshop_orders
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.transaction import Transaction
-from cyclesoft_async.bulksync.sync import finish_run
+from cyclesoft_async.bulksync.sync_orders import finish_run
 from cyclesoft_async.errors import StoreError
 from tests.support.pooler import pooled
 from tests.support.postgres import Server, query
