@@ -26,6 +26,7 @@ from cyclesoft_async.webhooks import WebhookReceiver, events
 
 from .account_hash import account_hash
 from .fetch.customers import is_stored_since, refetch_customer
+from .fetch.payments import are_mirrored, days_of, refetch_payments
 from .fetch.readers import bulk_session
 from .fetch.refetch import refetch
 from .report import SyncReport, SyncSuspicious
@@ -94,13 +95,13 @@ class Follower:
         self._writer: StoreWriter | None = None
         self._running = anyio.Event()
         self._clock = _InboxClock()
-        self._requested_at: dict[int, float] = {}
+        self._requested_at: dict[object, float] = {}
 
     def listen(self, receiver: WebhookReceiver) -> None:
-        """Request the orders and customers that the receiver's events name.
+        """Request the orders, customers and days of payments that the receiver's events name.
 
         Events wait in its inbox until `run` runs. A customer that was requested after the event is not
-        requested again.
+        requested again. Payments are requested if a sync has filled their table.
         """
 
         @receiver.on(events.WorkshopOrderEvent)
@@ -110,6 +111,10 @@ class Follower:
         @receiver.on(events.CustomerEvent)
         async def request_customer(event: events.CustomerEvent) -> None:
             await self._refresh_customer(event)
+
+        @receiver.on(events.PaymentsCreated)
+        async def request_payments(event: events.PaymentsCreated) -> None:
+            await self._refresh_payments(event)
 
     async def run(self, *, on_round: Callable[[SyncReport], None] | None = None) -> None:
         """Follow until cancelled.
@@ -166,13 +171,15 @@ class Follower:
         if sold is None or sold.customer_id is None:
             logger.warning("event %s names no customer; its order is not requested", event.id)
             return
+        if not await self._is_answered(event, order_id):
+            self._remember(order_id, await self._request(OrderKey(sold.customer_id, order_id)))
+
+    async def _is_answered(self, event: events.Event, key: object) -> bool:
+        """Wait for other events of the same thing; return whether the answer to a later request is stored."""
         received_at = time() if event.received_at is None else event.received_at.timestamp()
         self._clock.has_shown(received_at)
         await anyio.sleep(max(0.0, received_at + _SETTLE_SECONDS - self._clock.now()))
-        if self._requested_at.get(order_id, 0.0) > received_at:
-            return  # the answer to a later request is stored
-        requested_at = await self._request(OrderKey(sold.customer_id, order_id))
-        self._remember(order_id, requested_at)
+        return self._requested_at.get(key, 0.0) > received_at
 
     async def _refresh_customer(self, event: events.CustomerEvent) -> None:
         customer_id = event.payload.customer.customer_id or 0
@@ -182,6 +189,16 @@ class Follower:
                 await refetch_customer(self._cs, writer, customer_id)
 
         await self._until_stored(store)
+
+    async def _refresh_payments(self, event: events.PaymentsCreated) -> None:
+        days = days_of(event.payload, event.occurred_at)
+
+        async def store(writer: StoreWriter) -> None:
+            if await are_mirrored(writer):
+                await refetch_payments(self._cs, writer, *days)
+
+        if not await self._is_answered(event, days):
+            self._remember(days, await self._until_stored(store))
 
     async def _request(self, key: OrderKey) -> float:
         """Store the server's answer of an order; return when it was requested, by the inbox's clock."""
@@ -207,10 +224,10 @@ class Follower:
                 self._pace.spend(min(1, self._cs.quota.sent - sent))
                 return requested_at
 
-    def _remember(self, order_id: int, requested_at: float) -> None:
+    def _remember(self, key: object, requested_at: float) -> None:
         while len(self._requested_at) >= _MOST_REMEMBERED:
             del self._requested_at[next(iter(self._requested_at))]
-        self._requested_at[order_id] = requested_at
+        self._requested_at[key] = requested_at
 
 
 async def _until_reset(stop: QuotaExhausted) -> None:
