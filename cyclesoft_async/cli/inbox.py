@@ -80,7 +80,7 @@ def replay(selection: Selection, inbox: str, delivery_id: str | None, dead: bool
     selection = structs.replace(selection, delivery_id=delivery_id)
     if selection == Selection():
         raise UsageError("a selection is missing: use an ID, --dead, --since or another filter")
-    store = make_inbox(_check_exists(inbox))
+    store = make_inbox(check_exists(inbox))
     if delivery_id is not None and not entries(inbox, delivery_id=delivery_id, limit=1):
         raise _unknown(delivery_id)
     selected = anyio.run(partial(store.replay, where=selection, dry_run=True))
@@ -114,7 +114,7 @@ def purge(selection: Selection, inbox: str, done_days: float, dead_days: float, 
     deletes = (done_days, dead_days) != (math.inf, math.inf)
     if not deletes and (not compact or selection != Selection()):
         raise UsageError("an age is missing: use --done-days, --dead-days or both")
-    store = make_inbox(_check_exists(inbox), done_days, dead_days)
+    store = make_inbox(check_exists(inbox), done_days, dead_days)
     if compact and not isinstance(store, SqliteInbox):
         raise UsageError("--compact must be used with a file, PostgreSQL reuses free space by itself")
     if deletes:
@@ -132,7 +132,7 @@ def purge(selection: Selection, inbox: str, done_days: float, dead_days: float, 
 @click.option("--watch", is_flag=True, help="Print again every 2 seconds, until Ctrl-C.")
 def stats(inbox: str, as_json: bool, watch: bool) -> None:
     """Count deliveries by state and event, and failed attempts by handler. Works while the receiver runs."""
-    store = make_inbox(_check_exists(inbox))
+    store = make_inbox(check_exists(inbox))
     while True:
         figures: InboxStats = anyio.run(store.stats)
         if watch and not as_json:
@@ -156,7 +156,13 @@ def _unknown(delivery_id: str) -> UsageError:
     )
 
 
-def _check_exists(place: str) -> str:
+def check_exists(place: str) -> str:
+    """Return the place of an inbox.
+
+    Raises:
+        UsageError: It is a file that does not exist.
+        InboxError: It cannot be read.
+    """
     if "://" not in place and not Path(place).is_file():
         raise UsageError(f"--inbox must be an existing file or a postgresql:// URL, got {place}")
     entries(place, limit=0)

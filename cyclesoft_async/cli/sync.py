@@ -104,10 +104,9 @@ def sync(
 ) -> None:
     """Copy the workshop orders of a range of days into a database.
 
-    With --tables all also customers, repair objects, service items, employees, enums, repair codes, the
-    mechanics' days, invoices, payments and stock: what changed since the last run where the server can tell,
-    else the whole list. --fresh reads all lists whole. Tables that the user's scopes do not allow are named
-    and left out.
+    With --tables all also customers, repair objects, service items, employees, enums, repair codes and the
+    mechanics' days: what changed since the last run where the server can tell, else the whole list. --fresh
+    reads all lists whole. Tables that the user's scopes do not allow are named and left out.
 
     Existing orders are updated. After Ctrl-C, a failure or a used-up quota, the same command resumes where
     the run stopped, within a day and also after midnight. With --sandbox the default range is the year of

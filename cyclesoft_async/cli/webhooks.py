@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import get_args
 
 import click
+from aiohttp import web
 
 from cyclesoft_async.errors import UsageError, printable_line
-from cyclesoft_async.webhooks import WebhookReceiver, events
+from cyclesoft_async.webhooks import WebhookReceiver, cut_unread_bodies, events
 from cyclesoft_async.webhooks.diagnosis import diagnose as find_matches
 from cyclesoft_async.webhooks.signature import Algorithm, secret_bytes
 
+from .dashboard import PASSWORD_FILE, add_dashboard, dashboard
 from .inbox import INBOX, list_, purge, replay, show, stats
 from .inbox_output import local_time
 from .options import SECRET_FILE, make_inbox, read_secrets
@@ -42,11 +44,29 @@ def webhooks() -> None:
     show_default=True,
     help="Hash of the signatures.",
 )
-def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm: Algorithm) -> None:
+@click.option(
+    "--dashboard",
+    "with_dashboard",
+    is_flag=True,
+    help="Also serve pages for operators at /inbox; needs --password-file.",
+)
+@PASSWORD_FILE
+def serve(
+    *,
+    inbox: str,
+    secret_file: Path | None,
+    host: str,
+    port: int,
+    algorithm: Algorithm,
+    with_dashboard: bool,
+    password_file: Path | None,
+) -> None:
     """Receive deliveries at POST / and print a line per event, until Ctrl-C.
 
     SIGHUP makes it read --secret-file again.
     """
+    if with_dashboard != (password_file is not None):
+        raise UsageError("--dashboard and --password-file must be used together")
     store = make_inbox(inbox)
     receiver = WebhookReceiver(read_secrets(secret_file), store, algorithm=algorithm)
     receiver.on_any(_print_event)
@@ -62,11 +82,15 @@ def serve(inbox: str, secret_file: Path | None, host: str, port: int, algorithm:
         else:
             click.echo("secrets reloaded", err=True)
 
+    app = receiver.app() if password_file is None else web.Application(middlewares=[cut_unread_bodies])
+    if password_file is not None:
+        receiver.add_to(app, "/")
+        add_dashboard(app, "/inbox", store, password_file)
     with suppress(KeyboardInterrupt):
-        asyncio.run(serve_until_signal(receiver.app(), host, port, ready=ready, reload=reload))
+        asyncio.run(serve_until_signal(app, host, port, ready=ready, reload=reload))
 
 
-for _command in (list_, show, replay, purge, stats):
+for _command in (list_, show, replay, purge, stats, dashboard):
     webhooks.add_command(_command)
 
 

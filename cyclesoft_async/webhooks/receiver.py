@@ -9,10 +9,11 @@ import warnings
 from collections.abc import AsyncGenerator, Callable
 from os import PathLike
 from types import TracebackType
-from typing import Final, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Final, Self, TypeVar, overload
 
 from aiohttp import web
 
+from cyclesoft_async._extras import missing_extra
 from cyclesoft_async.errors import UsageError
 
 from .aiohttp_routes import AiohttpRoutes
@@ -20,10 +21,15 @@ from .asgi import AsgiApp, AsgiReceiver
 from .attempts import Policy
 from .events import Event
 from .handlers import DeadLetterHandler, Handler, Routes, check_handler, check_types
-from .inbox import Inbox
+from .inbox import BaseInbox, Inbox
 from .intake import Answer, Headers, Intake, vendor_headers
 from .keyring import Keyring, Secrets
 from .signature import Algorithm
+
+if TYPE_CHECKING:
+    from cyclesoft_async.snapshots import QuotaSnapshot
+
+    from .dashboard import Authorize
 
 E = TypeVar("E", bound=Event)
 A = TypeVar("A", bound=Event)
@@ -116,6 +122,7 @@ class WebhookReceiver:
             warnings.warn(
                 "max_attempts is deprecated: use retry_for, in seconds", DeprecationWarning, stacklevel=2
             )
+        self._inbox = inbox
         self._keyring = Keyring(secrets, algorithm)
         self._routes = Routes()
         policy = Policy(concurrency, retry_for, retry_after, handler_timeout, max_age, max_attempts)
@@ -231,6 +238,46 @@ class WebhookReceiver:
             self._home = app
             app.on_shutdown.append(self._aiohttp.stop)
             app.cleanup_ctx.append(self._run)
+
+    def add_dashboard_to(
+        self,
+        app: web.Application,
+        prefix: str,
+        *,
+        authorize: Authorize,
+        quota: Callable[[], QuotaSnapshot] | None = None,
+    ) -> None:
+        """Serve the dashboard of the inbox: look at deliveries, replay and dismiss them. Extra `dashboard`.
+
+        ::
+
+            async def authorize(request: web.Request) -> Operator | None:
+                return Operator("anna") if request.headers.get("X-User") == "anna" else None
+
+            receiver.add_dashboard_to(app, "/inbox", authorize=authorize)
+
+        Bodies are masked until an operator asks for them, which is logged, as are all actions. The dashboard
+        sets a strict Content-Security-Policy and checks a token and the origin of every form.
+
+        Args:
+            app: An application that has not started.
+            prefix: For example "/inbox".
+            authorize: Returns the `Operator` who sent a request, or None. It decides who sees people's data.
+            quota: Returns the quota to show, for example `lambda: cs.quota`.
+
+        Raises:
+            UsageError: The prefix does not begin with a slash, or the inbox is of another kind.
+            ModuleNotFoundError: The extra is not installed.
+        """
+        try:
+            from .dashboard import add_dashboard  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            raise missing_extra(error, "dashboard") from None
+
+        if not isinstance(self._inbox, BaseInbox):
+            kind = type(self._inbox).__name__
+            raise UsageError(f"the dashboard needs a SqliteInbox or a PostgresInbox, got {kind}")
+        add_dashboard(app, prefix, self._inbox, authorize, quota=quota)
 
     def asgi(self, app: AsgiApp | None = None, path: str = "/cyclesoft") -> AsgiReceiver:
         """Return an ASGI application that receives webhooks, for Starlette, FastAPI and Django.

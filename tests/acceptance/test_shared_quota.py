@@ -65,7 +65,7 @@ async def test_tokens_of_a_killed_process_are_not_granted_again_on_postgres(post
         assert _hear(program) == "ready"
         program.kill()
     limiter = PostgresLedger(postgres).limiter("user", HOST, max_concurrent=32, bulk_reserve=None)
-    with anyio.fail_after(60):
+    with anyio.fail_after(30):
         for _ in range(2):
             await limiter.acquire()
         with pytest.raises(QuotaExhausted):

@@ -1,6 +1,7 @@
 """Durable storage for deliveries until they are handled."""
 
-from .browse import entries, failed_attempts
+from .base import BaseInbox
+from .browse import Action, Place, actionable, activity, entries, failed_attempts, find
 from .entry import Entry, FailedAttempt
 from .protocol import (
     ClaimedDelivery,
@@ -12,8 +13,10 @@ from .protocol import (
     Stored,
 )
 from .selection import Selection
+from .slices import Found
 from .sqlite.inbox import SqliteInbox
 from .stats import (
+    Activity,
     HandlerFailures,
     HandlerFigures,
     InboxStats,
@@ -23,15 +26,20 @@ from .stats import (
 )
 
 __all__ = [
+    "Action",
+    "Activity",
+    "BaseInbox",
     "ClaimedDelivery",
     "Delivery",
     "Entry",
     "FailedAttempt",
+    "Found",
     "HandlerFailure",
     "HandlerFailures",
     "HandlerFigures",
     "Inbox",
     "InboxStats",
+    "Place",
     "QueuedDelivery",
     "ReceiverFigures",
     "RunningHandler",
@@ -40,6 +48,9 @@ __all__ = [
     "State",
     "StateCount",
     "Stored",
+    "actionable",
+    "activity",
     "entries",
     "failed_attempts",
+    "find",
 ]

@@ -6,10 +6,11 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
+from os import PathLike
 
 from msgspec import Struct, structs
 
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async.errors import UsageError, printable_line
 
 from .protocol import HandlerFailure, State
 from .selection import Selection
@@ -47,6 +48,11 @@ class BaseInbox(ABC):
                 f"a retention must be >= 0 days, got keep_done_days={keep_done_days!r},"
                 f" keep_dead_days={keep_dead_days!r}, keep_ids_days={keep_ids_days!r}"
             )
+
+    @property
+    @abstractmethod
+    def place(self) -> str | PathLike[str]:
+        """The file, or the URL of the database with its password, as `entries` takes it."""
 
     async def progress(self, seq: int, handled: Sequence[str]) -> None:
         """Record which handlers have succeeded so far."""
@@ -133,6 +139,23 @@ class BaseInbox(ABC):
             return await asyncio.to_thread(self._purgeable, where or Selection())
         return await self._purge(where)
 
+    async def dismiss(self, seqs: Sequence[int], *, by: str) -> int:
+        """Mark dead and quarantined deliveries as done, without running a handler.
+
+        Works also when this inbox is not open, as `replay` does.
+
+        Args:
+            seqs: `Entry.seq` of the deliveries. Those in other states stay as they are.
+            by: Who decided it. Added to the delivery's error.
+
+        Returns:
+            The number of deliveries.
+
+        Raises:
+            InboxError: The inbox cannot be read or written.
+        """
+        return await self._dismiss(seqs, f" (dismissed by {printable_line(by)})")
+
     async def stats(self) -> InboxStats:
         """Return figures about the deliveries, and about the receivers that have the inbox open.
 
@@ -152,6 +175,10 @@ class BaseInbox(ABC):
     @abstractmethod
     async def _replay(self, selection: Selection) -> int:
         """Queue finished deliveries once more."""
+
+    @abstractmethod
+    async def _dismiss(self, seqs: Sequence[int], note: str) -> int:
+        """Mark dead and quarantined deliveries as done, and append the note to their error."""
 
     @abstractmethod
     def _purgeable(self, selection: Selection) -> int:

@@ -29,6 +29,10 @@ class Selection(Struct, frozen=True, kw_only=True):
     """Received at this time or later."""
     until: datetime | None = None
     """Received before this time."""
+    handler: str | None = None
+    """Name of a handler that failed at least once."""
+    seqs: tuple[int, ...] = ()
+    """One of these `Entry.seq`. Empty: any."""
     error: str | None = None
     """Text that occurs in the last error. Upper and lower case are the same."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -72,6 +72,15 @@ class ReceiverFigures(Struct, frozen=True, kw_only=True):
     handlers: Sequence[HandlerFigures] = ()
     running: Sequence[RunningHandler] = ()
     """Longest first."""
+
+
+class Activity(Struct, frozen=True, kw_only=True):
+    """What happened in equal spans of time. A span is its number, from 0, and is missing when empty."""
+
+    handled: Mapping[int, int]
+    """Deliveries that were handled."""
+    failed: Mapping[int, int]
+    """Attempts that failed."""
 
 
 class InboxStats(Struct, frozen=True, kw_only=True):

@@ -244,7 +244,7 @@ def test_ctrl_c_at_the_password_prompt(server: str) -> None:
         os.close(theirs)
         assert os.read(ours, 1_000) == b"Password: "
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
+        assert process.wait(timeout=30) == 130
         assert read_all(ours).strip() == "cyclesoft: stopped"
 
 
@@ -277,7 +277,7 @@ def test_a_database_that_is_not_postgresql(command: list[str]) -> None:
 def test_ctrl_c_stops_cleanly() -> None:
     with serving() as (_, process):
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert (out, err) == ("", "cyclesoft: stopped\n")
 

@@ -184,7 +184,7 @@ async def test_serve_into_postgres(postgres: str) -> None:
         env={**os.environ, "CYCLESOFT_WEBHOOK_SECRETS": SECRET, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert server.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(20):
         assert b"into PostgresInbox('postgresql://" in await server.stdout.readline()
         await post(f"http://127.0.0.1:{port}/")
         assert "first  workshop_order 5" in (await server.stdout.readline()).decode()

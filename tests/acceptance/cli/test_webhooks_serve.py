@@ -33,7 +33,7 @@ async def test_serve_prints_events_and_stops_cleanly(tmp_path: Path) -> None:
         env={**os.environ, "CYCLESOFT_WEBHOOK_SECRETS": SECRET, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     assert server.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(20):
         assert b"Ctrl-C stops it" in await server.stdout.readline()
         await post(f"http://127.0.0.1:{port}/")
         line = (await server.stdout.readline()).decode()
@@ -96,7 +96,7 @@ async def test_a_stop_waits_for_no_sender(tmp_path: Path, sent: bytes) -> None:
         before = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
-        assert time.monotonic() - before < 29  # a body may take 30 seconds otherwise
+        assert time.monotonic() - before < 15  # a body may take 30 seconds otherwise
         assert (await reader.read()).startswith(b"HTTP/1.1 503" if sent else b"")
         writer.close()
 

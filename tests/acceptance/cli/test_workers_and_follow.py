@@ -96,7 +96,7 @@ async def test_workers_do_what_sync_asks_for_in_postgres(postgres: str) -> None:
             assert code == 0, said
             assert re.search(r"\d+ windows, 1,000 orders, \d+ requests\n1,000 orders, ", said)
             worker.send_signal(signal.SIGTERM)
-            with anyio.fail_after(60):
+            with anyio.fail_after(20):
                 assert await worker.wait() == 0
         assert sandbox.refused == 0
     assert query(postgres, "SELECT count(*) FROM workshop_orders") == [(1_000,)]
@@ -125,7 +125,7 @@ async def test_follow_handles_webhooks_until_it_is_stopped(tmp_path: Path) -> No
             await send_update_of(order.workshop_order_id, found[1], customer_id=order.customer_id)
             await something_in(url)
             follower.send_signal(signal.SIGINT)
-            with anyio.fail_after(60):
+            with anyio.fail_after(20):
                 assert await follower.wait() == 130
     assert stored(url) == [(order.workshop_order_id,)]
 
@@ -161,7 +161,7 @@ async def test_follow_works_without_a_port(
         async with running(*following, base_url=sandbox.url) as follower:
             await line_with(follower, r"refreshed: 0 orders, 1 requests; 14,99\d left today\n")
             follower.send_signal(signal.SIGINT)
-            with anyio.fail_after(60):
+            with anyio.fail_after(20):
                 assert await follower.wait() == 130
 
 
@@ -201,7 +201,7 @@ async def first_order(sandbox: Sandbox) -> WorkshopOrder:
 
 
 async def something_in(url: str) -> None:
-    with anyio.fail_after(60):
+    with anyio.fail_after(30):
         while True:
             if stored(url):
                 return

@@ -113,7 +113,7 @@ async def test_an_order_from_before_the_days_does_not_hold_it_up(start: str | No
     ]
     first: dict[str, object] = {"workshop_order_id": 10_000, "datetime_scheduled_start": start}
     async with served(listing([first, *busy_day, *REGULAR], page_size=10)) as url, session(url) as cs:
-        with anyio.fail_after(60):
+        with anyio.fail_after(10):
             expected = await estimate(cs, None, **YEAR)
     assert within_a_tenth(expected.orders, len(busy_day) + len(REGULAR))
     assert expected.requests_now <= 30

@@ -80,7 +80,7 @@ async def test_the_last_days_are_read_again_and_again(url: str) -> None:
             tasks.start_soon(lambda: Follower(cs, Store(url), days=3, share=1.0).run(on_round=round_done))
             change = models.WorkshopOrderUpdate(repair_description="Nieuw zadel")
             await cs.workshop_orders.update(order.customer_id or 0, order.workshop_order_id, change)
-            with anyio.fail_after(60):
+            with anyio.fail_after(20):
                 await again.wait()
             tasks.cancel_scope.cancel()
     days = rows(
@@ -125,7 +125,7 @@ async def test_orders_that_webhooks_name_are_asked_for_once_for_several_events(
                     models.WorkshopOrderUpdate(is_active=False),
                 )
                 await deliveries.settled()
-                with anyio.fail_after(60):
+                with anyio.fail_after(20):
                     await all_handled.wait()
             tasks.cancel_scope.cancel()
     assert asked.count(ONE_ORDER) == 2, "three events of one order, and one of another"
@@ -163,7 +163,7 @@ async def test_changes_are_stored_whatever_the_clock_of_a_postgres_inbox_shows(
                     change = models.WorkshopOrderUpdate(repair_description=text)
                     await cs.workshop_orders.update(order.customer_id or 0, order.workshop_order_id, change)
                     await deliveries.settled()
-                    with anyio.fail_after(60):
+                    with anyio.fail_after(10):
                         await handled.wait()
                     assert described(url, order.workshop_order_id) == text
             tasks.cancel_scope.cancel()
@@ -190,7 +190,7 @@ async def test_events_wait_in_the_inbox_until_somebody_follows(url: str, tmp_pat
 
         async with receiving(receiver), anyio.create_task_group() as tasks:
             tasks.start_soon(follower.run)
-            with anyio.fail_after(60):
+            with anyio.fail_after(20):
                 await stored.wait()
             tasks.cancel_scope.cancel()
     assert described(url, order.workshop_order_id) == "Wacht"
@@ -227,7 +227,7 @@ async def test_events_that_came_before_it_runs_are_handled_then(
             await anyio.wait_all_tasks_blocked()
             assert handled == 0
             tasks.start_soon(follower.run)
-            with anyio.fail_after(60):
+            with anyio.fail_after(20):
                 await both_handled.wait()
             tasks.cancel_scope.cancel()
     assert {described(url, order.workshop_order_id) for order in (first, second)} == {"Eerder"}
@@ -283,7 +283,7 @@ async def test_an_event_that_names_no_customer_is_left_to_the_rounds(
         async with receiving(receiver) as hook, aiohttp.ClientSession() as sender:
             async with sender.post(hook, data=signed.body, headers=signed.headers) as answer:
                 assert answer.status == 200
-            with anyio.fail_after(60):
+            with anyio.fail_after(20):
                 await handled.wait()
         assert sandbox.requests == 0
     assert "names no customer" in caplog.text
@@ -308,7 +308,7 @@ async def follow_until_a_round_is_done(follower: Follower) -> None:
     done = anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: follower.run(on_round=lambda _: done.set()))
-        with anyio.fail_after(60):
+        with anyio.fail_after(10):
             await done.wait()
         tasks.cancel_scope.cancel()
 
@@ -448,7 +448,7 @@ async def test_an_event_waits_for_the_days_quota_and_is_not_given_up(url: str, t
         signed = delivery(events.WorkshopOrderUpdated, payload, secret=SECRET)
         async with receiving(receiver) as hook, anyio.create_task_group() as tasks:
             tasks.start_soon(follower.run)
-            with anyio.fail_after(60):
+            with anyio.fail_after(20):
                 await waits.round.wait()
                 async with aiohttp.ClientSession() as sender:
                     await sender.post(hook, data=signed.body, headers=signed.headers)

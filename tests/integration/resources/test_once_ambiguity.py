@@ -102,7 +102,7 @@ async def test_the_quota_is_exhausted_at_the_second_attempt() -> None:
 async def test_the_session_is_closed_before_the_second_attempt() -> None:
     async with raw_server(Raw(), NO_ROOM_AFTER_THE_LOOK) as server, session(server.url) as cs:
         call = asyncio.ensure_future(creation(cs))
-        with anyio.fail_after(60):
+        with anyio.fail_after(10):
             await somebody_waits(cs)
             await cs.aclose()
             doubt = await failure(call, AmbiguousWriteError)

@@ -106,10 +106,10 @@ async def test_a_connection_reset() -> None:
 async def test_a_response_that_exceeds_the_timeout(data: bytes) -> None:
     async with (
         raw_server(Raw(data, "hang")) as server,
-        session(server.url, retries=ONCE, timeout=0.5) as cs,
+        session(server.url, retries=ONCE, timeout=0.05) as cs,
     ):
         error = await failure(cs.workshop_orders.get(24, 1), RequestTimeout)
-    assert str(error) == f"GET {PATH}: the response was not complete within 0.5 seconds"
+    assert str(error) == f"GET {PATH}: the response was not complete within 0.05 seconds"
     assert len(server.requests) == 1
 
 
@@ -117,7 +117,7 @@ async def test_the_wait_for_the_quota_does_not_count_against_the_timeout() -> No
     """The first request goes alone, a second one only when it is answered or a second has gone by."""
     async with (
         raw_server(Raw(then="hang")) as server,
-        session(server.url, retries=ONCE, timeout=0.6) as cs,
+        session(server.url, retries=ONCE, timeout=0.2) as cs,
     ):
         first = asyncio.ensure_future(cs.workshop_orders.get(24, 1))
         await server.asked.wait()

@@ -160,7 +160,7 @@ async def test_a_read_is_repeated_after_a_transient_status(status: int) -> None:
 
 
 async def test_a_read_is_repeated_after_a_timeout() -> None:
-    async with raw_server(Raw(then="hang"), FOUND) as server, session(server.url, timeout=2.0) as cs:
+    async with raw_server(Raw(then="hang"), FOUND) as server, session(server.url, timeout=0.3) as cs:
         assert (await cs.workshop_orders.get(24, 1)).workshop_order_id == 1
     assert len(server.requests) == 2
 
@@ -208,7 +208,7 @@ WRITES: list[Write] = [
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("fault", [DROPPED, TRUNCATED, NOT_GZIP, NOT_HTTP, Raw(then="hang")])
 async def test_an_ambiguous_write_is_not_repeated(write: Write, fault: Raw) -> None:
-    async with raw_server(fault) as server, session(server.url, timeout=1.0) as cs:
+    async with raw_server(fault) as server, session(server.url, timeout=0.3) as cs:
         error = await failure(write(cs), AmbiguousWriteError)
         assert cs.quota.sent == len(server.requests)
     assert "; the server may or may not have carried it out: " in str(error)

@@ -77,11 +77,11 @@ async def test_waits_of_all_attempts_count_against_max_wait() -> None:
         CycleSoftSession(USERNAME, PASSWORD, base_url=server.url, max_concurrent=1, retries=AT_ONCE) as cs,
     ):
         brief = cs.with_options(timeout=1.0, retries=ONCE)
-        patient = cs.with_options(max_wait=3.0)
+        patient = cs.with_options(max_wait=1.2)
         calls = [asyncio.ensure_future(one.workshop_orders.list().collect()) for one in (brief, patient, cs)]
         error = await failure(calls[1], QuotaExhausted)
         assert error.attempts == 1
-        assert 1.0 < error.waited < 4.0, "less than a timeout and a max_wait of its own"
+        assert 1.0 < error.waited < 2.0
         calls[2].cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
@@ -160,7 +160,7 @@ async def test_a_write_that_waits_for_the_quota_is_not_sent_after_closing(*, own
         cs = session(server.url, http_session=None if owned else http)
         await cs.workshop_orders.list()
         call = asyncio.ensure_future(cs.workshop_orders.create(7, WorkshopOrderCreate()))
-        with anyio.fail_after(60):
+        with anyio.fail_after(10):
             await somebody_waits(cs)
             await cs.aclose()
             await failure(call, SessionError)
@@ -175,7 +175,7 @@ async def test_a_bridges_write_that_waits_for_the_quota_is_not_sent_after_closin
         call = asyncio.ensure_future(shop.create_invoice(1))
         await asyncio.sleep(0)
         await shop.aclose()
-        with anyio.fail_after(60):
+        with anyio.fail_after(10):
             await failure(call, SessionError)
     assert len(server.requests) == 1
 
@@ -215,7 +215,7 @@ async def test_closing_fails_waiting_calls_even_if_a_connection_cannot_be_closed
         cs = session(server.url)
         await cs.workshop_orders.list()
         call = asyncio.ensure_future(cs.workshop_orders.list().collect())
-        with anyio.fail_after(60):
+        with anyio.fail_after(10):
             await somebody_waits(cs)
             with monkeypatch.context() as patched:
                 patched.setattr(aiohttp.ClientSession, "close", broken)

@@ -294,7 +294,7 @@ async def test_a_postgres_that_became_read_only_is_left_for_one_that_is_not(post
                 connection.execute(
                     f'ALTER DATABASE "{database}" RESET default_transaction_read_only'.encode()
                 )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(20):
             assert await inbox.put(letter(1)) is Stored.NEW
 
 

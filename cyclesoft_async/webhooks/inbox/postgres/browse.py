@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final, LiteralString
 
 import msgspec
@@ -17,7 +18,14 @@ from cyclesoft_async._postgres.errors import translated
 from cyclesoft_async.errors import InboxError
 from cyclesoft_async.webhooks.inbox.entry import Entry, FailedAttempt
 from cyclesoft_async.webhooks.inbox.selection import Selection
-from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, ReceiverFigures, StateCount
+from cyclesoft_async.webhooks.inbox.slices import Found, search
+from cyclesoft_async.webhooks.inbox.stats import (
+    Activity,
+    HandlerFailures,
+    InboxStats,
+    ReceiverFigures,
+    StateCount,
+)
 
 from .upgrades import ERRORS
 
@@ -32,15 +40,25 @@ _CONDITIONS: Final[Mapping[str, LiteralString]] = {
     "since": "received_at >= %(since)s",
     "until": "received_at < %(until)s",
     "error": "position(lower(%(error)s) IN lower(error)) > 0",
+    "handler": "seq IN (SELECT seq FROM attempts WHERE handler = %(handler)s)",
+    "seqs": "seq = ANY (%(seqs)s)",
 }
 # Conditions by which the planner finds an index of few rows.
 _BY_INDEX: Final[Sequence[tuple[frozenset[str], LiteralString]]] = (
     (frozenset({"dead", "quarantined"}), "state IN ('dead', 'quarantined')"),
     (frozenset({"received", "running", "retrying"}), "finished_at IS NULL"),
 )
-# A condition that few rows meet must not read the whole table in one statement.
-_SLICE: Final = 50_000
 _BOUNDS: Final = "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) + 1 FROM deliveries"
+REPLAYABLE: Final = "state IN ('done', 'dead') AND finished_at IS NOT NULL"
+DISMISSIBLE: Final = "state IN ('dead', 'quarantined') AND finished_at IS NOT NULL"
+_HANDLED: Final = """
+    SELECT floor(extract(epoch FROM finished_at - %(since)s) / %(width)s)::integer, count(*) FROM deliveries
+    WHERE state = 'done' AND finished_at >= %(since)s GROUP BY 1
+"""
+_FAILED_ATTEMPTS: Final = """
+    SELECT floor(extract(epoch FROM failed_at - %(since)s) / %(width)s)::integer, count(*) FROM attempts
+    WHERE failed_at >= %(since)s GROUP BY 1
+"""
 _ATTEMPTS: Final = """
     SELECT attempt, failed_at, handler, error, seconds FROM attempts WHERE seq = %s ORDER BY failed_at
 """
@@ -80,10 +98,12 @@ def matches(selection: Selection) -> LiteralString:
 
 def bound(selection: Selection) -> dict[str, object]:
     """Return what `matches` binds."""
-    return {**structs.asdict(selection), "states": list(selection.states)}
+    return {**structs.asdict(selection), "states": list(selection.states), "seqs": list(selection.seqs)}
 
 
-def entries(url: str, selection: Selection, before: int | None, limit: int) -> Sequence[Entry]:
+def entries(
+    url: str, selection: Selection, before: int | None, limit: int, *, seconds: float, with_bodies: bool
+) -> Found[Entry]:
     """Return the selected deliveries, newest first.
 
     Raises:
@@ -92,21 +112,57 @@ def entries(url: str, selection: Selection, before: int | None, limit: int) -> S
     """
     query: LiteralString = f"""
         SELECT seq, account_id, delivery_id AS id, event_name, lane AS entity, {_STATE} AS state, attempts,
-               replays, received_at, to_timestamp(event_timestamp) AS occurred_at, error, body
-        FROM deliveries WHERE seq < %(before)s AND seq >= %(from)s AND {matches(selection)}
+               replays, received_at, to_timestamp(event_timestamp) AS occurred_at, error,
+               CASE WHEN %(with_bodies)s THEN body ELSE '' END AS body
+        FROM deliveries WHERE seq < %(before)s AND seq >= %(after)s AND {matches(selection)}
         ORDER BY seq DESC LIMIT %(limit)s
     """  # noqa: S608 - of constants
-    found: list[Entry] = []
+
+    def read(before: int, after: int, limit: int) -> Sequence[Entry]:
+        slice_ = {"before": before, "after": after, "limit": limit if limit >= 0 else None}
+        cursor = connection.cursor(row_factory=class_row(Entry), binary=True)
+        return cursor.execute(query, {**bound(selection), **slice_, "with_bodies": with_bodies}).fetchall()
+
     with _reading(Dsn(url)) as connection:
-        [(first, end)] = connection.execute(_BOUNDS).fetchall()
-        for upper in range(end if before is None else min(before, end), first, -_SLICE):
-            left = None if limit < 0 else limit - len(found)
-            of_slice = {"before": upper, "from": upper - _SLICE, "limit": left}
-            cursor = connection.cursor(row_factory=class_row(Entry), binary=True)
-            found += cursor.execute(query, {**of_slice, **bound(selection)}).fetchall()
-            if len(found) == limit:
-                break
-    return found
+        bounds: tuple[int, int] = connection.execute(_BOUNDS).fetchall()[0]
+        return search(read, lambda one: one.seq, bounds, before=before, limit=limit, seconds=seconds)
+
+
+def seqs(url: str, condition: LiteralString, selection: Selection, limit: int, seconds: float) -> Found[int]:
+    """Return the `seq` of deliveries that meet a condition of this module and a selection, newest first.
+
+    Raises:
+        UsageError: See `entries`.
+        InboxError: See `entries`.
+    """
+    query: LiteralString = f"""
+        SELECT seq FROM deliveries
+        WHERE seq < %(before)s AND seq >= %(after)s AND {condition} AND {matches(selection)}
+        ORDER BY seq DESC LIMIT %(limit)s
+    """  # noqa: S608 - of constants
+
+    def read(before: int, after: int, limit: int) -> Sequence[int]:
+        slice_ = {"before": before, "after": after, "limit": limit if limit >= 0 else None}
+        return [seq for (seq,) in connection.execute(query, {**bound(selection), **slice_}).fetchall()]
+
+    with _reading(Dsn(url)) as connection:
+        bounds: tuple[int, int] = connection.execute(_BOUNDS).fetchall()[0]
+        return search(read, lambda seq: seq, bounds, before=None, limit=limit, seconds=seconds)
+
+
+def activity(url: str, since: datetime, width: float) -> Activity:
+    """Return how many deliveries were handled, and attempts failed, in spans of `width` seconds.
+
+    Raises:
+        UsageError: See `entries`.
+        InboxError: See `entries`.
+    """
+    given = {"since": since, "width": width}
+    with _reading(Dsn(url)) as connection:
+        return Activity(
+            handled=dict(connection.execute(_HANDLED, given).fetchall()),
+            failed=dict(connection.execute(_FAILED_ATTEMPTS, given).fetchall()),
+        )
 
 
 def failed_attempts(url: str, seq: int) -> Sequence[FailedAttempt]:

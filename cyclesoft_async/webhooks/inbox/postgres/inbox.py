@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -29,7 +29,7 @@ from cyclesoft_async.webhooks.inbox.protocol import (
 from cyclesoft_async.webhooks.inbox.selection import Selection
 from cyclesoft_async.webhooks.inbox.stats import InboxStats, ReceiverFigures
 
-from .browse import OLDEST_DUE, bound, matches, number, stats
+from .browse import DISMISSIBLE, OLDEST_DUE, REPLAYABLE, bound, matches, number, stats
 from .claims import Claimer, end
 from .operations import CLAIM, SETTLE, STORE, Attempt, HeldAttempt, StoredDelivery, Waiting, lane, storable
 from .pool import Database
@@ -50,7 +50,6 @@ _REPORT: Final = """
     INSERT INTO receivers (id, reported_at, figures) VALUES (%s, now(), %s)
     ON CONFLICT (id) DO UPDATE SET reported_at = now(), figures = excluded.figures RETURNING true
 """
-_REPLAYABLE: Final = "state IN ('done', 'dead')"
 _PURGEABLE: Final = """
     (state = 'done' AND finished_at < now() - %(keep_done)s::interval
     OR state IN ('dead', 'quarantined') AND finished_at < now() - %(keep_dead)s::interval)
@@ -126,6 +125,11 @@ class PostgresInbox(BaseInbox):
     def claims_on_arrival(self) -> bool:
         """False: another process may have the entity."""
         return False
+
+    @property
+    def place(self) -> str:
+        """The URL of the database, with its password."""
+        return self._dsn.url
 
     def __repr__(self) -> str:
         return f"PostgresInbox({self._shown!r})"
@@ -244,12 +248,12 @@ class PostgresInbox(BaseInbox):
             parts.claimer.advance(end.seq, waiting)
 
     def _replayable(self, selection: Selection) -> int:
-        return number(self._dsn, _REPLAYABLE, self._storable(selection))
+        return number(self._dsn, REPLAYABLE, self._storable(selection))
 
     async def _replay(self, selection: Selection) -> int:
         query: LiteralString = f"""
             SELECT seq, lane, body, getdatabaseencoding() FROM deliveries
-            WHERE seq > %(after)s AND {_REPLAYABLE} AND {matches(selection)} ORDER BY seq LIMIT %(most)s
+            WHERE seq > %(after)s AND {REPLAYABLE} AND {matches(selection)} ORDER BY seq LIMIT %(most)s
         """  # noqa: S608 - of constants
         arguments = {**bound(self._storable(selection)), "most": _AT_ONCE}
         total = after = 0
@@ -263,6 +267,18 @@ class PostgresInbox(BaseInbox):
         if self._open is not None:
             self._open.claimer.lanes_wanted()
         return total
+
+    async def _dismiss(self, seqs: Sequence[int], note: str) -> int:
+        query: LiteralString = f"""
+            WITH dismissed AS (
+                UPDATE deliveries
+                SET state = 'done', error = coalesce(error, '') || %(note)s, finished_at = now()
+                WHERE seq = ANY (%(seqs)s) AND {DISMISSIBLE} RETURNING seq
+            ) SELECT count(*) FROM dismissed
+        """  # noqa: S608 - of constants
+        async with self._connected() as database:
+            [(dismissed,)] = await database.rows(query, {"seqs": list(seqs), "note": note})
+            return int(dismissed)
 
     def _purgeable(self, selection: Selection) -> int:
         return number(self._dsn, _PURGEABLE, self._storable(selection), **self._keep)

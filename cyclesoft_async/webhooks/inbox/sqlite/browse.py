@@ -8,14 +8,21 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from cyclesoft_async.errors import InboxError
 from cyclesoft_async.webhooks.inbox.entry import Entry, FailedAttempt
 from cyclesoft_async.webhooks.inbox.selection import Selection
-from cyclesoft_async.webhooks.inbox.stats import HandlerFailures, InboxStats, ReceiverFigures, StateCount
+from cyclesoft_async.webhooks.inbox.slices import Found, search
+from cyclesoft_async.webhooks.inbox.stats import (
+    Activity,
+    HandlerFailures,
+    InboxStats,
+    ReceiverFigures,
+    StateCount,
+)
 
 from .upgrades import SCHEMA_VERSION
 
@@ -28,19 +35,43 @@ MATCHES: Final = """
     AND (:entity IS NULL OR ordering_key IN (:entity, account_id || '/' || :entity))
     AND (:since IS NULL OR received_at >= :since) AND (:until IS NULL OR received_at < :until)
     AND (:error IS NULL OR instr(lower(error), lower(:error)))
+    AND (:seqs IS NULL OR seq IN (SELECT value FROM json_each(:seqs)))
+    AND (:handler IS NULL OR seq IN (SELECT seq FROM failed_attempts WHERE handler = :handler))
 """
 REPLAYABLE: Final = "state IN ('done', 'dead')"
+DISMISSIBLE: Final = "state IN ('dead', 'quarantined')"
 PURGEABLE: Final = """
     ((state = 'done' AND changed_at < :done_before)
     OR (state IN ('dead', 'quarantined') AND changed_at < :dead_before))
 """
+_FAILED: Final = "(state IN ('dead', 'quarantined') OR error IS NOT NULL)"
+"""The condition of the index deliveries_failed."""
 _LIST: Final = f"""
-    SELECT d.seq, d.account_id, d.delivery_id, d.event_name, d.ordering_key, d.state, d.attempts, d.replays,
-           d.received_at, d.event_timestamp, d.error, b.body
-    FROM deliveries d JOIN bodies b ON b.seq = d.seq
-    WHERE (:before IS NULL OR d.seq < :before) AND {MATCHES}
-    ORDER BY d.seq DESC LIMIT :limit
+    SELECT seq, account_id, delivery_id, event_name, ordering_key, state, attempts, replays, received_at,
+           event_timestamp, error,
+           CASE WHEN :with_bodies THEN (SELECT body FROM bodies b WHERE b.seq = deliveries.seq) ELSE x'' END
+    FROM deliveries {{index}} WHERE seq < :before AND seq >= :after AND {{condition}} AND {MATCHES}
+    ORDER BY seq DESC LIMIT :limit
 """  # noqa: S608 - of constants
+_SEQS: Final = f"""
+    SELECT json_group_array(seq) FROM (
+        SELECT seq FROM deliveries {{index}}
+        WHERE seq < :before AND seq >= :after AND {{condition}} AND {MATCHES}
+        ORDER BY seq DESC LIMIT :limit
+    )
+"""  # noqa: S608 - of constants
+# One statement with min() and max() of a table would read all of it.
+_BOUNDS: Final = """
+    SELECT coalesce((SELECT min(seq) FROM deliveries), 0), coalesce((SELECT max(seq) FROM deliveries), 0) + 1
+"""
+_HANDLED: Final = """
+    SELECT CAST((changed_at - :since) / :width AS INTEGER), count(*) FROM deliveries
+    WHERE state = 'done' AND changed_at >= :since GROUP BY 1
+"""
+_FAILED_ATTEMPTS: Final = """
+    SELECT CAST((failed_at - :since) / :width AS INTEGER), count(*) FROM failed_attempts
+    WHERE failed_at >= :since GROUP BY 1
+"""
 _ATTEMPTS: Final = """
     SELECT attempt, failed_at, handler, error, seconds FROM failed_attempts WHERE seq = ? ORDER BY id
 """
@@ -73,37 +104,94 @@ def parameters(selection: Selection) -> dict[str, object]:
         "since": selection.since and selection.since.timestamp(),
         "until": selection.until and selection.until.timestamp(),
         "error": selection.error,
+        "handler": selection.handler,
+        "seqs": msgspec.json.encode(selection.seqs).decode() if selection.seqs else None,
     }
 
 
-def entries(path: Path, selection: Selection, before: int | None, limit: int) -> Sequence[Entry]:
+def entries(
+    path: Path, selection: Selection, before: int | None, limit: int, *, seconds: float, with_bodies: bool
+) -> Found[Entry]:
     """Return the selected deliveries, newest first.
 
     Raises:
         InboxError: There is no inbox, or it cannot be read.
     """
+    query = _LIST.format(**_hints(selection))
+    bound = {**parameters(selection), "with_bodies": with_bodies}
+
+    def read(before: int, after: int, limit: int) -> Sequence[Entry]:
+        rows = connection.execute(query, {**bound, "before": before, "after": after, "limit": limit})
+        return [_entry(row) for row in rows]
+
     with _reading(path) as connection:
-        found = connection.execute(_LIST, {**parameters(selection), "before": before, "limit": limit})
-        return [
-            Entry(
-                seq=seq,
-                account_id=account_id,
-                id=id_,
-                event_name=event_name,
-                entity=entity,
-                state=state,
-                attempts=attempts,
-                replays=replays,
-                received_at=_moment(received_at),
-                occurred_at=None if event_timestamp is None else _moment(event_timestamp),
-                error=error,
-                body=body,
-            )
-            for (
-                seq, account_id, id_, event_name, entity, state, attempts, replays, received_at,
-                event_timestamp, error, body,
-            ) in found
-        ]  # fmt: skip
+        bounds: tuple[int, int] = connection.execute(_BOUNDS).fetchone()
+        return search(read, lambda one: one.seq, bounds, before=before, limit=limit, seconds=seconds)
+
+
+def seqs(path: Path, condition: str, selection: Selection, limit: int, seconds: float) -> Found[int]:
+    """Return the `seq` of deliveries that meet a condition of this module and a selection, newest first.
+
+    Raises:
+        InboxError: There is no inbox, or it cannot be read.
+    """
+    hints = _hints(selection)
+    query = _SEQS.format(index=hints["index"], condition=f"{hints['condition']} AND {condition}")
+    bound = parameters(selection)
+
+    def read(before: int, after: int, limit: int) -> Sequence[int]:
+        (found,) = connection.execute(
+            query, {**bound, "before": before, "after": after, "limit": limit}
+        ).fetchone()
+        return msgspec.json.decode(found, type=list[int])
+
+    with _reading(path) as connection:
+        bounds: tuple[int, int] = connection.execute(_BOUNDS).fetchone()
+        return search(read, lambda seq: seq, bounds, before=None, limit=limit, seconds=seconds)
+
+
+def activity(path: Path, since: float, width: float) -> Activity:
+    """Return how many deliveries were handled, and attempts failed, in spans of `width` seconds.
+
+    Raises:
+        InboxError: There is no inbox, or it cannot be read.
+    """
+    bound = {"since": since, "width": width}
+    with _reading(path) as connection:
+        return Activity(
+            handled=dict(connection.execute(_HANDLED, bound).fetchall()),
+            failed=dict(connection.execute(_FAILED_ATTEMPTS, bound).fetchall()),
+        )
+
+
+def _hints(selection: Selection) -> dict[str, str]:
+    """Return the index of a list, and the condition by which SQLite may use it."""
+    if selection.error is not None or (
+        selection.states and {"dead", "quarantined"}.issuperset(selection.states)
+    ):
+        return {"index": "INDEXED BY deliveries_failed", "condition": _FAILED}
+    return {"index": "NOT INDEXED", "condition": "true"}
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    (
+        seq, account_id, id_, event_name, entity, state, attempts, replays, received_at,
+        event_timestamp, error, body,
+    ) = row  # fmt: skip
+    return Entry(
+        seq=seq,
+        account_id=account_id,
+        id=id_,
+        event_name=event_name,
+        entity=entity,
+        state=state,
+        attempts=attempts,
+        replays=replays,
+        received_at=_moment(received_at),
+        occurred_at=None if event_timestamp is None else _moment(event_timestamp),
+        error=error,
+        body=body,
+    )
 
 
 def failed_attempts(path: Path, seq: int) -> Sequence[FailedAttempt]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from os import PathLike
@@ -26,12 +26,14 @@ from .browse import PURGEABLE, REPLAYABLE, number, parameters, stats
 from .connection import InboxFile
 from .group_commit import GroupCommitter
 from .maintenance import (
+    Dismissal,
     Housekeeper,
     PurgeSlice,
     Replayed,
     ReplaySlice,
     Retention,
     compact,
+    dismiss,
     purge,
     replay,
     shrink,
@@ -88,6 +90,11 @@ class SqliteInbox(BaseInbox):
     def claims_on_arrival(self) -> bool:
         """Whether `put` heeds `Delivery.claim`: it does."""
         return True
+
+    @property
+    def place(self) -> Path:
+        """The file."""
+        return self._path
 
     def __repr__(self) -> str:
         return f"SqliteInbox({str(self._path)!r})"
@@ -169,6 +176,10 @@ class SqliteInbox(BaseInbox):
                 total += len(replayed.queued)
                 after = replayed.after
         return total
+
+    async def _dismiss(self, seqs: Sequence[int], note: str) -> int:
+        async with self._maintained() as committer:
+            return await committer.submit(dismiss, Dismissal(seqs, note))
 
     def _purgeable(self, selection: Selection) -> int:
         return number(self._path, PURGEABLE, {**parameters(selection), **self._retention.bounds()})

@@ -19,7 +19,7 @@ from cyclesoft_async.webhooks.envelope import ordering_key, read
 from cyclesoft_async.webhooks.inbox.protocol import QueuedDelivery
 from cyclesoft_async.webhooks.inbox.selection import Selection
 
-from .browse import MATCHES, PURGEABLE, REPLAYABLE, parameters
+from .browse import DISMISSIBLE, MATCHES, PURGEABLE, REPLAYABLE, parameters
 from .connection import InboxFile
 from .upgrades import purged_digest
 
@@ -43,6 +43,10 @@ _REPLAY: Final = """
         replays = replays + 1, changed_at = ?
     WHERE seq IN (SELECT value FROM json_each(?))
 """
+_DISMISS: Final = f"""
+    UPDATE deliveries SET state = 'done', error = coalesce(error, '') || ?, changed_at = ?
+    WHERE {DISMISSIBLE} AND seq IN (SELECT value FROM json_each(?))
+"""  # noqa: S608 - of constants
 _MOVE: Final = "UPDATE deliveries SET ordering_key = ? WHERE seq = ?"
 _BODY: Final = "SELECT body FROM bodies WHERE seq = ?"
 _PURGE_WINDOW: Final = f"""
@@ -102,6 +106,13 @@ class Replayed(NamedTuple):
     """`seq` to continue after; None at the end."""
 
 
+class Dismissal(NamedTuple):
+    """Deliveries that an operator dismisses."""
+
+    seqs: Sequence[int]
+    note: str
+
+
 class PurgeSlice(NamedTuple):
     """Where a purge has come to."""
 
@@ -121,6 +132,15 @@ class Purged(NamedTuple):
 def replay(file: InboxFile, slices: Sequence[ReplaySlice]) -> list[Replayed]:
     """Make deliveries of a window wait again as if they were new."""
     return [_replay(file, one) for one in slices]
+
+
+def dismiss(file: InboxFile, dismissals: Sequence[Dismissal]) -> list[int]:
+    """Mark dead and quarantined deliveries as done. Return how many."""
+    with file.transaction():
+        return [
+            file.connection.execute(_DISMISS, (one.note, time(), msgspec.json.encode(one.seqs))).rowcount
+            for one in dismissals
+        ]
 
 
 def purge(file: InboxFile, slices: Sequence[PurgeSlice]) -> list[Purged]:

@@ -55,6 +55,8 @@ CREATE INDEX failed_attempts_seq ON failed_attempts (seq);
 CREATE VIEW arrivals AS SELECT * FROM deliveries JOIN bodies USING (seq);
 """
 _PURGED_IDS: Final = """
+CREATE INDEX deliveries_failed ON deliveries (seq)
+    WHERE state IN ('dead', 'quarantined') OR error IS NOT NULL;
 CREATE TABLE purged_ids (
     hash INTEGER PRIMARY KEY, -- as in delivery_ids
     digest BLOB NOT NULL, -- of the id, and of the body

@@ -1,0 +1,81 @@
+"""Figures of the overview, counted in the background and kept, because they read much of the inbox."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final
+
+from msgspec import Struct
+
+from cyclesoft_async.webhooks.inbox import Activity, BaseInbox, InboxStats, activity
+
+from .charts import Chart
+
+_KEPT_SECONDS: Final = 15.0
+_MINUTE: Final = 60.0
+_SPANS: Final = 60
+_QUARTER: Final = 900.0
+_QUARTERS: Final = 96
+
+
+class Figures(Struct, frozen=True):
+    """Figures at one moment."""
+
+    stats: InboxStats
+    charts: tuple[Chart, ...]
+    counted_at: datetime
+    """Aware, in UTC."""
+
+
+class FiguresCache:
+    """The latest figures of an inbox. One reader counts; the others get what there is.
+
+    Args:
+        inbox: The inbox.
+    """
+
+    def __init__(self, inbox: BaseInbox) -> None:
+        self._inbox = inbox
+        self._figures: Figures | None = None
+        self._counted_at = 0.0
+        self._counting: asyncio.Task[Figures] | None = None
+
+    async def get(self) -> Figures:
+        """Return the latest figures, and count anew in the background if they are old.
+
+        Raises:
+            InboxError: The inbox cannot be read, and there are no figures yet.
+        """
+        if self._counting is None and monotonic() - self._counted_at > _KEPT_SECONDS:
+            self._counting = asyncio.create_task(self._count())
+        if self._figures is None and self._counting is not None:
+            return await asyncio.shield(self._counting)
+        assert self._figures is not None  # noqa: S101 - set by the task that ended
+        return self._figures
+
+    async def _count(self) -> Figures:
+        try:
+            now = datetime.now(UTC)
+            hour, day = now - timedelta(hours=1), now - timedelta(days=1)
+            stats = await self._inbox.stats()
+            by_minute = await asyncio.to_thread(activity, self._inbox.place, hour, _MINUTE)
+            by_quarter = await asyncio.to_thread(activity, self._inbox.place, day, _QUARTER)
+            self._figures = Figures(stats, (*_charts(by_minute, by_quarter),), now)
+            self._counted_at = monotonic()
+            return self._figures
+        finally:
+            self._counting = None
+
+
+def _charts(by_minute: Activity, by_quarter: Activity) -> list[Chart]:
+    return [
+        Chart(title=f"{what}, {period}", counts=[counts.get(span, 0) for span in range(spans)], unit=unit)
+        for what, kind in (("Handled deliveries", "handled"), ("Failed attempts", "failed"))
+        for period, found, spans, unit in (
+            ("last hour", by_minute, _SPANS, "minute"),
+            ("last day", by_quarter, _QUARTERS, "quarter of an hour"),
+        )
+        for counts in [found.handled if kind == "handled" else found.failed]
+    ]
