@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.datetimes import in_amsterdam
@@ -139,7 +138,7 @@ class ProformaInvoice(Model, frozen=True, kw_only=True, gc=False):
             force_setattr(self, "modified_at", in_amsterdam(moment))
 
 
-class BookedPayment(Struct, frozen=True, kw_only=True, gc=False):
+class BookedPayment(Model, frozen=True, kw_only=True, gc=False):
     """A payment. Every datetime is aware, in Amsterdam time. Vendor page: "Sales data", `payments[]`."""
 
     payment_id: int | None = None
@@ -166,7 +165,7 @@ class BookedPayment(Struct, frozen=True, kw_only=True, gc=False):
             force_setattr(self, "created_at", in_amsterdam(moment))
 
 
-class PspPayment(Struct, frozen=True, kw_only=True, gc=False):
+class PspPayment(Model, frozen=True, kw_only=True, gc=False):
     """A payment of a payment service provider. Vendor page: "Sales data", `psp[]`."""
 
     psp_reference: str | None = None

@@ -9,6 +9,8 @@ from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.lists import NULL, NeverNullList
 
+from ._base import Model
+
 
 class StockTransfer(Struct, frozen=True, kw_only=True, gc=False):
     """A bike's way to another store. Vendor page: "Stock", `transfer`."""
@@ -88,7 +90,7 @@ class StockInfo(Struct, frozen=True, kw_only=True, gc=False):
             force_setattr(self, "stock_stores", [])
 
 
-class PosItem(Struct, frozen=True, kw_only=True, gc=False):
+class PosItem(Model, frozen=True, kw_only=True, gc=False):
     """A bike of the account, also one that is sold or expected. Amounts are in cents.
 
     Vendor page: "Stock", "Stock list (POS)".

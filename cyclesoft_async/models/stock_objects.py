@@ -36,7 +36,7 @@ class StockStatus(Struct, frozen=True, kw_only=True, gc=False):
     """Mileage."""
 
 
-class Bike(Struct, frozen=True, kw_only=True, gc=False):
+class Bike(Model, frozen=True, kw_only=True, gc=False):
     """The properties of a bike in stock. Amounts are in cents. Texts can be "" for unknown.
 
     Vendor page: "Stock objects", `object`.

@@ -9,6 +9,7 @@ from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.lists import NULL, NeverNullList
 
+from ._base import Model
 from .stock_objects import Bike
 
 
@@ -21,7 +22,7 @@ class StockFilter(Struct, frozen=True, kw_only=True):
     """These bikes."""
 
 
-class StockObjectUpdate(Struct, frozen=True, kw_only=True):
+class StockObjectUpdate(Model, frozen=True, kw_only=True):
     """What to change of some bikes. Only what you set is sent.
 
     Bikes that are sold or used can't be changed. Vendor page: "Stock objects", "Batch updates".

@@ -36,12 +36,21 @@ def structs_of(*modules: object) -> list[type[Struct]]:
 
 MODELS = structs_of(models)
 PUBLIC: set[type[Struct]] = {
+    models.ArticleSupplierPrice,
     models.EnumEntry,
+    models.FieldWarning,
     models.Image,
     models.RepairCode,
+    models.SoldArticle,
+    models.StockFilter,
+    models.StockInfo,
+    models.StockObjectResult,
+    models.StockedBike,
+    models.StoreStock,
     models.StoreTradingDays,
     models.Supplier,
     models.TradingSpan,
+    models.UpdateFailure,
 }
 """Models without people's data."""
 PERSONAL = [item for item in MODELS if item is not models.InvoiceDocument and item not in PUBLIC]
