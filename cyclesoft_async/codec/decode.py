@@ -76,18 +76,6 @@ def decode_with_problems(raw: bytes | msgspec.Raw, type_: type[T]) -> Decoded[T]
     raise refusal
 
 
-def decode_as_documented(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T:
-    """Return the JSON `raw` as what the decoder gives, by the strict pass alone.
-
-    Raises:
-        msgspec.DecodeError: It is not JSON, or deviates from the decoder's type.
-    """
-    try:
-        return decoder.decode(raw)
-    except _FAULTS as fault:
-        raise _as_decode_error(fault) from None
-
-
 @lru_cache(maxsize=128)
 def _shape(type_: Hashable) -> inspect.Type:
     return inspect.type_info(type_)
