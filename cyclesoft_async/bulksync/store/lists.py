@@ -109,7 +109,8 @@ def missing(tx: Transaction, kind: Mirrored[Any], started_at: datetime) -> Seque
     table = kind.table
     shown = exists().where(listed.c.resource == kind.name, listed.c.row_key == _key_expression(kind))
     columns = [column for column in table.columns if column.name != "raw"]
-    is_earlier = table.c.asked_at.is_(None) | (table.c.asked_at < started_at)
+    # Both are whole seconds of the Date header.
+    is_earlier = table.c.asked_at.is_(None) | (table.c.asked_at <= started_at)
     found = select(*columns).where(table.c.deleted_at.is_(None), is_earlier, ~shown)
     return tx.connection.execute(found.order_by(*kind.key)).mappings().all()
 
