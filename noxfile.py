@@ -6,12 +6,14 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.request import urlopen
 
 import nox
 
 # Where nox was installed by the extra `dev`, the tools are beside it. Elsewhere each session installs them.
 nox.options.default_venv_backend = "none" if find_spec("cyclesoft_async") else "virtualenv"
 
+ADVISORIES = "https://api.osv.dev/v1/vulns/PYSEC-2024-24"
 COVERAGE = [
     "--cov=cyclesoft_async",
     "--cov-branch",
@@ -98,6 +100,29 @@ def tests(session: nox.Session) -> None:
     """Run all tests and measure their coverage, which must be 95%. Arguments after `--` go to pytest."""
     python = _environment(session)
     session.run(python, "-m", "pytest", *(session.posargs or ["-n", "2", *COVERAGE]))
+
+
+@nox.session(default=False)
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest versions that pyproject.toml names. Arguments after `--` go to pytest."""
+    with TemporaryDirectory() as folder:
+        python = str(Path(folder) / "bin" / "python")
+        uv = ("uv", "pip", "install", "--quiet", "--python", python, "--resolution", "lowest-direct")
+        session.run("uv", "venv", "--quiet", "--python", sys.executable, folder, external=True)
+        session.run(*uv, "-e", ".[dev]", external=True)
+        session.run(python, "-m", "pytest", *(session.posargs or ["-n", "2"]), external=True)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Audit what an installation with all extras has, where a database of advisories can be reached."""
+    python = _environment(session)
+    try:
+        urlopen(ADVISORIES, timeout=10).close()
+    except OSError as error:
+        session.warn(f"not audited, as {ADVISORIES} cannot be reached: {error}")
+        return
+    session.run(python, "-m", "pip_audit", "--skip-editable", "--vulnerability-service", "osv")
 
 
 def _environment(session: nox.Session) -> str:

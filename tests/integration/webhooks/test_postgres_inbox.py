@@ -357,7 +357,7 @@ async def test_what_is_not_reached_is_said_without_the_password(caplog: pytest.L
     assert caplog.text.count("handlers wait until that is over") == 1
 
 
-async def test_a_role_that_may_store_but_not_fetch_is_logged_once(
+async def test_a_role_that_may_store_but_not_fetch_is_logged_once_and_unhealthy(
     postgres: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await migrate(postgres)
@@ -375,6 +375,8 @@ async def test_a_role_that_may_store_but_not_fetch_is_logged_once(
         async with asyncio.timeout(60):
             while "table procrastinate_jobs; handlers wait" not in caplog.text:  # noqa: ASYNC110 - of a log
                 await asyncio.sleep(0.01)
+        assert "permission denied" in str(hands.inbox.problem())
         query(postgres, f"GRANT UPDATE ON cyclesoft.procrastinate_jobs TO {role}")
         await hands.take(1)
+        assert hands.inbox.problem() is None
     assert caplog.text.count("permission denied") == 1

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from cyclesoft_async.errors import InboxError, InboxUnavailableError
@@ -32,6 +32,9 @@ Housekeeping: TypeAlias = Callable[[InboxFile], bool]
 _LARGEST_BATCH: Final = 64
 _WORTH_HALVING: Final = 16
 _PATIENCE_SECONDS: Final = 0.010
+_BUSY_BATCH: Final = 8
+_BUSY_SECONDS: Final = 0.003
+"""Time between the starts of commits, after one of a busy batch."""
 _HOUSEKEEPING_SECONDS: Final = 3600.0
 
 
@@ -138,6 +141,7 @@ class GroupCommitter:
             while running:
                 idle = self._jobs.empty()
                 batch, running = self._gather(max(0.0, self._idle_until - monotonic()))
+                began = monotonic()
                 batches = deque(_batches(batch, idle=idle))
                 while batches:
                     locked = self._commit(batches.popleft())
@@ -147,6 +151,9 @@ class GroupCommitter:
                         self._call_soon(_fail, [job for jobs in (*batches, more) for job in jobs], locked)
                         batches.clear()
                 self._keep_house()
+                if len(batch) >= _BUSY_BATCH:
+                    # A commit costs 0.2 ms, however few its rows. With fewer a delivery costs a tenth less.
+                    sleep(max(0.0, began + _BUSY_SECONDS - monotonic()))
             if self._file is not None:
                 self._file.close()
         finally:
