@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["PUBLIC_MODULES", "problems_of_site"]
+__all__ = ["PUBLIC_MODULES", "problems_of_site", "public_names"]
 
 PUBLIC_MODULES = [
     "cyclesoft_async",
@@ -50,7 +50,7 @@ def problems_of_site(site: Path) -> list[str]:
         for problem in _problems(path, page, anchors)
     ]
     everywhere = {anchor for page in anchors.values() for anchor in page}
-    missing = (name for name in _public_names() if _SHADOWED.get(name, name) not in everywhere)
+    missing = (name for name in public_names() if _SHADOWED.get(name, name) not in everywhere)
     return found + [f"no page documents {name}" for name in missing]
 
 
@@ -92,7 +92,8 @@ def _problems(path: Path, page: _Page, anchors: dict[Path, set[str]]) -> Iterato
             yield f"links to {url}, which has no such anchor"
 
 
-def _public_names() -> Iterator[str]:
+def public_names() -> Iterator[str]:
+    """Yield the full names of all public names that have an entry in the reference."""
     for name in PUBLIC_MODULES:
         module = importlib.import_module(name)
         names: list[str] = getattr(module, "__all__", None) or _defined(module)
