@@ -7,7 +7,7 @@ they would cost more than decoding the row.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from hashlib import md5
+from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
@@ -168,7 +168,7 @@ class Mirrored(Generic[T]):
 
 def hash_of(raw: bytes) -> int:
     """Return a hash of a row's bytes, by which an unchanged row is known."""
-    return int.from_bytes(md5(raw, usedforsecurity=False).digest()[:8], "big", signed=True)
+    return int.from_bytes(blake2b(raw, digest_size=8).digest(), "big", signed=True)
 
 
 def without_nul(row: Row) -> Row:
