@@ -149,9 +149,12 @@ class Sqlite:
 
     def write_converted(self, connection: Connection, orders: Sequence[ConvertedOrder]) -> None:
         """Write converted orders and lines; see `Backend`."""
-        given = msgspec.json.encode(orders).decode()
-        connection.exec_driver_sql(_WRITE_CONVERTED, (given, given))
-        connection.exec_driver_sql(_CONVERT_LINES, (given,))
+        connection.exec_driver_sql(
+            _WRITE_CONVERTED,
+            [(each.raw, each.raw_hash, each.was_deleted, each.workshop_order_id) for each in orders],
+        )
+        keys = [each.workshop_order_id for each in orders]
+        connection.exec_driver_sql(_CONVERT_LINES, (msgspec.json.encode(keys).decode(),))
 
     def unconverted(self, connection: Connection, since: datetime) -> Sequence[int]:
         """Return orders that have no hash yet."""
@@ -284,22 +287,18 @@ _RAW_ORDERS: Final = (
 )
 _UNCONVERTED: Final = "SELECT workshop_order_id FROM workshop_orders WHERE raw_hash IS NULL"
 _WRITE_CONVERTED: Final = """
-    WITH given AS (
-        SELECT json_extract(value, '$[0]') AS workshop_order_id, json_extract(value, '$[1]') AS raw,
-            json_extract(value, '$[2]') AS raw_hash, json_extract(value, '$[3]') AS was_deleted
-        FROM json_each(?)
-    )
-    UPDATE workshop_orders SET (raw, raw_hash, first_seen_at, synced_at, asked_at, deleted_at) = (
-        SELECT given.raw, given.raw_hash, seen.arrived_at, seen.arrived_at, seen.arrived_at,
-            CASE WHEN given.was_deleted THEN coalesce(seen.refetched_at, seen.arrived_at) END
-        FROM given LEFT JOIN cyclesoft_seen AS seen USING (workshop_order_id)
-        WHERE given.workshop_order_id = workshop_orders.workshop_order_id
-    )
-    WHERE workshop_order_id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"""
+    UPDATE workshop_orders SET raw = given.raw, raw_hash = given.raw_hash,
+        (first_seen_at, synced_at, asked_at, deleted_at) = (
+            SELECT arrived_at, arrived_at, arrived_at,
+                CASE WHEN given.was_deleted THEN coalesce(refetched_at, arrived_at) END
+            FROM cyclesoft_seen AS seen WHERE seen.workshop_order_id = given.workshop_order_id
+        )
+    FROM (SELECT ? AS raw, ? AS raw_hash, ? AS was_deleted, ? AS workshop_order_id) AS given
+    WHERE workshop_orders.workshop_order_id = given.workshop_order_id"""
 _CONVERT_LINES: Final = """
     UPDATE workshop_order_items SET quantity = quantity, discount_percentage = discount_percentage,
         vat_percentage = vat_percentage
-    WHERE workshop_order_id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"""
+    WHERE workshop_order_id IN (SELECT value FROM json_each(?))"""
 
 # Summer time begins and ends on the last Sunday of March and of October, at 01:00 UTC.
 _WALL_TIME: Final = """datetime({column}, CASE
