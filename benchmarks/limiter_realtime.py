@@ -49,4 +49,4 @@ async def rush() -> Rush:
             for _ in range(WORKERS):
                 workers.start_soon(work)
         took = time.perf_counter() - began
-        return Rush(took / MINIMUM - 1, sandbox.refused, cs.quota.sent == sandbox.requests)
+        return Rush(took / MINIMUM - 1, sandbox.refused, cs.quota.sent == sandbox.received)

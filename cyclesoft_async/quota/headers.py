@@ -22,6 +22,8 @@ _MINUTELY_REMAINING = istr("X-RateLimit-Minutely-Remaining")
 _DAILY_LIMIT = istr("X-RateLimit-Daily-Limit")
 _DAILY_REMAINING = istr("X-RateLimit-Daily-Remaining")
 _DAILY_RESET = istr("X-RateLimit-Daily-Reset")
+_DATE = istr("Date")
+_TO_THE_MINUTE = 22  # characters of "Sat, 28 Nov 2026 02:22:01 GMT"
 
 
 class QuotaReport(Struct, frozen=True, gc=False):
@@ -46,13 +48,15 @@ class ReportReader:
     """Reads what answers report; limits and the reset are parsed only when their text has changed."""
 
     def __init__(self) -> None:
-        self._texts: tuple[str | None, str | None, str | None] = (None, None, None)
+        self._texts: tuple[str | None, str | None, str | None, str] = (None, None, None, "")
         self._limits: tuple[int | None, int | None, float | None] = (None, None, None)
 
     def read(self, status: int, headers: Mapping[str, str], wall: float) -> QuotaReport:
         """Read the head of an answer that arrived at `wall`, in unix seconds."""
         get = headers.get
-        texts = get(_MINUTELY_LIMIT), get(_DAILY_LIMIT), get(_DAILY_RESET)
+        # The reset is read against the server's clock, which a sandbox can move without changing the reset.
+        minute = get(_DATE, "")[:_TO_THE_MINUTE]
+        texts = get(_MINUTELY_LIMIT), get(_DAILY_LIMIT), get(_DAILY_RESET), minute
         if texts != self._texts:
             self._texts = texts
             reset: float | None = _number(texts[2])

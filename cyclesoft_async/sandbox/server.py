@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
@@ -18,6 +17,7 @@ from aiohttp.typedefs import Handler
 
 from .accounts import announce, withdraw
 from .api import CREATE_INVOICES, Api
+from .clock import Clock
 from .fault_injection import FaultInjector
 from .faults import Fault, Faults
 from .loopback import Loopback
@@ -25,12 +25,16 @@ from .orders.awkward import AwkwardLists
 from .orders.query import ListOrder
 from .orders.repository import ChangeListener
 from .quota import Quota
+from .request_log import RequestLog
 from .responses import ApiError, error_response
 from .routing import SCOPES
 from .sections import section_routes
 from .world.additions import Added, add
+from .world.notices import NoticeListener
 from .world.world import World
 
+_UNANSWERED: Final = (Fault.TOO_MANY_REQUESTS, Fault.SERVER_ERROR, Fault.ERROR_UNDER_200)
+"""Faults in whose place the API does not answer."""
 _OWN_LIMITS: Final = {CREATE_INVOICES: 15, f"sales-{CREATE_INVOICES}": 15}
 
 
@@ -69,9 +73,11 @@ class Sandbox:
             None grants all of them.
 
     Attributes:
-        requests: Number of requests that reached the API, with any response.
+        requests: The latest requests that reached the API: method, path, query, body and status of each.
+        received: Number of requests that reached the API, with any response.
         refused: Number of requests answered 429.
         dropped: Number of requests that a fault dropped before the API.
+        clock: The time in the sandbox. `clock.advance(timedelta(days=1))` moves it on.
 
     Raises:
         ValueError: `orders` is negative, `page_size` is below 1, or `last_day` precedes `first_day`.
@@ -109,7 +115,8 @@ class Sandbox:
             )
         self.first_day = first_day
         self.last_day = last_day
-        self.requests: int = 0
+        self.requests = RequestLog()
+        self.received: int = 0
         self.refused: int = 0
         self.dropped: int = 0
         self._quota = Quota(minutely_limit=minutely_limit, daily_limit=daily_limit, own_limits=_OWN_LIMITS)
@@ -118,10 +125,10 @@ class Sandbox:
         self._seed = seed
         self._announced_url = ""
         self._random = Random(seed)
-        self._clock = clock or _steady_clock()
+        self.clock = Clock(clock)
         self._scopes = scopes
         self._world = World(
-            orders=orders, seed=seed, first_day=first_day, last_day=last_day, clock=self._clock
+            orders=orders, seed=seed, first_day=first_day, last_day=last_day, clock=self.clock
         )
         lists = AwkwardLists(
             order=list_order,
@@ -178,6 +185,14 @@ class Sandbox:
         """
         return add(self._world, customer=customer, bike=bike, order=order)
 
+    def subscribe(self, listener: NoticeListener) -> None:
+        """Call the listener with the name and the payload of every event that a change causes."""
+        self._world.notices.listeners.append(listener)
+
+    def unsubscribe(self, listener: NoticeListener) -> None:
+        """Remove the listener."""
+        self._world.notices.listeners.remove(listener)
+
     def watch(self, listener: ChangeListener) -> None:
         """Call the listener with every changed order, before (None if it is new) and after the change."""
         self._world.orders.listeners.append(listener)
@@ -209,9 +224,11 @@ class Sandbox:
         if fault is Fault.DROP_BEFORE:
             self.dropped += 1
             return self._fault_injector.drop(request)
-        self.requests += 1
+        self.received += 1
         self.refused += fault is Fault.TOO_MANY_REQUESTS
         response = await self._fault_injector.respond(request, fault, partial(self._answer, request, handler))
+        if fault in _UNANSWERED:
+            await self.requests.note(request, response.status, is_ours=self._is_ours(request))
         await _delay(one_way_delay)
         return response
 
@@ -219,7 +236,7 @@ class Sandbox:
         headers: dict[str, str] = {}
         response: web.StreamResponse
         try:
-            now = self._clock()
+            now = self.clock()
             headers["Date"] = formatdate(now, usegmt=True)
             self._authenticate(request)
             granted, limits = self._quota.spend(now, request.match_info.route.name)
@@ -237,24 +254,23 @@ class Sandbox:
         except Exception:  # noqa: BLE001 - a bug of the sandbox must reach the client as the API's own 500
             response = error_response(request, 500, "Internal server error")
         response.headers.update(headers)
+        await self.requests.note(request, response.status, is_ours=self._is_ours(request))
         return response
 
     def _authenticate(self, request: web.Request) -> None:
+        if not self._is_ours(request):
+            raise ApiError(401, "Unauthorized")
+
+    def _is_ours(self, request: web.Request) -> bool:
+        """Return True if the request has the sandbox's credentials."""
         scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
         try:
             given = b64decode(encoded.strip(), validate=True)
         except ValueError:
             given = b""
-        if scheme.lower() != "basic" or not compare_digest(given, self._credentials):
-            raise ApiError(401, "Unauthorized")
+        return scheme.lower() == "basic" and compare_digest(given, self._credentials)
 
 
 async def _delay(seconds: float) -> None:
     if seconds:
         await asyncio.sleep(seconds)
-
-
-def _steady_clock() -> Callable[[], float]:
-    """Return a clock of unix seconds that changes of the system clock do not affect."""
-    since_1970 = time.time() - time.monotonic()
-    return lambda: since_1970 + time.monotonic()

@@ -6,18 +6,15 @@ Vendor page: "Webhooks". The vendor does not document its retries. The sandbox m
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
-import time
 from collections.abc import Coroutine, Mapping
 from random import Random
-from typing import Final, NamedTuple, Self
-from uuid import uuid4
+from typing import Final, Self
 
 import aiohttp
 
-from .orders.schema import Order
 from .server import Sandbox
+from .signing import Message, signed
+from .world.notices import ACCOUNT
 
 _ATTEMPTS: Final = 10
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0)
@@ -25,13 +22,8 @@ _LONGEST_WAIT: Final = 60.0
 _TAKEN: Final = range(200, 300)
 
 
-class _Message(NamedTuple):
-    body: bytes
-    headers: dict[str, str]
-
-
 class Deliveries:
-    """Sends an event for every order that is created, updated, deleted or invoiced while it is open.
+    """Sends the events of every change while it is open: of orders, invoices, payments, customers, stores.
 
     ::
 
@@ -67,7 +59,7 @@ class Deliveries:
         url: str,
         secret: str,
         *,
-        account_id: int = 1,
+        account_id: int = ACCOUNT,
         drop: float = 0.0,
         duplicate: float = 0.0,
         reorder: float = 0.0,
@@ -90,17 +82,17 @@ class Deliveries:
         self._delay = delay
         self._retry_after = retry_after
         self._random = Random(seed)
-        self._queue: asyncio.Queue[_Message] = asyncio.Queue()
+        self._queue: asyncio.Queue[Message] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(timeout=_TIMEOUT)
         self._start(self._send_all())
-        self._sandbox.watch(self._changed)
+        self._sandbox.subscribe(self._add)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._sandbox.unwatch(self._changed)
+        self._sandbox.unsubscribe(self._add)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -115,36 +107,19 @@ class Deliveries:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _changed(self, before: Order | None, after: Order) -> None:
-        for name, payload in _events(before, after):
-            self.made += 1
-            if self._random.random() < self._drop:
-                self.dropped += 1
-                continue
-            message = self._message(name, payload)
-            for _ in range(1 + (self._random.random() < self._duplicate)):
-                self._queue.put_nowait(message)
-
-    def _message(self, name: str, payload: Mapping[str, object]) -> _Message:
-        delivery_id = str(uuid4())
-        envelope = {
-            "id": delivery_id,
-            "account_id": self._account_id,
-            "event_name": name,
-            "event_timestamp": round(time.time(), 3),
-            "payload": payload,
-        }
-        body = json.dumps(envelope).encode()
-        headers = {
-            "Content-Type": "application/json",
-            "X-CycleSoftware-Delivery": delivery_id,
-            "X-CycleSoftware-Event": name,
-            "X-CycleSoftware-Signature": hmac.digest(self._secret, body, "sha256").hex(),
-        }
-        return _Message(body, headers)
+    def _add(self, name: str, payload: Mapping[str, object]) -> None:
+        self.made += 1
+        if self._random.random() < self._drop:
+            self.dropped += 1
+            return
+        message = signed(
+            name, payload, secret=self._secret, account_id=self._account_id, at=self._sandbox.clock()
+        )
+        for _ in range(1 + (self._random.random() < self._duplicate)):
+            self._queue.put_nowait(message)
 
     async def _send_all(self) -> None:
-        held: _Message | None = None
+        held: Message | None = None
         while True:
             message = await self._queue.get()
             if held is None and not self._queue.empty() and self._random.random() < self._reorder:
@@ -156,7 +131,7 @@ class Deliveries:
                 await self._send(held, 1)
                 held = None
 
-    async def _send(self, message: _Message, attempt: int) -> None:
+    async def _send(self, message: Message, attempt: int) -> None:
         if await self._accepted(message):
             self.delivered += 1
             self._queue.task_done()
@@ -168,11 +143,11 @@ class Deliveries:
         else:
             self._start(self._send_later(message, attempt + 1))
 
-    async def _send_later(self, message: _Message, attempt: int) -> None:
+    async def _send_later(self, message: Message, attempt: int) -> None:
         await asyncio.sleep(min(_LONGEST_WAIT, self._retry_after * 2.0 ** (attempt - 2)))
         await self._send(message, attempt)
 
-    async def _accepted(self, message: _Message) -> bool:
+    async def _accepted(self, message: Message) -> bool:
         try:
             async with self._http.post(
                 self._url, data=message.body, headers=message.headers, allow_redirects=False
@@ -180,58 +155,3 @@ class Deliveries:
                 return response.status in _TAKEN
         except (aiohttp.ClientError, TimeoutError):
             return False
-
-
-def _events(before: Order | None, after: Order) -> list[tuple[str, dict[str, object]]]:
-    workshop_order = _workshop_order(after)
-    if before is None:
-        return [("workshop_order.created", workshop_order)]
-    if before["is_active"] and not after["is_active"]:
-        return [("workshop_order.deleted", workshop_order)]
-    changes = [("workshop_order.updated", workshop_order)]
-    if after["invoice_number"] and not before["invoice_number"]:
-        changes.append(("sales_order.invoiced", _sales_order(after)))
-    return changes
-
-
-def _workshop_order(order: Order) -> dict[str, object]:
-    return {
-        "workshop_order_id": order["workshop_order_id"],
-        "repair_object_id": order["repair_object_id"],
-        "reference_text": order["reference_text"],
-        "datetime_scheduled_start": order["datetime_scheduled_start"],
-        "datetime_scheduled_finished": order["datetime_scheduled_finished"],
-        "mechanic_employee_id": order["mechanic_employee_id"],
-        "repair_description": order["repair_description"],
-        "status_id": order["status_id"],
-        "status_text": order["status_text"],
-        "borrowed_object_reference": order["borrowed_object_reference"],
-        "total_repair_time_minutes": order["total_repair_time_minutes"],
-        "custom_repair_time_minutes": order["custom_repair_time_minutes"],
-        "sales_order": _sales_order(order),
-    }
-
-
-def _sales_order(order: Order) -> dict[str, object]:
-    return {
-        "sales_order_id": order["sales_order_id"],
-        "store_id": order["store_id"],
-        "sales_employee_id": order["created_by_employee_id"],
-        "last_update_employee_id": order["last_update_employee_id"],
-        "customer_id": order["customer_id"],
-        "order_type_id": 6,
-        "order_type_text": "Reparatie",
-        "order_reference_id": "",
-        "order_reference_text": order["reference_text"],
-        "datetime_created": order["datetime_created"],
-        "datetime_modified": order["datetime_modified"],
-        "datetime_preferred_delivery": None,
-        "datetime_preferred_pickup": None,
-        "has_invoice": bool(order["invoice_number"]),
-        "invoice_number": order["invoice_number"],
-        "delivery_method_id": order["delivery_method_id"],
-        "order_items": order["order_items"],
-        "customer": {"customer_id": order["customer_id"], "phone_numbers": []},
-        "delivery_address": None,
-        "labels": [],
-    }

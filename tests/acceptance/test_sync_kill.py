@@ -60,10 +60,10 @@ async def test_sqlite(tmp_path: Path, kills: int, orders: int) -> None:
         done = 0
         while done < kills:
             file = tmp_path / f"killed {done}.db"
-            before = sandbox.requests
+            before = sandbox.received
             run, killed = await survive(sandbox, f"sqlite:///{file}", kills - done)
             assert (run.run_id, run.orders) == (1, orders)
-            assert sandbox.requests - before <= calm.requests * 1.1 + READERS * MOST_PAGES * (killed + 1)
+            assert sandbox.received - before <= calm.requests * 1.1 + READERS * MOST_PAGES * (killed + 1)
             assert contents(file) == contents(tmp_path / "calm.db")
             done += killed
 
@@ -77,10 +77,10 @@ async def test_postgres(postgres_server: Server, kills: int, orders: int) -> Non
         done = 0
         while done < kills:
             database = postgres_server.database()
-            before = sandbox.requests
+            before = sandbox.received
             run, killed = await survive(sandbox, database, kills - done)
             assert (run.run_id, run.orders) == (1, orders)
-            assert sandbox.requests - before <= calm.requests * 1.1 + READERS * MOST_PAGES * (killed + 1)
+            assert sandbox.received - before <= calm.requests * 1.1 + READERS * MOST_PAGES * (killed + 1)
             assert in_postgres(database) == in_postgres(undisturbed)
             done += killed
 

@@ -83,10 +83,10 @@ async def test_workers_finish_the_windows_of_killed_workers_in_postgres(
     async with Sandbox(orders=orders, minutely_limit=10**6, daily_limit=10**6) as sandbox:
         async with session(sandbox) as cs:
             await sync_workshop_orders(cs, Store(alone), **YEAR)
-        undisturbed = sandbox.requests
+        undisturbed = sandbox.received
 
         async def kill(child: subprocess.Popen[bytes], after_pages: int) -> None:
-            await until(lambda: sandbox.requests >= undisturbed + after_pages)
+            await until(lambda: sandbox.received >= undisturbed + after_pages)
             os.kill(child.pid, signal.SIGKILL)
 
         with process(shared, sandbox) as one, process(shared, sandbox) as two, process(shared, sandbox):
@@ -112,7 +112,7 @@ async def test_a_stopped_worker_gives_its_windows_back_at_once_in_postgres(postg
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: sync_with_workers(Store(postgres), **YEAR, windows=4))
             async with working(cs, postgres):
-                await until(lambda: sandbox.requests > 8)
+                await until(lambda: sandbox.received > 8)
             states = query(postgres, "SELECT DISTINCT status::text FROM cyclesoft.procrastinate_jobs")
             assert states == [("todo",)]
             tasks.cancel_scope.cancel()
@@ -150,7 +150,7 @@ async def test_workers_survive_a_restart_of_postgres(postgres: str, postgres_ser
         with process(postgres, sandbox):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(ask_until_answered, postgres)
-                await until(lambda: sandbox.requests > 10)
+                await until(lambda: sandbox.received > 10)
                 await anyio.to_thread.run_sync(postgres_server.crash)
                 await anyio.to_thread.run_sync(postgres_server.start)
     assert query(postgres, "SELECT count(*) FROM workshop_orders") == [(4_000,)]
@@ -187,7 +187,7 @@ async def test_workers_abandon_a_run_that_was_started_over_in_postgres(postgres:
             async with working(cs, postgres):
                 await until(lambda: len(runs) == 2)
                 await until(lambda: not query(postgres, "SELECT id FROM cyclesoft.procrastinate_jobs"))
-        assert sandbox.requests == runs[0].requests
+        assert sandbox.received == runs[0].requests
     assert runs[0] == runs[1], "who waits for the first run gets the second"
     assert (runs[0].run_id, runs[0].orders) == (2, 1_000)
 

@@ -27,7 +27,7 @@ async def main(database: str, orders: str) -> None:
         seconds = time.monotonic() - began
     told = {
         "seconds": seconds,
-        "requests": sandbox.requests,
+        "requests": sandbox.received,
         "refused": sandbox.refused,
         "orders": report.orders,
     }

@@ -60,7 +60,7 @@ async def serve(limit: int, speed: float) -> None:
     ) as sandbox:
         say(sandbox.url)
         await line_read()
-        say(json.dumps([sandbox.requests, sandbox.refused]))
+        say(json.dumps([sandbox.received, sandbox.refused]))
 
 
 async def spend(database: str, base_url: str, requests: int, tasks: int) -> None:

@@ -144,7 +144,7 @@ async def test_lists_that_hide_orders_exit_8_and_can_be_accepted(tmp_path: Path)
     async with Sandbox(orders=50, hide=hidden, minutely_limit=LIMITLESS) as sandbox:
         other = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
         assert other.returncode == 2, "a sandbox of another process has an address of its own"
-        assert sandbox.requests == 0
+        assert sandbox.received == 0
         again = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--same-account")
         assert again.returncode == 8
         assert "requested one by one are still there. Nothing was marked as deleted." in again.stderr

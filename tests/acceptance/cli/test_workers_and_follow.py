@@ -179,7 +179,7 @@ async def test_a_taken_port_costs_no_request(tmp_path: Path) -> None:
         code, said = await run(
             *following, "--inbox", str(tmp_path / "inbox.db"), "--port", port, base_url=sandbox.url
         )
-        assert (code, sandbox.requests) == (1, 0)
+        assert (code, sandbox.received) == (1, 0)
     assert "address already in use" in said
     assert said.count("\n") == 1
 

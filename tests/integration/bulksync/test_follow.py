@@ -285,7 +285,7 @@ async def test_an_event_that_names_no_customer_is_left_to_the_rounds(
                 assert answer.status == 200
             with anyio.fail_after(20):
                 await handled.wait()
-        assert sandbox.requests == 0
+        assert sandbox.received == 0
     assert "names no customer" in caplog.text
 
 
@@ -463,8 +463,8 @@ async def test_rounds_keep_to_their_share_of_the_day(url: str) -> None:
     async with Sandbox(orders=10, daily_limit=86_400 * 20) as sandbox, session(sandbox) as cs:
         with anyio.move_on_after(3):
             await Follower(cs, Store(url), days=1, share=0.05).run(on_round=rounds.append)
-        assert 2 <= sandbox.requests <= 5, "one a second, and the first at once"
-    assert len(rounds) == sandbox.requests
+        assert 2 <= sandbox.received <= 5, "one a second, and the first at once"
+    assert len(rounds) == sandbox.received
 
 
 @pytest.mark.parametrize(("days", "share"), [(0, 0.5), (1, 0.0), (1, 1.1)])

@@ -40,16 +40,16 @@ async def stopped_at(page: int, cs: CycleSoftSession, file: Path, concurrency: i
 async def test_a_cancelled_sync_resumes(tmp_path: Path, file: Path) -> None:
     async with limitless(5_000, page_size=20) as sandbox, session(sandbox.url) as cs:
         undisturbed = await sync_workshop_orders(cs, store(tmp_path / "undisturbed.db"), **YEAR)
-        before = sandbox.requests
+        before = sandbox.received
         await stopped_at(100, cs, file)
         [(stored,)] = rows(file, "select count(*) from workshop_orders")
         assert isinstance(stored, int)
         assert 1_900 <= stored < 5_000
-        spent = sandbox.requests - before
+        spent = sandbox.received - before
         report = await sync_workshop_orders(cs, store(file), **YEAR)
         assert report.resumed
-        assert report.requests_now == sandbox.requests - before - spent
-        assert sandbox.requests - before <= undisturbed.requests + 8 * MOST_PAGES
+        assert report.requests_now == sandbox.received - before - spent
+        assert sandbox.received - before <= undisturbed.requests + 8 * MOST_PAGES
     assert report.orders == 5_000
     assert report.pages <= undisturbed.pages + 8
     assert contents(file) == contents(tmp_path / "undisturbed.db")
@@ -222,7 +222,7 @@ async def test_when_the_days_quota_is_used_up_it_stops_and_says_when_to_resume(f
     async with today.sandbox as sandbox:
         with pytest.raises(SyncStopped) as stopped:
             await today.sync()
-        assert sandbox.requests == 95, "a twentieth is left for interactive calls"
+        assert sandbox.received == 95, "a twentieth is left for interactive calls"
         assert sandbox.refused == 0
     [(stored,)] = rows(file, "select count(*) from workshop_orders")
     stop = stopped.value
@@ -245,11 +245,11 @@ async def test_the_next_days_resume_until_it_is_done(file: Path) -> None:
         async with today.sandbox as sandbox:
             with pytest.raises(SyncStopped):
                 await today.sync()
-            assert sandbox.requests == 95
+            assert sandbox.received == 95
     last = Today(file, daily_limit=400)
     async with last.sandbox as sandbox:
         report = await last.sync()
-        spent = 2 * 95 + sandbox.requests
+        spent = 2 * 95 + sandbox.received
     assert report.resumed
     assert report.orders == 2_000
     assert report.requests == spent
@@ -262,7 +262,7 @@ async def test_a_day_without_quota_costs_nothing_and_stores_nothing(file: Path) 
         await cs.workshop_orders.list(**YEAR)
         with pytest.raises(SyncStopped) as stopped:
             await sync_workshop_orders(cs, store(file), **YEAR)
-        assert sandbox.requests == 1
+        assert sandbox.received == 1
     assert stopped.value.progress.pages == 0
 
 

@@ -63,7 +63,7 @@ async def test_hardly_a_request_is_wasted(file: Path, orders: int, concurrency: 
     async with limitless(orders) as sandbox, session(sandbox.url) as cs:
         report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=concurrency)
         assert report.orders == orders
-        assert report.requests == sandbox.requests <= most
+        assert report.requests == sandbox.received <= most
 
 
 @pytest.mark.parametrize("orders", [30, 60, 150])
@@ -133,7 +133,7 @@ async def test_the_store_of_another_account_is_refused_before_any_request(file: 
             await estimate(cs, store(file), **YEAR)
         with pytest.raises(errors.UsageError, match="must not mix accounts"):
             await Follower(cs, store(file)).run()
-        assert other.requests == 0
+        assert other.received == 0
         adopted = Store(f"sqlite:///{file}", adopt=True)
         assert (await sync_workshop_orders(cs, adopted, **YEAR)).orders == 10
         assert (await sync_workshop_orders(cs, store(file), **YEAR)).orders == 10
@@ -271,7 +271,7 @@ async def test_the_right_rows_through_ten_percent_of_faults(tmp_path: Path) -> N
         async with limitless(3_000, page_size=20, faults=troubles) as sandbox:
             async with session(sandbox.url, retries=patient) as cs:
                 report = await sync_workshop_orders(cs, store(tmp_path / name), **YEAR)
-            assert report.requests == sandbox.requests + sandbox.dropped
+            assert report.requests == sandbox.received + sandbox.dropped
     assert report.requests > report.pages
     assert contents(tmp_path / "calm") == contents(tmp_path / "rough")
 
@@ -357,7 +357,7 @@ async def test_arguments_that_cannot_work_cost_no_request(file: Path) -> None:
                 await sync_workshop_orders(cs, store(file), **wrong)
             with pytest.raises(errors.UsageError, match=f"date_from must be a date, got {got}"):
                 await anext(windows(cs, **wrong))
-        assert sandbox.requests == 0
+        assert sandbox.received == 0
 
 
 async def test_windows_gives_every_order_without_a_database() -> None:
@@ -374,16 +374,16 @@ async def test_windows_fetches_no_more_than_is_taken_and_stops_when_left() -> No
         before = len(tasks())
         async with aclosing(windows(cs, **YEAR, concurrency=3)) as pages:
             async for _ in pages:
-                if sandbox.requests >= 20:
+                if sandbox.received >= 20:
                     break
             for _ in range(1_000):
                 await anyio.lowlevel.checkpoint()
-            waiting = sandbox.requests
+            waiting = sandbox.received
             assert waiting <= 26
         assert cs.quota.in_flight == 0
         await anyio.wait_all_tasks_blocked()
         assert len(tasks()) <= before + 3, "connections, but no readers"
-        assert sandbox.requests <= waiting + 1
+        assert sandbox.received <= waiting + 1
 
 
 async def test_windows_raises_errors_as_themselves() -> None:
@@ -401,4 +401,4 @@ async def test_a_url_is_no_store() -> None:
             await estimate(cs, url, **YEAR)
         with pytest.raises(errors.UsageError, match="store must be a Store, got str"):
             Follower(cs, url)
-        assert sandbox.requests == 0
+        assert sandbox.received == 0

@@ -39,12 +39,12 @@ async def test_a_list_is_read_in_four_ways() -> None:
         CycleSoftSession("user", "pass", base_url=sandbox.url) as cs,
     ):
         orders = cs.workshop_orders.list()
-        assert sandbox.requests == 0
+        assert sandbox.received == 0
 
         first = await orders
-        assert (len(first.items), sandbox.requests) == (25, 1)
+        assert (len(first.items), sandbox.received) == (25, 1)
         everything = await orders.collect()
-        assert (len(set(ids(everything))), sandbox.requests) == (60, 4)
+        assert (len(set(ids(everything))), sandbox.received) == (60, 4)
         assert [order async for order in orders] == everything
         pages = [page async for page in orders.pages()]
         assert [len(page.items) for page in pages] == [25, 25, 10]

@@ -65,7 +65,7 @@ async def test_sessions_on_postgres_share_one_quota(postgres: str) -> None:
         assert (quota.daily.limit, quota.daily.used, quota.daily.source) == (500, 4, "header")
         assert quota.minutely.resets_at is not None
         assert (quota.sent, quota.refused, quota.in_flight, quota.waiting) == (1, 0, 0, 0)
-        assert (sandbox.requests, sandbox.refused) == (4, 0)
+        assert (sandbox.received, sandbox.refused) == (4, 0)
 
 
 async def test_a_session_from_the_environment_shares_on_postgres(
@@ -322,14 +322,14 @@ async def test_calls_wait_while_postgres_is_unavailable(
         waiting = [asyncio.create_task(send()) for _ in range(30)]
         await settle()
         await anyio.to_thread.run_sync(postgres_server.stop if how == "restart" else postgres_server.crash)
-        seen = sandbox.requests
+        seen = sandbox.received
         waiting += [asyncio.create_task(send()) for _ in range(5)]
         await settle()
-        assert sandbox.requests == seen
+        assert sandbox.received == seen
         await anyio.to_thread.run_sync(postgres_server.start)
         await asyncio.gather(*waiting)
         # All of the limit, and no request more: no token was lost or granted twice.
-        assert (sandbox.requests, sandbox.refused) == (40, 0)
+        assert (sandbox.received, sandbox.refused) == (40, 0)
 
 
 def test_calls_fail_when_postgres_stays_unavailable(postgres: str, postgres_server: Server) -> None:

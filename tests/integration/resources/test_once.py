@@ -48,7 +48,7 @@ async def test_an_order_whose_response_is_lost_exists_once(rounds: int) -> None:
         for customer in customers:
             order = await cs.workshop_orders.create(customer, referring_to(f"web-{customer}"), once=True)
             assert (order.customer_id, order.reference_text) == (customer, f"web-{customer}")
-        assert sandbox.requests == cs.quota.sent == 2 * rounds, "a creation and a look each"
+        assert sandbox.received == cs.quota.sent == 2 * rounds, "a creation and a look each"
         assert sandbox.orders == rounds
         assert await orders_by_reference(sandbox) == [(n, f"web-{n}") for n in customers]
 
@@ -78,7 +78,7 @@ async def test_an_order_exists_once_despite_faults_at_creation_and_look_up(round
             for start in range(8):
                 group.start_soon(create, customers[start::8])
         assert len(set(made)) == len(made) == sandbox.orders == rounds
-        assert cs.quota.sent == sandbox.requests + sandbox.dropped > rounds
+        assert cs.quota.sent == sandbox.received + sandbox.dropped > rounds
         assert await orders_by_reference(sandbox) == [(n, "the same") for n in customers]
 
 
@@ -104,7 +104,7 @@ async def test_once_needs_a_reference_text(reference: str | None) -> None:
             await orders.create(CUSTOMER, WorkshopOrderCreate(reference_text=reference), once=True)
         with pytest.raises(UsageError, match="reference_text"):
             await orders.create(CUSTOMER, WorkshopOrderCreate(), once=True)
-        assert sandbox.requests == 0
+        assert sandbox.received == 0
 
 
 async def test_without_attempts_left_it_looks_up_and_does_not_post_again() -> None:
@@ -116,7 +116,7 @@ async def test_without_attempts_left_it_looks_up_and_does_not_post_again() -> No
             cs.workshop_orders.create(CUSTOMER, referring_to("b"), once=True), AmbiguousWriteError
         )
         assert doubt.attempts == 1
-        assert (sandbox.orders, sandbox.requests, sandbox.dropped) == (1, 3, 1)
+        assert (sandbox.orders, sandbox.received, sandbox.dropped) == (1, 3, 1)
 
 
 async def test_a_failed_look_up_leaves_the_outcome_ambiguous() -> None:
@@ -152,7 +152,7 @@ async def test_a_429_needs_no_look_up() -> None:
     faults = Faults(at={1: Fault.TOO_MANY_REQUESTS}, retry_after="0")
     async with sandbox_with(faults) as sandbox, session_in(sandbox) as cs:
         await cs.workshop_orders.create(CUSTOMER, referring_to("a"), once=True)
-        assert (sandbox.orders, sandbox.requests) == (1, 2)
+        assert (sandbox.orders, sandbox.received) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ async def test_ambiguous_invoices_show_in_the_order(fault: Fault, *, is_invoiced
     assert invoiced.is_invoiced is is_invoiced
     assert unknown.order is None
     assert "read the order's invoice_number" in str(unknown)
-    assert cs.quota.sent == sandbox.requests + sandbox.dropped == 5
+    assert cs.quota.sent == sandbox.received + sandbox.dropped == 5
 
 
 async def test_an_outcome_stays_ambiguous_if_the_order_cannot_be_read_again() -> None:

@@ -194,7 +194,7 @@ async def test_wrong_arguments_cost_no_request(
     error = await failure(call(cs), UsageError)
     assert complaint in str(error)
     assert isinstance(error, ValueError)
-    assert sandbox.requests == cs.quota.sent == 0
+    assert sandbox.received == cs.quota.sent == 0
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ async def test_wrong_filters_cost_no_request(
 ) -> None:
     with pytest.raises(UsageError, match=complaint):
         cs.workshop_orders.list(**filters)
-    assert sandbox.requests == 0
+    assert sandbox.received == 0
 
 
 async def test_all_filters_on_the_wire() -> None:
@@ -321,7 +321,7 @@ async def test_an_order_from_creation_to_invoice(sandbox: Sandbox, cs: CycleSoft
     read = await orders.get(1001, number)
     assert read.is_invoiced
     assert read.invoice_number == invoice.invoice_number
-    assert sandbox.requests == cs.quota.sent == 5
+    assert sandbox.received == cs.quota.sent == 5
 
 
 @pytest.mark.parametrize(

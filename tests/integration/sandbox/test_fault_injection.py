@@ -50,7 +50,7 @@ async def test_responses_that_do_not_arrive(
             await asked(client, path=path)
         assert await asked(client, path=path) == before
         dropped = fault is Fault.DROP_BEFORE
-        assert (sandbox.requests, sandbox.dropped, sandbox.refused) == (3 - dropped, dropped, 0)
+        assert (sandbox.received, sandbox.dropped, sandbox.refused) == (3 - dropped, dropped, 0)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_error_responses(fault: Fault, status: int, said: str) -> None:
         assert (got.status, await got.json()) == (status, {"error": True, "error_message": said})
         assert got.headers.get("Retry-After") == ("7" if status == 429 else None)
         assert "X-RateLimit-Minutely-Limit" not in got.headers
-        assert (sandbox.requests, sandbox.refused) == (1, status == 429)
+        assert (sandbox.received, sandbox.refused) == (1, status == 429)
 
 
 async def test_a_proxy_answers_in_html() -> None:
@@ -132,7 +132,7 @@ async def test_a_kept_connection_is_reset_under_the_next_request() -> None:
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
-        assert (sandbox.requests, sandbox.dropped) == (1, 1)
+        assert (sandbox.received, sandbox.dropped) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ async def test_a_disconnected_client_changes_no_count() -> None:
             for _ in range(50):  # the server's turns, in the same event loop, to read the request
                 await asyncio.sleep(0)
             writer.transport.abort()
-    assert (sandbox.requests, sandbox.dropped) == (2, 1)
+    assert (sandbox.received, sandbox.dropped) == (2, 1)
 
 
 async def outcomes(faults: Faults, method: str, path: str) -> list[str]:
@@ -222,7 +222,7 @@ async def outcomes(faults: Faults, method: str, path: str) -> list[str]:
                 seen.append(str(status))
             except aiohttp.ClientError:
                 seen.append("dropped")
-        assert sandbox.requests + sandbox.dropped == 200
+        assert sandbox.received + sandbox.dropped == 200
         assert sandbox.faults.get(Fault.SERVER_ERROR, 0) == seen.count("500")
         assert sandbox.faults.get(Fault.DROP_BEFORE, 0) == sandbox.dropped
         return seen

@@ -9,12 +9,14 @@ import json
 import logging
 import socket
 from base64 import b64encode
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
+from cyclesoft_async import CycleSoftSession
+from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
 AUTH = {"Authorization": "Basic dXNlcjpwYXNz"}
@@ -57,7 +59,7 @@ async def test_wrong_credentials_are_rejected_and_spend_no_quota(header: bytes |
         assert b"X-RateLimit" not in head
         async with aiohttp.request("GET", sandbox.url + ORDERS, headers=AUTH) as response:
             assert response.headers["X-RateLimit-Minutely-Remaining"] == "359"
-        assert (sandbox.requests, sandbox.refused) == (2, 0)
+        assert (sandbox.received, sandbox.refused) == (2, 0)
 
 
 async def test_custom_credentials() -> None:
@@ -182,7 +184,7 @@ async def test_it_listens_while_it_is_open_and_can_be_reopened() -> None:
     with pytest.raises(aiohttp.ClientConnectorError):
         async with aiohttp.request("GET", url + ORDERS):
             pass
-    assert sandbox.requests == 2
+    assert sandbox.received == 2
 
 
 @pytest.mark.parametrize(
@@ -191,3 +193,47 @@ async def test_it_listens_while_it_is_open_and_can_be_reopened() -> None:
 def test_invalid_arguments_are_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="orders must be >= 0"):
         Sandbox(**wrong)
+
+
+async def test_requests_are_logged_without_credentials() -> None:
+    async with Sandbox(orders=3) as sandbox, aiohttp.ClientSession(sandbox.url) as http:
+        await http.get(f"{ORDERS}?store_id=1", headers=AUTH)
+        await http.post("/api/v1/customers.json?password=hunter2", json={"name": "Vos"}, headers=AUTH)
+        stranger = {"Authorization": "Basic " + b64encode(b"shop-4711:live-secret").decode()}
+        await http.post(
+            "/api/v1/customers.json?email=real@person.nl", json={"name": "Real"}, headers=stranger
+        )
+        assert [tuple(request) for request in sandbox.requests] == [
+            ("GET", ORDERS, "store_id=1", b"", 200),
+            ("POST", "/api/v1/customers.json", "", b'{"name": "Vos"}', 200),
+            ("POST", "/api/v1/customers.json", "", b"", 401),
+        ]
+        assert sandbox.received == 3
+        sandbox.requests.clear()
+        assert len(sandbox.requests) == 0
+
+
+async def test_the_clock_moves_and_the_clients_day_moves_with_it() -> None:
+    midnight = datetime(2027, 1, 6, tzinfo=AMSTERDAM)
+    async with (
+        Sandbox(orders=3, daily_limit=5) as sandbox,
+        CycleSoftSession("user", "pass", base_url=sandbox.url) as cs,
+    ):
+        sandbox.clock.move_to(midnight - timedelta(hours=10))
+        await cs.workshop_orders.list()
+        assert in_hours(cs) == 10
+        sandbox.clock.advance(timedelta(hours=4))
+        await cs.workshop_orders.list()
+        assert in_hours(cs) == 6
+        sandbox.clock.advance(timedelta(hours=7))
+        await cs.workshop_orders.list()
+        assert in_hours(cs) == 23
+        with pytest.raises(ValueError, match="negative"):
+            sandbox.clock.advance(timedelta(hours=-1))
+
+
+def in_hours(cs: CycleSoftSession) -> int:
+    """Hours until the day's quota resets, by the client."""
+    resets_at = cs.quota.daily.resets_at
+    assert resets_at is not None
+    return round((resets_at - datetime.now(UTC)).total_seconds() / 3600)

@@ -92,7 +92,7 @@ async def test_every_order_is_listed_once_despite_ten_percent_of_mixed_faults() 
             for month in range(1, 13):
                 months.start_soon(read, month)
         assert len(found) == len(set(found)) == sandbox.orders == 20_000
-        assert cs.quota.sent == sandbox.requests + sandbox.dropped
+        assert cs.quota.sent == sandbox.received + sandbox.dropped
         assert cs.quota.refused == sandbox.refused > 0
         assert cs.quota.in_flight == 0
         assert set(sandbox.faults) == set(TRANSIENT)
@@ -104,7 +104,7 @@ async def test_one_long_list_survives_a_fault_at_every_third_read() -> None:
     async with sandbox_with(faults, orders=2_000, page_size=20) as sandbox, session_in(sandbox) as cs:
         orders = await cs.workshop_orders.list().collect()
         assert len({order.workshop_order_id for order in orders}) == len(orders) == 2_000
-        assert cs.quota.sent == sandbox.requests + sandbox.dropped
+        assert cs.quota.sent == sandbox.received + sandbox.dropped
 
 
 async def test_the_sync_stores_rejected_rows_and_continues(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ async def test_the_sync_stores_rejected_rows_and_continues(tmp_path: Path) -> No
             date_from=sandbox.first_day,
             date_until=sandbox.last_day,
         )
-        assert report.requests == sandbox.requests + sandbox.dropped
+        assert report.requests == sandbox.received + sandbox.dropped
     assert report.rejected > 0
     assert report.orders + report.rejected == 1_000
     with closing(sqlite3.connect(tmp_path / "orders.db")) as database:
@@ -199,7 +199,7 @@ async def test_each_fault_raises_its_error_and_leaks_no_connection(call: str, fa
         assert connector.in_use == 0
         assert connector.pooled <= 1
         assert cs.quota.in_flight == 0
-        assert cs.quota.sent == sandbox.requests + sandbox.dropped
+        assert cs.quota.sent == sandbox.received + sandbox.dropped
     if error is not None:
         assert_helpful(error)
 

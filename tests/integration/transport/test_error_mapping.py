@@ -127,7 +127,7 @@ async def test_wrong_credentials_are_not_retried() -> None:
     async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
         error = await failure(cs.workshop_orders.list().collect(), AuthenticationError)
         assert str(error) == f"GET {ORDERS}: status 401: Unauthorized; {CREDENTIALS_HINT}"
-        assert (error.server_message, error.attempts, sandbox.requests) == ("Unauthorized", 1, 1)
+        assert (error.server_message, error.attempts, sandbox.received) == ("Unauthorized", 1, 1)
 
 
 @pytest.mark.parametrize("flag", [True, 1, 1.5, "1", "true", "yes", {"code": 3}, ["x"]])

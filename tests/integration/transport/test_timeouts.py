@@ -55,7 +55,7 @@ async def test_a_retry_after_beyond_max_wait_raises_at_once() -> None:
         began = datetime.now(UTC)
         call = cs.with_options(max_wait=0.5).workshop_orders.list().collect()
         error = await failure(call, QuotaExhausted)
-        assert sandbox.requests == 1
+        assert sandbox.received == 1
     assert 4 < (error.resets_at - began).total_seconds() < 7
     assert (error.attempts, error.waited < 1) == (1, True)
 

@@ -76,7 +76,7 @@ async def test_request_361_of_a_minute_is_refused_and_the_window_moves() -> None
         now[0] += 60 - 35.85  # the first request is a minute ago, the second is not
         statuses = [(await http.get(url)).status for _ in range(2)]
         assert statuses == [200, 429]
-        assert (sandbox.requests, sandbox.refused) == (365, 4)
+        assert (sandbox.received, sandbox.refused) == (365, 4)
 
 
 async def test_the_daily_limit_is_refused_until_midnight() -> None:
