@@ -37,7 +37,7 @@ from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
 READY = 7  # enum workshop_order_status
 CANCELLED = 5  # enum sales_order_item_status
 COMPLETED = 3  # a work order status of the Fleetio account
-VEHICLES = {22534: 17}  # repair_object_id: Fleetio's vehicle_id
+VEHICLES = {10_001: 17}  # repair_object_id: Fleetio's vehicle_id
 
 SENDING = "sending"
 # Nothing was created; a later attempt may succeed.
@@ -227,7 +227,7 @@ async def become_ready_twice(receiver: WebhookReceiver, secret: str) -> None:
     tyre = models.WorkshopOrderItemInput(description="Band", quantity=2, unit_price_in_vat_cents=1495)
     work = models.WorkshopOrderItemInput(description="Monteren", quantity=1, unit_price_in_vat_cents=1505)
     repair = models.WorkshopOrderCreate(
-        repair_object_id=22534,
+        repair_object_id=10_001,
         repair_description="Banden vervangen",
         reference_text="ppw:3850 shopctrl:12122",
         order_items=[tyre, work],

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
 import anyio
 import click
 
-from cyclesoft_async.sandbox import Sandbox
+from cyclesoft_async.errors import UsageError
+from cyclesoft_async.sandbox import Deliveries, Sandbox
+
+from .options import SECRET_FILE, read_secrets
+
+_LOOPBACK: Final = "127.0.0.1"
 
 
 @click.command()
@@ -15,15 +25,37 @@ from cyclesoft_async.sandbox import Sandbox
 @click.option(
     "--orders", type=click.IntRange(0), default=20_000, show_default=True, help="Number of workshop orders."
 )
-def sandbox(port: int, orders: int) -> None:
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed is another shop.")
+@click.option("--host", default=_LOOPBACK, show_default=True, help="Address to listen on.")
+@click.option("--deliver-to", metavar="URL", help="Send a signed webhook to this URL for every change.")
+@SECRET_FILE
+def sandbox(
+    *, port: int, orders: int, seed: int, host: str, deliver_to: str | None, secret_file: Path | None
+) -> None:
     """Serve a sandbox of CycleSoftware on 127.0.0.1 until Ctrl-C.
 
     The username is "user" and the password is "pass".
     """
-    anyio.run(_serve, port, orders)
+    if secret_file is not None and deliver_to is None:
+        raise UsageError("--secret-file needs --deliver-to: it signs what is delivered")
+    secret = None if deliver_to is None else read_secrets(secret_file)[0]
+    anyio.run(_serve, Sandbox(port=port, orders=orders, seed=seed, host=host), deliver_to, secret)
 
 
-async def _serve(port: int, orders: int) -> None:
-    async with Sandbox(port=port, orders=orders) as server:
-        click.echo(f"{server.url} (user:pass, {orders:,} orders, 360 requests a minute); Ctrl-C stops it")
+async def _serve(server: Sandbox, deliver_to: str | None, secret: str | None) -> None:
+    async with AsyncExitStack() as opened:
+        await opened.enter_async_context(server)
+        click.echo(
+            f"{server.url} (user:pass, {server.orders:,} orders, 360 requests a minute); Ctrl-C stops it"
+        )
+        if not server.url.startswith(f"http://{_LOOPBACK}:"):
+            click.secho(
+                f"WARNING: every machine that reaches {server.url} can read and change this sandbox",
+                fg="red",
+                bold=True,
+                err=True,
+            )
+        if deliver_to is not None and secret is not None:
+            await opened.enter_async_context(Deliveries(server, deliver_to, os.fsencode(secret)))
+            click.echo(f"delivers every change to {deliver_to}")
         await anyio.sleep_forever()

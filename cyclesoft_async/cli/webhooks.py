@@ -20,6 +20,7 @@ from .inbox import INBOX, list_, purge, replay, show, stats
 from .inbox_output import local_time
 from .options import SECRET_FILE, make_inbox, read_secrets
 from .serving import serve_until_signal
+from .trigger import trigger
 
 
 @click.group()

@@ -17,7 +17,6 @@ from .orders.places import STORES
 from .responses import bad_request, json_response
 from .routing import ID, scoped
 from .world.counter import CANCELLATIONS, CANCELLED, DELIVERY_METHODS, STATUSES
-from .world.notices import dealer_id
 from .world.overlay import Record
 from .world.world import World
 
@@ -101,13 +100,13 @@ class SalesOrdersApi:
         if not {given.default_mode, *(item.mode for item in given.items or ())} <= TRANSFER_MODES.keys():
             raise bad_request("Unknown transfer mode")
         changes = self._delivery(order, given) | {"store_id": store}
-        delivery = _store_order(next(self._store_orders), order, store, self._world.now())
+        store_order_id = next(self._store_orders)
         self._save(order, changes)
-        self._world.notices.store_order_created(delivery)
+        self._world.notices.store_order_created(store_order_id, order, to_store=store)
         payload: Record = {
             "error": False,
             "error_message": None,
-            "created_store_order_id": delivery["store_order_id"],
+            "created_store_order_id": store_order_id,
             "affected_supplier_order_ids": [],
             "cancelled_store_order_ids": [],
             "cancelled_supplier_order_ids": [],
@@ -198,33 +197,3 @@ async def _read(request: web.Request, body: type[_Body]) -> _Body:
         return msgspec.json.decode(await request.read(), type=body)
     except msgspec.DecodeError as error:
         raise bad_request(str(error)) from error
-
-
-def _store_order(store_order_id: int, order: Record, to_store: int, now: str) -> Record:
-    """Return the delivery that an order's move to another store needs."""
-    return {
-        "store_order_id": store_order_id,
-        "store_id_from": order["store_id"],
-        "dealer_id_from": dealer_id(order["store_id"]),
-        "store_id_to": to_store,
-        "dealer_id_to": dealer_id(to_store),
-        "store_order_type": "regulier",
-        "store_order_type_id": 0,
-        "status_id": 1,
-        "status": "Verwerkt",
-        "remarks": f"Filiaal naar filiaal levering #{store_order_id}",
-        "processed_at": now,
-        "related_to_sales_order_ids": [order["sales_order_id"]],
-        "related_to_supplier_order_ids": [],
-        "items": [
-            {
-                "store_order_item_id": number,
-                "barcode": line["barcode"],
-                "quantity": line["quantity"],
-                "item_type_id": 1,
-                "object_id": None,
-                "description": line["description"],
-            }
-            for number, line in enumerate(order["order_items"], 1)
-        ],
-    }

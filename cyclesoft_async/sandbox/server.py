@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from base64 import b64decode
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
@@ -20,7 +21,7 @@ from .api import CREATE_INVOICES, Api
 from .clock import Clock
 from .fault_injection import FaultInjector
 from .faults import Fault, Faults
-from .loopback import Loopback
+from .loopback import LOOPBACK, Loopback
 from .orders.awkward import AwkwardLists
 from .orders.query import ListOrder
 from .orders.repository import ChangeListener
@@ -33,6 +34,7 @@ from .world.additions import Added, add
 from .world.notices import NoticeListener
 from .world.world import World
 
+_LOGGER: Final = logging.getLogger(__name__)
 _UNANSWERED: Final = (Fault.TOO_MANY_REQUESTS, Fault.SERVER_ERROR, Fault.ERROR_UNDER_200)
 """Faults in whose place the API does not answer."""
 _OWN_LIMITS: Final = {CREATE_INVOICES: 15, f"sales-{CREATE_INVOICES}": 15}
@@ -59,7 +61,9 @@ class Sandbox:
         page_size: Rows per page of each list.
         username: The expected username.
         password: The expected password.
-        port: The port on 127.0.0.1; 0 takes a free one.
+        port: The port; 0 takes a free one.
+        host: The address to listen on. With another one than 127.0.0.1, a warning is logged: the records are
+            invented, but every client that reaches the port can change them.
         first_day: Day of the first seeded orders.
         last_day: Day of the last seeded orders.
         clock: Returns monotonic unix seconds. Tests pass their own, and need not wait for midnight.
@@ -98,6 +102,7 @@ class Sandbox:
         username: str = "user",
         password: str = "pass",  # noqa: S107 - protects nothing but invented orders
         port: int = 0,
+        host: str = LOOPBACK,
         first_day: date = date(2025, 1, 1),
         last_day: date = date(2025, 12, 31),
         clock: Callable[[], float] | None = None,
@@ -122,6 +127,7 @@ class Sandbox:
         self._quota = Quota(minutely_limit=minutely_limit, daily_limit=daily_limit, own_limits=_OWN_LIMITS)
         self._credentials = f"{username}:{password}".encode()
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
+        self._host = host
         self._seed = seed
         self._announced_url = ""
         self._random = Random(seed)
@@ -141,7 +147,7 @@ class Sandbox:
         self._api = Api(self._world, page_size=page_size, lists=lists)
         self._sections = section_routes(self._world, page_size=page_size)
         self._fault_injector = FaultInjector(faults or Faults())
-        self._loopback = Loopback(port)
+        self._loopback = Loopback(port, host)
 
     @property
     def url(self) -> str:
@@ -208,6 +214,8 @@ class Sandbox:
         app.add_routes(self._api.routes())
         app.add_routes(self._sections)
         await self._loopback.open(app)
+        if self._host != LOOPBACK:
+            _LOGGER.warning("the sandbox listens on %s: every client that reaches it can use it", self._host)
         self._announced_url = self.url
         announce(self._announced_url, seed=self._seed)
         return self

@@ -57,7 +57,7 @@ class Deliveries:
         self,
         sandbox: Sandbox,
         url: str,
-        secret: str,
+        secret: str | bytes,
         *,
         account_id: int = ACCOUNT,
         drop: float = 0.0,
@@ -74,7 +74,7 @@ class Deliveries:
         self.given_up: int = 0
         self._sandbox = sandbox
         self._url = url
-        self._secret = secret.encode()
+        self._secret = secret.encode() if isinstance(secret, str) else secret
         self._account_id = account_id
         self._drop = drop
         self._duplicate = duplicate

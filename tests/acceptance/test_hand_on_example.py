@@ -33,7 +33,7 @@ def ready(number: int, **changes: Any) -> SignedDelivery:
     """An event that this order is ready. PPW and ShopCtrl have the same number for it."""
     order: dict[str, object] = {
         "workshop_order_id": number,
-        "repair_object_id": 22534,
+        "repair_object_id": 10_001,
         "reference_text": f"ppw:{number} shopctrl:{number}",
         "repair_description": "Banden vervangen",
         "datetime_scheduled_start": "2019-06-07 14:30:00",

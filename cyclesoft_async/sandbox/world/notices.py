@@ -111,7 +111,19 @@ class Notices:
 
     def payments_created(self, payments: list[Payment]) -> None:
         """Tell of payments of one order or invoice."""
-        payload = {
+        self._tell("payments.created", self.payments(payments))
+
+    def customer_changed(self, record: Record, *, is_new: bool) -> None:
+        """Tell of a created or updated customer."""
+        self._tell(f"customer.{'created' if is_new else 'updated'}", self.customer(record))
+
+    def store_order_created(self, store_order_id: int, order: Record, *, to_store: int) -> None:
+        """Tell of the delivery that an order's move to another store needs."""
+        self._tell("store_order.created", self.store_order(store_order_id, order, to_store=to_store))
+
+    def payments(self, payments: list[Payment]) -> Record:
+        """Return the payload of payments of one order or invoice."""
+        return {
             "entity_type_id": payments[0].entity_type_id,
             "entity_id": payments[0].entity_id,
             "payments": [
@@ -125,16 +137,43 @@ class Notices:
                 for payment in payments
             ],
         }
-        self._tell("payments.created", payload)
 
-    def customer_changed(self, record: Record, *, is_new: bool) -> None:
-        """Tell of a created or updated customer."""
-        customer = _of_order(record) | _additions(record) | {"date_of_birth": None}
-        self._tell(f"customer.{'created' if is_new else 'updated'}", {"customer": customer})
+    def customer(self, record: Record) -> Record:
+        """Return the payload of a customer."""
+        return {"customer": _of_order(record) | _additions(record) | {"date_of_birth": None}}
 
-    def store_order_created(self, record: Record) -> None:
-        """Tell of a delivery between stores."""
-        self._tell("store_order.created", record)
+    def workshop_order(self, order: Order) -> Record:
+        """Return the payload of a workshop order."""
+        return _workshop_order(order, self.sales_order(self._world.sales_orders.of_workshop(order)))
+
+    def store_order(self, store_order_id: int, order: Record, *, to_store: int) -> Record:
+        """Return the payload of a delivery between stores."""
+        return {
+            "store_order_id": store_order_id,
+            "store_id_from": order["store_id"],
+            "dealer_id_from": dealer_id(order["store_id"]),
+            "store_id_to": to_store,
+            "dealer_id_to": dealer_id(to_store),
+            "store_order_type": "regulier",
+            "store_order_type_id": 0,
+            "status_id": 1,
+            "status": "Verwerkt",
+            "remarks": f"Filiaal naar filiaal levering #{store_order_id}",
+            "processed_at": self._world.now(),
+            "related_to_sales_order_ids": [order["sales_order_id"]],
+            "related_to_supplier_order_ids": [],
+            "items": [
+                {
+                    "store_order_item_id": number,
+                    "barcode": line["barcode"],
+                    "quantity": line["quantity"],
+                    "item_type_id": 1,
+                    "object_id": None,
+                    "description": line["description"],
+                }
+                for number, line in enumerate(order["order_items"], 1)
+            ],
+        }
 
     def sales_order(self, record: Record) -> Record:
         """Return the payload of a sales order."""

@@ -107,9 +107,9 @@ async def test_orders_that_webhooks_name_are_asked_for_once_for_several_events(
         follower.listen(receiver)
 
         @receiver.on_any
-        async def count(_: events.Event) -> None:
+        async def count(event: events.Event) -> None:
             nonlocal handled
-            handled += 1
+            handled += event.event_name.startswith("workshop_order.")
             if handled == 4:
                 all_handled.set()
 
@@ -150,8 +150,9 @@ async def test_changes_are_stored_whatever_the_clock_of_a_postgres_inbox_shows(
         follower.listen(receiver)
 
         @receiver.on_any
-        async def done(_: events.Event) -> None:
-            handled.set()
+        async def done(event: events.Event) -> None:
+            if event.event_name.startswith("workshop_order."):
+                handled.set()
 
         async with receiving(receiver) as hook, anyio.create_task_group() as tasks:
             skewed = f"now() + interval '{skew}'"
@@ -185,8 +186,9 @@ async def test_events_wait_in_the_inbox_until_somebody_follows(url: str, tmp_pat
         follower.listen(receiver)
 
         @receiver.on_any
-        async def done(_: events.Event) -> None:
-            stored.set()
+        async def done(event: events.Event) -> None:
+            if event.event_name.startswith("workshop_order."):
+                stored.set()
 
         async with receiving(receiver), anyio.create_task_group() as tasks:
             tasks.start_soon(follower.run)
@@ -209,9 +211,9 @@ async def test_events_that_came_before_it_runs_are_handled_then(
         follower.listen(receiver)
 
         @receiver.on_any
-        async def count(_: events.Event) -> None:
+        async def count(event: events.Event) -> None:
             nonlocal handled
-            handled += 1
+            handled += event.event_name.startswith("workshop_order.")
             if handled == 2:
                 both_handled.set()
 
@@ -276,8 +278,9 @@ async def test_an_event_that_names_no_customer_is_left_to_the_rounds(
         Follower(cs, Store(url)).listen(receiver)
 
         @receiver.on_any
-        async def done(_: events.Event) -> None:
-            handled.set()
+        async def done(event: events.Event) -> None:
+            if event.event_name.startswith("workshop_order."):
+                handled.set()
 
         signed = delivery(events.WorkshopOrderUpdated, {"workshop_order_id": 1}, secret=SECRET)
         async with receiving(receiver) as hook, aiohttp.ClientSession() as sender:
