@@ -81,7 +81,7 @@ async def test_a_seeded_order_is_updated_and_not_created(tmp_path: Path) -> None
         change = models.WorkshopOrderUpdate(status_id=4)
         await cs.workshop_orders.update(order.customer_id, order.workshop_order_id, change)
         await deliveries.settled()
-        names = [entry.event_name for entry in entries(tmp_path / "inbox.db")]
+        names = [entry.event_name or "" for entry in entries(tmp_path / "inbox.db")]
         assert sorted(names) == ["sales_order.updated", "workshop_order.updated"]
 
 
