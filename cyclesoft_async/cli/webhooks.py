@@ -91,7 +91,7 @@ def serve(
         asyncio.run(serve_until_signal(app, host, port, ready=ready, reload=reload))
 
 
-for _command in (list_, show, replay, purge, stats, dashboard):
+for _command in (list_, show, replay, purge, stats, dashboard, trigger):
     webhooks.add_command(_command)
 
 
