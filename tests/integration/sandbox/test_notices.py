@@ -92,7 +92,7 @@ async def test_items_of_a_deleted_order_are_told_once() -> None:
 async def test_a_counter_order_moves_is_delivered_invoiced_and_another_is_cancelled() -> None:
     async with told() as (_, cs, found):
         order = "/api/v1/sales/orders/700002"  # the one without items
-        transfer = {"to_store_id": 2, "default_mode": 1, "items": []}
+        transfer: dict[str, Any] = {"to_store_id": 2, "default_mode": 1, "items": []}
         moved = await post(cs, f"{order}/update-store.json", transfer)
         assert found[1][1]["store_order_id"] == moved["created_store_order_id"]
         assert (found[0][1]["store_id"], found[1][1]["store_id_to"]) == (2, 2)
