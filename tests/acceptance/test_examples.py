@@ -12,11 +12,16 @@ from tests.support.paths import ROOT
 EXAMPLES = ROOT / "examples"
 EXPECTED = {
     "await_calls.py": "Kleine beurt",
+    "book_a_repair.py": "booked 900301 on 2025-12-01 09:00:00+01:00",
     "book_keeping.py": "June 2025: invoiced ",
     "bulk_sync.py": "20,000 orders",
     "hand_on.py": "1/900001/shopctrl: invoice 1",
     "live_mirror.py": "2,000 orders at first",
+    "notify_customer.py": "06-00001001: Anna, your bike is ready (Band plakken)",
     "pay_link_when_ready.py": "labels ['betaallink']",
+    "ready_for_pickup.py": "22 repairs are ready",
+    "service_reminders.py": "@example.nl: 3e servicebeurt of ",
+    "several_shops.py": "Utrecht: ",
     "shop_questions.py": "orders open for more than 14 days",
     "stock_for_webshop.py": " articles are in a store",
     "webhook_receiver.py": "sales_order.invoiced",
