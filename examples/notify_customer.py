@@ -16,7 +16,7 @@ def notify(receiver: WebhookReceiver, texts: dict[int, str]) -> None:
     async def ready(event: events.WorkshopOrderCreated | events.WorkshopOrderUpdated) -> None:
         order, sale = event.payload, event.payload.sales_order
         number, customer = order.workshop_order_id, None if sale is None else sale.customer
-        if order.status_id != READY or number is None or number in texts or customer is None:
+        if order.status_id != READY or number in texts or customer is None:
             return  # keep `texts` in your database
         mobile = next(one.phone_number for one in customer.phone_numbers if one.phone_number_id == "mob")
         texts[number] = f"{mobile}: {customer.first_name}, your bike is ready ({order.repair_description})"
