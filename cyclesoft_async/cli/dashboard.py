@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from aiohttp import web
 
 from cyclesoft_async._extras import missing_extra
-from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, cut_unread_bodies
+from cyclesoft_async.webhooks import SqliteInbox, cut_unread_bodies
 
 from .inbox import INBOX, check_exists
 from .options import make_inbox
 from .serving import serve_until_signal
+
+if TYPE_CHECKING:
+    from cyclesoft_async.webhooks import PostgresInbox
 
 PASSWORD_FILE = click.option(
     "--password-file",

@@ -23,3 +23,13 @@ def test_importing_the_package_imports_no_extra_no_server_and_no_database() -> N
     }
     assert not loaded & unwanted
     assert not {name for name in loaded if name.startswith("aiohttp.web")}
+
+
+def test_the_command_runs_with_the_extras_cli_and_store_alone() -> None:
+    absent = ["procrastinate", "psycopg", "psycopg_pool", "htpy", "opentelemetry", "pyarrow", "pytest"]
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent})); sys.argv = ['cyclesoft', '--help'];"
+        " from cyclesoft_async.cli import run; run()"
+    )
+    shown = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert "worker" in shown
