@@ -110,6 +110,15 @@ async def test_two_ids_with_the_same_hash_are_two_deliveries(tmp_path: Path) -> 
     assert sorted(entry.id for entry in entries(path)) == ["another", "id-1", "id-1"]
 
 
+async def test_what_is_no_regular_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "inbox.db"
+    os.mkfifo(pipe)
+    pipe.chmod(0o644)
+    with pytest.raises(InboxError, match=r"the inbox must be a regular file, got .*inbox\.db"):
+        await SqliteInbox(pipe).open(list[QueuedDelivery]().extend)
+    assert stat.S_IMODE(pipe.stat().st_mode) == 0o644
+
+
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     async with opened(SqliteInbox(path)):

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import time_ns
 from typing import Final
 
-from cyclesoft_async.errors import InboxUnavailableError
+from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
 from .lock import OWNER_ONLY, ProcessLock, create_private
 from .reserve import Reserve
@@ -180,6 +180,8 @@ def _inode(path: str) -> tuple[int, int] | None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    if path.exists() and not path.is_file():  # as root, /dev/null would be made private
+        raise InboxError(f"the inbox must be a regular file, got {path}")
     create_private(path)
     connection = sqlite3.connect(path, timeout=LOCK_WAIT_SECONDS, isolation_level=None, cached_statements=512)
     try:
