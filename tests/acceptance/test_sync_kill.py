@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,8 +16,9 @@ from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.store.store import Store
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.paths import SUPPORT
-from tests.support.postgres import Server, query
-from tests.support.sync import CONTENTS, YEAR, contents, limitless, session
+from tests.support.postgres import Server
+from tests.support.store import SQLITE, contents
+from tests.support.sync import YEAR, limitless, session
 
 READERS = 8
 ROUNDS = [(3, 3_000), pytest.param(50, 20_000, marks=pytest.mark.soak)]
@@ -54,17 +53,18 @@ async def survive(sandbox: Sandbox, database: str, kills: int) -> tuple[StoredRu
 
 @pytest.mark.parametrize(("kills", "orders"), ROUNDS)
 async def test_sqlite(tmp_path: Path, kills: int, orders: int) -> None:
+    undisturbed = f"{SQLITE}{tmp_path}/undisturbed.db"
     async with limitless(orders, page_size=20 if orders < 20_000 else 100) as sandbox:
         async with session(sandbox.url) as cs:
-            calm = await sync_workshop_orders(cs, Store(f"sqlite:///{tmp_path}/calm.db"), **YEAR)
+            calm = await sync_workshop_orders(cs, Store(undisturbed), **YEAR)
         done = 0
         while done < kills:
-            file = tmp_path / f"killed {done}.db"
+            database = f"{SQLITE}{tmp_path}/killed {done}.db"
             before = sandbox.received
-            run, killed = await survive(sandbox, f"sqlite:///{file}", kills - done)
+            run, killed = await survive(sandbox, database, kills - done)
             assert (run.run_id, run.orders) == (1, orders)
             assert sandbox.received - before <= calm.requests * 1.1 + READERS * MOST_PAGES * (killed + 1)
-            assert contents(file) == contents(tmp_path / "calm.db")
+            assert contents(database) == contents(undisturbed)
             done += killed
 
 
@@ -81,9 +81,5 @@ async def test_postgres(postgres_server: Server, kills: int, orders: int) -> Non
             run, killed = await survive(sandbox, database, kills - done)
             assert (run.run_id, run.orders) == (1, orders)
             assert sandbox.received - before <= calm.requests * 1.1 + READERS * MOST_PAGES * (killed + 1)
-            assert in_postgres(database) == in_postgres(undisturbed)
+            assert contents(database) == contents(undisturbed)
             done += killed
-
-
-def in_postgres(database: str) -> Mapping[str, list[tuple[Any, ...]]]:
-    return {name: query(database, statement) for name, statement in CONTENTS.items()}

@@ -8,9 +8,11 @@ from datetime import date
 
 import msgspec
 import psycopg
+from sqlalchemy import Table
 
 from cyclesoft_async.bulksync import Store
 from cyclesoft_async.bulksync.pages import FetchedPage
+from cyclesoft_async.bulksync.resources import WORKSHOP_ORDERS
 from cyclesoft_async.bulksync.resources.mirrored import Received
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
@@ -27,6 +29,8 @@ READER = PageReader(WorkshopOrder)
 YEAR = Window(date(2025, 1, 1), date(2025, 12, 31))
 
 SQLITE = "sqlite:///"
+# When rows were requested and stored: two runs that read the same orders differ in these.
+TIMES_OF_THE_RUN = {"first_seen_at", "synced_at", "asked_at"}
 
 
 def rows(url: str, statement: str) -> list[tuple[object, ...]]:
@@ -35,6 +39,17 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
         return query(url, statement)
     with closing(sqlite3.connect(url.removeprefix(SQLITE))) as connection, connection:
         return connection.execute(statement).fetchall()
+
+
+def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """Return all orders and lines of a store by table, except for the times of the run that stored them."""
+    return {table.name: rows(url, _contents_of(table)) for table in WORKSHOP_ORDERS.tables}
+
+
+def _contents_of(table: Table) -> str:
+    columns = [column.name for column in table.columns if column.name not in TIMES_OF_THE_RUN]
+    keys = [column.name for column in table.primary_key]
+    return f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY {', '.join(keys)}"  # noqa: S608
 
 
 def load_version_4(url: str) -> None:

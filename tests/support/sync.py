@@ -1,7 +1,6 @@
 """Helpers of the sync's tests."""
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -11,13 +10,11 @@ from aiohttp import web
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy
 from cyclesoft_async.bulksync import Store
-from cyclesoft_async.bulksync.resources import WORKSHOP_ORDERS
 from cyclesoft_async.sandbox import Faults, Sandbox
 
 from .loopback import Handler
 
 LIMITLESS = 10**9
-_STAMPS = {"first_seen_at", "synced_at", "asked_at"}
 Orders: TypeAlias = list[dict[str, object]]
 
 
@@ -49,25 +46,9 @@ def store(file: Path) -> Store:
     return Store(f"sqlite:///{file}")
 
 
-# All that the server sends; not when it came.
-CONTENTS: Mapping[str, str] = {
-    table.name: "select {} from {} order by {}".format(  # noqa: S608
-        ", ".join(column.name for column in table.columns if column.name not in _STAMPS),
-        table.name,
-        ", ".join(column.name for column in table.primary_key),
-    )
-    for table in WORKSHOP_ORDERS.tables
-}
-
-
 def rows(file: Path, query: str, *parameters: object) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(file)) as connection:
         return connection.execute(query, parameters).fetchall()
-
-
-def contents(file: Path) -> Mapping[str, list[tuple[object, ...]]]:
-    """Return all orders and lines, byte for byte."""
-    return {name: rows(file, query) for name, query in CONTENTS.items()}
 
 
 DATED: Orders = [

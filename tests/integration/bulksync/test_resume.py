@@ -17,7 +17,8 @@ from cyclesoft_async.bulksync.fetch.plan import MOST_PAGES
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.loopback import served
-from tests.support.sync import DATED, YEAR, Orders, contents, limitless, listing, rows, session, store
+from tests.support.store import SQLITE, contents
+from tests.support.sync import DATED, YEAR, Orders, limitless, listing, rows, session, store
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def test_a_cancelled_sync_resumes(tmp_path: Path, file: Path) -> None:
         assert sandbox.received - before <= undisturbed.requests + 8 * MOST_PAGES
     assert report.orders == 5_000
     assert report.pages <= undisturbed.pages + 8
-    assert contents(file) == contents(tmp_path / "undisturbed.db")
+    assert contents(f"{SQLITE}{file}") == contents(f"{SQLITE}{tmp_path}/undisturbed.db")
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 200])

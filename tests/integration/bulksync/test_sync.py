@@ -17,6 +17,7 @@ from cyclesoft_async import CycleSoftSession, RetryPolicy, errors, models
 from cyclesoft_async.bulksync import Follower, Store, SyncProgress, estimate, sync_workshop_orders, windows
 from cyclesoft_async.sandbox import Faults, Sandbox
 from tests.support.loopback import served
+from tests.support.store import SQLITE, contents
 from tests.support.store import rows as rows_of
 from tests.support.sync import (
     DATED,
@@ -24,7 +25,6 @@ from tests.support.sync import (
     YEAR,
     Days,
     Orders,
-    contents,
     limitless,
     listing,
     rows,
@@ -273,7 +273,7 @@ async def test_the_right_rows_through_ten_percent_of_faults(tmp_path: Path) -> N
                 report = await sync_workshop_orders(cs, store(tmp_path / name), **YEAR)
             assert report.requests == sandbox.received + sandbox.dropped
     assert report.requests > report.pages
-    assert contents(tmp_path / "calm") == contents(tmp_path / "rough")
+    assert contents(f"{SQLITE}{tmp_path}/calm") == contents(f"{SQLITE}{tmp_path}/rough")
 
 
 async def test_a_failure_for_good_is_raised_as_itself(file: Path) -> None:
