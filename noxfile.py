@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,8 +60,11 @@ def types(session: nox.Session) -> None:
     session.run(python, "-m", "mypy")
     session.run(python, "-m", "basedpyright", "--pythonpath", python)
     with TemporaryDirectory() as elsewhere, session.chdir(elsewhere):  # as a user's type checker sees it
+        # It looks for the package in the first interpreter of PATH, whatever --pythonpath says.
+        first = [*(session.bin_paths or []), str(Path(sys.executable).parent)]
+        path = {"PATH": os.pathsep.join([*first, os.environ.get("PATH", "")])}
         public = ["--verifytypes", "cyclesoft_async", "--ignoreexternal"]
-        session.run(python, "-m", "basedpyright", "--pythonpath", python, *public)
+        session.run(python, "-m", "basedpyright", "--pythonpath", python, *public, env=path)
 
 
 @nox.session

@@ -120,7 +120,7 @@ class Sandbox:
             )
         self.first_day = first_day
         self.last_day = last_day
-        self.requests = RequestLog()
+        self.requests: RequestLog = RequestLog()
         self.received: int = 0
         self.refused: int = 0
         self.dropped: int = 0
@@ -131,7 +131,7 @@ class Sandbox:
         self._seed = seed
         self._announced_url = ""
         self._random = Random(seed)
-        self.clock = Clock(clock)
+        self.clock: Clock = Clock(clock)
         self._scopes = scopes
         self._world = World(
             orders=orders, seed=seed, first_day=first_day, last_day=last_day, clock=self.clock
