@@ -82,11 +82,11 @@ class RepairObjectsApi:
         if query.isdecimal():
             yield from self._of_customer(int(query))
             return
-        seeded = self._world.seeded.objects_matching(query)
+        found = self._objects.matching(query)
         words = query.casefold().split()
         for item in self._objects:
             texts = f"{item['brand']} {item['model']} {item['frame_id']} {item['object_barcode']}".casefold()
-            if item["object_id"] in seeded or all(word in texts for word in words):
+            if item["object_id"] in found or all(word in texts for word in words):
                 yield item
 
     def _of_customer(self, customer_id: int) -> Iterator[Record]:

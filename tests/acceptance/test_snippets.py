@@ -35,6 +35,7 @@ OUTPUT = {
     ("docs/how-to/orders.md", 0): "bytes of PDF",
     ("docs/how-to/mirror.md", 0): "300 ",
     ("docs/how-to/testing.md", 4): "100 orders in the first page",
+    ("docs/how-to/testing.md", 5): "the account lacks the scope sales-export",
     ("docs/tutorial.md", 0): "requests left this minute",
     ("docs/tutorial.md", 1): "as expected: GET",
     ("docs/how-to/accounts.md", 0): "Gent 50 orders",

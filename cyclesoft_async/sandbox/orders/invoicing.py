@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypedDict
 from urllib.parse import parse_qsl
 
@@ -95,7 +95,13 @@ def open_lines(lines: list[Line], *, customer_id: int, name: str) -> dict[int, l
 
 
 def document(
-    number: int, payer: int, payers: Mapping[int, list[Line]], *, order: str, book: bool, others: bool
+    number: int,
+    payer: int,
+    payers: Mapping[int, list[Line]],
+    *,
+    about: Sequence[str],
+    book: bool,
+    others: bool,
 ) -> Document:
     """Return the PDF of an invoice.
 
@@ -103,7 +109,7 @@ def document(
         number: Number of the invoice.
         payer: Its customer.
         payers: The lines of all invoices of the order, by payer.
-        order: Name of the order.
+        about: Lines about customer, order and bike.
         book: The invoice is final.
         others: Name the items on the other invoices, too.
     """
@@ -114,7 +120,7 @@ def document(
     total = sum(line["price_in_vat_cents"] for line in payers[payer])
     text = [
         f"{'Factuur' if book else 'Pro-forma factuur'} {number}",
-        f"Klant {payer}   {order}",
+        *about,
         "",
         *shown,
         "",

@@ -21,13 +21,18 @@ ChangeListener: TypeAlias = Callable[[Order | None, Order], None]
 class OrderRepository:
     """Finds, lists and saves orders. Deleted orders remain with `is_active: false`.
 
+    Args:
+        seeded: The seeded orders.
+        objects_matching: Returns the ids of the repair objects that an `object_query` selects.
+
     Attributes:
         listeners: Called after every change.
     """
 
-    def __init__(self, seeded: SeededOrders) -> None:
+    def __init__(self, seeded: SeededOrders, objects_matching: Callable[[str], frozenset[int]]) -> None:
         self.listeners: list[ChangeListener] = []
         self._seeded = seeded
+        self._objects_matching = objects_matching
         self._changed_orders: dict[int, Order] = {}
         self._keys: list[Key] = []  # of _changed_orders, sorted
         self._created = 0
@@ -100,7 +105,7 @@ class OrderRepository:
 
     def _objects(self, filters: Filters) -> frozenset[int] | None:
         if filters.object_query is not None:
-            return self._seeded.objects_matching(filters.object_query)
+            return self._objects_matching(filters.object_query)
         return None if filters.repair_object_id is None else frozenset({filters.repair_object_id})
 
     def _search_seeded(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from cyclesoft_async.sandbox.orders import places
 from cyclesoft_async.sandbox.orders.catalogue import BIKES
 from cyclesoft_async.sandbox.orders.places import EMPLOYERS
-from cyclesoft_async.sandbox.orders.seeded import frame_number
+from cyclesoft_async.sandbox.orders.seeded import SeededOrders, frame_number
 from cyclesoft_async.sandbox.responses import bad_request
 
 from .fields import write_integers, write_texts
@@ -45,18 +45,33 @@ class Bikes(Overlay):
     """The repair objects of the customers.
 
     Args:
-        seeded: Ids of the seeded ones.
+        seeded: The orders, for the seeded bikes that they repair.
         customers: The customers, for those that lease.
     """
 
-    def __init__(self, seeded: range, customers: Overlay) -> None:
-        super().__init__(seeded, make=make_object)
+    def __init__(self, seeded: SeededOrders, customers: Overlay) -> None:
+        super().__init__(seeded.objects, make=make_object)
+        self._seeded = seeded
         self._customers = customers
 
     def of_customer(self, customer_id: int) -> Iterator[Record]:
         """Iterate over the objects of a customer."""
         bikes = self.among(places.objects_of(customer_id))
         return (bike for bike in bikes if bike["customer_id"] == customer_id)
+
+    def matching(self, query: str) -> frozenset[int]:
+        """Return the ids of the objects whose frame number, or brand and model, match.
+
+        Of the unchanged seeded bikes these are the first thousand (F19).
+        """
+        frame, words = query.strip().casefold(), query.casefold().split()
+        saved = {
+            id_
+            for id_, bike in self._saved.items()
+            if frame == bike["frame_id"].casefold()
+            or all(word in f"{bike['brand']} {bike['model']}".casefold() for word in words)
+        }
+        return self._seeded.objects_matching(query) - self._saved.keys() | saved
 
     def create(self, customer_id: int, given: Mapping[str, Any]) -> Record:
         """Create an object of a customer.

@@ -15,6 +15,7 @@ from cyclesoft_async.sandbox.responses import bad_request
 from .counter import CANCELLED, DONE, STATUSES
 from .invoices import Invoice
 from .overlay import Record
+from .people import full_name
 from .references import check_employee
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Invoicing:
                             number,
                             payer,
                             payers,
-                            order=f"Werkorder {order_id}",
+                            about=self._about(order_id, payer),
                             book=options.book,
                             others=options.split_items_as_text and payer == owner,
                         )
@@ -125,6 +126,16 @@ class Invoicing:
         for invoice in made:
             self._world.invoices.add(invoice)
         return answers, made
+
+    def _about(self, order_id: int, payer: int) -> list[str]:
+        customer = self._world.customer(payer)
+        lines = [f"Klant {payer}   {customer['company_name'] or full_name(customer)}"]
+        workshop = self._world.orders.find(order_id)
+        if workshop is None:
+            return [*lines, f"Order {order_id}"]
+        bike = self._world.objects.find(workshop["repair_object_id"])
+        shown = [] if bike is None else [f"Fiets {bike['brand']} {bike['model']}   {bike['frame_id']}"]
+        return [*lines, f"Werkorder {order_id}", *shown]
 
     def _made(self, order: Record, number: int, payer: int, lines: list[Line], *, is_final: bool) -> Invoice:
         return Invoice(

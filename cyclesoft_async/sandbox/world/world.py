@@ -49,9 +49,9 @@ class World:
         self.seeded: SeededOrders = SeededOrders(
             count=orders, seed=seed, first_day=first_day, last_day=last_day
         )
-        self.orders: OrderRepository = OrderRepository(self.seeded)
         self.customers: Customers = Customers(self.seeded.customers, self.now)
-        self.objects: Bikes = Bikes(self.seeded.objects, self.customers)
+        self.objects: Bikes = Bikes(self.seeded, self.customers)
+        self.orders: OrderRepository = OrderRepository(self.seeded, self.objects.matching)
         self.services: Services = Services(self.objects, self.seeded.objects, self.now)
         self.counter: CounterOrders = CounterOrders(self.seeded, seed)
         self.invoices: Invoices = Invoices(self.seeded, self.counter)

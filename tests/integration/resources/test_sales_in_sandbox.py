@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,9 @@ from cyclesoft_async.models import (
     WorkshopOrderCreate,
     WorkshopOrderItemInput,
 )
-from cyclesoft_async.sandbox import Sandbox
+from cyclesoft_async.sandbox import Deliveries, Sandbox
+from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
+from cyclesoft_async.webhooks.testing import SECRET, ReceiverHarness
 
 FIRST, LAST = date(2025, 6, 1), date(2025, 6, 30)
 IN_PROCESS = 2  # enum sales_order_status
@@ -263,6 +266,41 @@ async def test_a_batch_changes_bikes_that_are_not_sold() -> None:
     assert read.object is not None
     assert read.status is not None
     assert (read.object.object_reference, read.status.is_reserved) == ("Etalage", True)
+
+
+async def test_webhooks_report_what_happens_to_orders_and_money(
+    tmp_path: Path,
+) -> None:
+    receiver = WebhookReceiver([SECRET], SqliteInbox(tmp_path / "inbox.db"))
+    seen: list[events.Event] = []
+
+    @receiver.on(events.Event)
+    async def note(event: events.Event) -> None:
+        seen.append(event)
+
+    async with (
+        shop() as (sandbox, cs),
+        ReceiverHarness(receiver) as hooks,
+        Deliveries(sandbox, hooks.url, SECRET) as deliveries,
+    ):
+        cancelled, moved, invoiced = (row.sales_order_id for row in (await open_orders(cs))[:3])
+        await cs.sales_orders.cancel(cancelled, 1)
+        await cs.sales_orders.update_store(moved, StoreTransfer(to_store_id=2))
+        (made,) = await cs.sales_orders.create_invoices(invoiced, book=True)
+        await cs.payments.add_to_invoice(made.invoice_number or 0, 1, pin(500))
+        await deliveries.settled()
+        await hooks.settled()
+    by_name = {event.event_name: event for event in seen}
+    deleted, paid = by_name["sales_order.deleted"], by_name["payments.created"]
+    assert isinstance(deleted, events.SalesOrderDeleted)
+    assert deleted.payload.sales_order_id == cancelled
+    assert isinstance(paid, events.PaymentsCreated)
+    assert (paid.payload.entity_type_id, paid.payload.entity_id) == (5, made.invoice_number)
+    assert [payment.amount_cents for payment in paid.payload.payments] == [500]
+    transaction = by_name["sales_transaction.created"]
+    assert isinstance(transaction, events.SalesTransactionCreated)
+    assert transaction.payload.invoice_number == made.invoice_number
+    assert {"store_order.created", "sales_order.updated", "sales_order.invoiced"} <= by_name.keys()
 
 
 async def test_each_section_needs_its_scope() -> None:

@@ -196,7 +196,7 @@ def test_filters_find_what_a_linear_search_finds(
     count: int, seed: int, moves: list[tuple[int, date]], filters: Filters, size: int
 ) -> None:
     orders = seeded(count, seed)
-    repository = OrderRepository(orders)
+    repository = OrderRepository(orders, orders.objects_matching)
     for index, day in moves:
         moved = repository.find(900_001 + index)
         if moved is not None:
@@ -228,7 +228,7 @@ def test_a_cursor_stays_exact_while_orders_are_created_and_moved(
     count: int, size: int, changes: list[tuple[int, date]]
 ) -> None:
     orders = seeded(count)
-    repository = OrderRepository(orders)
+    repository = OrderRepository(orders, orders.objects_matching)
     template = seeded(1).order(0)
     untouched = set(range(900_001, 900_001 + count))
     seen: list[int] = []

@@ -15,6 +15,7 @@ from cyclesoft_async.models import (
     AMSTERDAM,
     CustomerCreate,
     RepairObjectCreate,
+    RepairObjectUpdate,
     WorkshopOrderCreate,
     WorkshopOrderItemInput,
     WorkshopOrderUpdate,
@@ -163,3 +164,29 @@ async def test_a_test_adds_what_it_needs() -> None:
             sandbox.add(order={"customer_id": 7})
         with pytest.raises(ApiError, match="customer_id is required"):
             sandbox.add(bike={"brand": "Koga"})
+
+
+async def test_an_object_query_finds_created_and_changed_bikes() -> None:
+    async with shop() as (_, cs):
+        created = await cs.repair_objects.create(
+            1001, RepairObjectCreate(brand="Fongers", model="Klassiek", frame_id="FO123")
+        )
+        object_id = created.object_id
+        assert object_id is not None
+        order = await cs.workshop_orders.create(1001, WorkshopOrderCreate(repair_object_id=object_id))
+        for query in ("fongers", "KLASSIEK Fongers", "fo123"):
+            found = await cs.workshop_orders.list(object_query=query).collect()
+            assert [row.workshop_order_id for row in found] == [order.workshop_order_id]
+        gazelle = (await cs.workshop_orders.list(object_query="gazelle")).items[0]
+        bike, owner = gazelle.repair_object_id, gazelle.customer_id
+        assert bike
+        assert owner
+        await cs.repair_objects.update(owner, bike, RepairObjectUpdate(brand="Rivel", frame_id="RV 9"))
+        left = {row.repair_object_id async for row in cs.workshop_orders.list(object_query="gazelle")}
+        assert left
+        assert bike not in left
+        for query in ("rivel", "rv 9"):
+            found = await cs.workshop_orders.list(object_query=query).collect()
+            assert {row.repair_object_id for row in found} == {bike}
+        assert [one.object_id async for one in cs.repair_objects.search("rivel")] == [bike]
+        assert bike not in [one.object_id async for one in cs.repair_objects.search("gazelle")]
