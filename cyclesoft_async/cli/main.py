@@ -15,6 +15,7 @@ from .call import call
 from .check import check
 from .enqueue import enqueue
 from .errors import ExitCodes
+from .export import export
 from .follow import follow
 from .migrate import migrate
 from .quota import quota
@@ -57,6 +58,7 @@ def cyclesoft() -> None:
 cyclesoft.add_command(sync)
 cyclesoft.add_command(follow)
 cyclesoft.add_command(enqueue)
+cyclesoft.add_command(export)
 cyclesoft.add_command(sandbox)
 cyclesoft.add_command(quota)
 cyclesoft.add_command(check)

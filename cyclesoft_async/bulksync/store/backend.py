@@ -64,6 +64,10 @@ class Backend(Protocol):
         """Return an engine that keeps one connection."""
         ...
 
+    def reading_engine(self) -> Engine:
+        """Return an engine whose transactions only read, and see one state of the database."""
+        ...
+
     def lock_schema(self, connection: Connection) -> None:
         """Keep other processes from reading or changing the schema until this transaction ends."""
         ...

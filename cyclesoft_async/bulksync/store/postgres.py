@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
@@ -58,13 +58,20 @@ class Postgres:
 
     def engine(self) -> Engine:
         """Return an engine whose transactions are READ COMMITTED and in UTC."""
+        return self._engine(_begin)
+
+    def reading_engine(self) -> Engine:
+        """Return an engine whose transactions are REPEATABLE READ, READ ONLY and in UTC."""
+        return self._engine(_begin_reading)
+
+    def _engine(self, begin: Callable[[Connection], None]) -> Engine:
         # A prepared statement belongs to a connection, which a pooler does not keep.
         connect = partial(
             psycopg.connect, self._dsn.pooler_conninfo("cyclesoft-store"), prepare_threshold=None
         )
         # Parameters are hidden from errors: they are people's data.
         engine = create_engine("postgresql+psycopg://", creator=connect, hide_parameters=True)
-        event.listen(engine, "begin", _begin)
+        event.listen(engine, "begin", begin)
         return engine
 
     def lock_schema(self, connection: Connection) -> None:
@@ -170,6 +177,11 @@ class Postgres:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(_SETTINGS)
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql(TRANSACTION_SETTINGS)
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
 def _columns(width: int, rows: Iterable[Row]) -> tuple[list[object], ...]:

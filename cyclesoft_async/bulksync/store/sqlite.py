@@ -67,6 +67,13 @@ class Sqlite:
         event.listen(engine, "begin", _begin)
         return engine
 
+    def reading_engine(self) -> Engine:
+        """Return an engine whose transactions take no lock that a writer waits for."""
+        engine = create_engine(self._url, hide_parameters=True)
+        event.listen(engine, "connect", _set_up_reading)
+        event.listen(engine, "begin", _begin_reading)
+        return engine
+
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: the transaction holds the write lock."""
 
@@ -187,6 +194,13 @@ def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor.close()
 
 
+def _set_up_reading(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # see _set_up
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
+
+
 def _write_ahead(cursor: DBAPICursor) -> None:
     # When several processes open a new file at once, SQLite refuses this to some without its usual wait.
     give_up_at = time.monotonic() + _BUSY_SECONDS
@@ -204,6 +218,10 @@ def _write_ahead(cursor: DBAPICursor) -> None:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _insert(connection: Connection, statement: str, rows: Iterable[Row]) -> None:

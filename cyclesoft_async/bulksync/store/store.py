@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from anyio import CancelScope, to_thread
 
 from cyclesoft_async._arguments import check_type
 from cyclesoft_async._extras import missing_extra
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async.errors import StoreError, UsageError
 
 from . import migrations, upgrade
 from .backend import Backend
 from .open_store import StoreWriter
 from .rejected import RetriedRows, Retry
+from .snapshot import Snapshot, open_snapshot
 from .sqlite import Sqlite
 
 _SQLITE: Final = {"sqlite", "sqlite+pysqlite", "sqlite+aiosqlite"}
@@ -82,6 +83,18 @@ class Store:
             return
         async with self._connected() as writer:
             yield writer if await writer.run(migrations.is_current) else None
+
+    @contextmanager
+    def snapshot(self) -> Generator[Snapshot]:
+        """Open one consistent state for reading, in the calling thread. Nothing is created or upgraded.
+
+        Raises:
+            StoreError: The database can't be opened, or has no tables of this version.
+        """
+        if self._backend.is_missing:
+            raise StoreError(f"there is no database at {self.shown_url}; `cyclesoft sync --to` creates one")
+        with open_snapshot(self._backend) as snapshot:
+            yield snapshot
 
     @asynccontextmanager
     async def _connected(self) -> AsyncGenerator[StoreWriter]:

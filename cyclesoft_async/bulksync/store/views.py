@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, Date, DateTime, MetaData, PrimaryKeyConstraint, Table, Text
+from sqlalchemy.types import TypeEngine
 
 from cyclesoft_async.bulksync.resources.columns import BOOKKEEPING
+from cyclesoft_async.bulksync.resources.sales_transactions import sales_transactions
 from cyclesoft_async.bulksync.resources.workshop_orders import workshop_orders
 
 from .transaction import Transaction
@@ -98,6 +102,80 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
 }
 """What each view shows."""
 
+
+def _like(table: Table, names: str) -> Iterable[Column[Any]]:
+    return [Column(name, table.c[name].type) for name in names.split()]
+
+
+def _typed(kind: type[TypeEngine[Any]], names: str) -> Iterable[Column[Any]]:
+    return [Column(name, kind()) for name in names.split()]
+
+
+def _shown(name: str) -> Column[Any]:
+    column = workshop_orders.c[name]
+    return Column(name, DateTime() if name.startswith("datetime_") else column.type)
+
+
+def _view(name: str, columns: Iterable[Column[Any]], *, key: str) -> Table:
+    return Table(name, _METADATA, *columns, PrimaryKeyConstraint(*key.split()))
+
+
+_METADATA: Final = MetaData()  # apart from that of the tables, which are created by it
+_AMSTERDAM_COLUMNS: Final = [
+    column.name
+    for column in workshop_orders.columns
+    if column.name not in BOOKKEEPING or column.name in {"raw", "deleted_at"}
+]
+
+VIEWS: Final = (
+    _view(AMSTERDAM, map(_shown, _AMSTERDAM_COLUMNS), key="workshop_order_id"),
+    _view(
+        "ready_for_pickup",
+        [
+            *_like(workshop_orders, "workshop_order_id store_id status_text customer_id"),
+            *_typed(Text, "customer_name phone_number"),
+            *_like(workshop_orders, "repair_object_id"),
+            *_typed(Text, "bike"),
+            *_like(workshop_orders, "mechanic_employee_id"),
+            *_typed(Text, "mechanic"),
+            *_like(workshop_orders, "repair_description datetime_scheduled_finished"),
+        ],
+        key="workshop_order_id",
+    ),
+    _view(
+        "workshop_agenda",
+        [
+            *_typed(Date, "day"),
+            *_like(workshop_orders, "mechanic_employee_id"),
+            *_typed(Text, "mechanic"),
+            *_typed(BigInteger, "orders planned_minutes capacity_minutes free_minutes"),
+        ],
+        key="day mechanic_employee_id",
+    ),
+    _view(
+        "sales_by_day",
+        [
+            *_typed(Date, "day"),
+            *_like(sales_transactions, "store_id"),
+            *_typed(BigInteger, "invoices total_in_vat_cents total_ex_vat_cents vat_cents"),
+        ],
+        key="day store_id",
+    ),
+    _view(
+        "unpaid_invoices",
+        [
+            *_like(
+                sales_transactions,
+                "sales_transaction_number transaction_date store_id customer_id sales_order_id"
+                " total_amount_cents unpaid_amount_cents",
+            ),
+            *_typed(Text, "customer_name email"),
+        ],
+        key="sales_transaction_number",
+    ),
+)
+"""The views, with the types of their columns and the columns that identify a row."""
+
 NAMES: Final = frozenset(DESCRIPTIONS)
 
 
@@ -121,7 +199,6 @@ def create_missing(tx: Transaction, there: Collection[str]) -> None:
 def _amsterdam(tx: Transaction) -> str:
     columns = [
         f"{tx.backend.wall_time(name)} AS {name}" if name.startswith("datetime_") else name
-        for name in (column.name for column in workshop_orders.columns)
-        if name not in BOOKKEEPING or name in {"raw", "deleted_at"}
+        for name in _AMSTERDAM_COLUMNS
     ]
     return f"SELECT {', '.join(columns)} FROM workshop_orders"  # noqa: S608 - names of our own

@@ -1,0 +1,1 @@
+"""Export: tables and views of a store as files."""
