@@ -117,16 +117,20 @@ async def test_a_stopped_worker_gives_its_windows_back_at_once_in_postgres(postg
 
 
 async def test_a_used_up_day_postpones_windows_until_the_reset_in_postgres(postgres: str) -> None:
-    async with Sandbox(orders=3_000, daily_limit=10) as sandbox, session(sandbox) as cs:
-        with suppress(TimeoutError), anyio.fail_after(3):
-            async with working(cs, postgres):
-                await sync_with_workers(Store(postgres), **YEAR)
-    planned = query(
-        postgres,
-        "SELECT DISTINCT scheduled_at > now() + interval '1 minute' FROM cyclesoft.procrastinate_jobs"
-        " WHERE attempts > 0",
+    planned_at_midnight = (
+        "SELECT DISTINCT (coalesce(scheduled_at, now()) AT TIME ZONE 'Europe/Amsterdam')::time < '00:01',"
+        " attempts > 0 FROM cyclesoft.procrastinate_jobs"
     )
-    assert planned == [(True,)]
+    async with Sandbox(orders=3_000, daily_limit=10) as sandbox, session(sandbox) as cs:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: sync_with_workers(Store(postgres), **YEAR))
+            async with working(cs, postgres):
+                await until(
+                    lambda: sandbox.received > 5 and query(postgres, planned_at_midnight) == [(True, True)]
+                )
+            tasks.cancel_scope.cancel()
+        assert sandbox.refused == 0
+    assert query(postgres, planned_at_midnight) == [(True, True)], "a worker that stops leaves them there"
 
 
 async def test_a_permanent_failure_is_reported_and_retried_on_request_in_postgres(postgres: str) -> None:
