@@ -34,9 +34,10 @@ _ACCEPTED: Final = range(200, 300)
 )
 @SECRET_FILE
 def trigger(event_name: str, url: str, changes: tuple[str, ...], secret_file: Path | None) -> None:
-    """Send one signed event with a documented payload, such as workshop_order.updated.
+    """Send one signed event with a documented payload.
 
-    The receiver can be written in any language. Exits with 1 if it does not answer 2xx.
+    EVENT is its name, such as workshop_order.updated. The receiver can be written in any language. Exits with
+    1 if it does not answer 2xx.
     """
     payload = sample(event_name) or {}
     for change in changes:
