@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from cyclesoft_async import CycleSoftSession
@@ -47,6 +49,20 @@ async def payment_groups(cs: CycleSoftSession) -> list[dict[str, Any]]:
     return found
 
 
+def vat_of(cents: int, percentage: int) -> int:
+    """Return the VAT in an amount, to the nearest cent, halves away from zero."""
+    exact = Decimal(cents * percentage) / (100 + percentage)
+    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def vat_cents(row: dict[str, Any]) -> Counter[int]:
+    """Return the VAT of a transaction by percentage."""
+    found: Counter[int] = Counter()
+    for item in row["sales_items"]:
+        found[item["vat_percentage"]] += item["vat_amount_cents"]
+    return found
+
+
 async def test_a_year_sums_up_to_the_cent() -> None:
     async with books() as cs:
         everything = [
@@ -66,6 +82,7 @@ async def test_a_year_sums_up_to_the_cent() -> None:
         for item in items:
             vat = item["vat_amount_cents"]
             assert item["nett_line_price_ex_vat_cents"] + vat == item["nett_line_price_in_vat_cents"]
+            assert vat == vat_of(item["nett_line_price_in_vat_cents"], item["vat_percentage"])
         assert paid.get(row["sales_transaction_number"], 0) + row["unpaid_amount_cents"] == total
     turnover = sum(row["total_amount_cents"] for row in everything)
     assert turnover == sum(paid.values()) + sum(row["unpaid_amount_cents"] for row in everything)
@@ -76,6 +93,7 @@ async def test_a_year_sums_up_to_the_cent() -> None:
     for note in notes:
         original = by_number[note["debit_sales_transaction_number"]]
         assert note["total_amount_cents"] == -original["total_amount_cents"] < 0
+        assert vat_cents(note) == {rate: -cents for rate, cents in vat_cents(original).items()}
         assert original["credit_sales_transaction_number"] == note["sales_transaction_number"]
 
 
