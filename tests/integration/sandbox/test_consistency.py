@@ -207,8 +207,9 @@ async def walk_invoice(shop: Shop, id_: int) -> None:
     assert invoice.sales_employee_id in shop.employees
     items = invoice.sales_items
     assert sum(item.nett_line_price_in_vat_cents or 0 for item in items) == invoice.total_amount_cents
-    paid = (invoice.total_amount_cents or 0) - (invoice.unpaid_amount_cents or 0)
-    assert shop.paid_cents.get(id_, 0) == paid
+    total, paid = invoice.total_amount_cents or 0, shop.paid_cents.get(id_, 0)
+    assert invoice.unpaid_amount_cents == total - paid
+    assert min(0, total) <= paid <= max(0, total)
     if invoice.customer is not None:
         assert invoice.customer.email == shop.customers[invoice.customer_id or 0].email
     if invoice.workshop_order is not None:
