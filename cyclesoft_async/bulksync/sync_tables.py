@@ -65,7 +65,7 @@ async def sync(
     Workshop orders come first, so that everything that they name is there at the end. The other lists are
     then read at the same time. Of customers and service items the changes since the last run are read, of
     the others the whole list; all of them whole every seven days, which is when deleted rows are noticed.
-    Unchanged rows are not written. Whatever stops a sync, the same call resumes.
+    Unchanged rows are not written. A stopped sync is resumed by the same call.
 
     Args:
         cs: The session; its quota is shared with all of its other calls.

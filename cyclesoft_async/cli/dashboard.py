@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,12 @@ def add_dashboard(
         raise missing_extra(error, "cli,dashboard") from None
 
     pages.add_dashboard(app, prefix, inbox, pages.PasswordFile(password_file))
+    # Who signed in, looked and acted is worth a line in any case.
+    audit = logging.getLogger("cyclesoft_async.webhooks.dashboard")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    audit.addHandler(handler)
+    audit.setLevel(logging.INFO)
 
 
 @click.command(short_help="Serve pages on which operators look at an inbox.")

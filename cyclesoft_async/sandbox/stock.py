@@ -54,7 +54,7 @@ class StockApi:
         ]
 
     async def info(self, request: web.Request) -> web.Response:
-        """Return the stock of some barcodes, in another order and with one that nobody asked for."""
+        """Return the stock of some barcodes, in another order and with one more that was not asked for."""
         barcodes = request.match_info["barcodes"].split("/")
         shown = [barcode for barcode in reversed(barcodes) if barcode != _UNASKED] + [_UNASKED]
         with_supplier = len(barcodes) <= _MOST_BARCODES

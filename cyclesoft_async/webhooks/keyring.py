@@ -19,7 +19,7 @@ Secrets: TypeAlias = Secret | Iterable[Secret] | Mapping[int, Secret | Iterable[
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _MOST_KEYS: Final = 64
-"""So many HMACs of the largest body that is accepted by default, 256 KiB, take 10 ms."""
+"""This number of HMACs of the largest body that is accepted by default, 256 KiB, takes 10 ms."""
 _FEW_KEYS: Final = 8
 """Keys that are tried before the event loop has a turn."""
 _SHORT_SECRET: Final = 16

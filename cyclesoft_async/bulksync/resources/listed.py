@@ -26,7 +26,7 @@ class Batch(Struct, Generic[T], frozen=True, kw_only=True):
     rows: Sequence[Received[T]]
     rejected: Sequence[RejectedRow]
     cursor: str | None = None
-    """Where the list goes on; None at its end."""
+    """Cursor of the next page; None at the end."""
 
 
 class Listed(Struct, Generic[T], frozen=True, kw_only=True):

@@ -87,7 +87,7 @@ def begin(tx: Transaction, name: str, *, started_at: datetime, is_whole: bool) -
 def store_batch(
     tx: Transaction, kind: Mirrored[Any], batch: Batch[Any], *, asked_at: datetime, is_whole: bool
 ) -> int:
-    """Store rows of a list and where it goes on; return how many were rejected."""
+    """Store rows of a list and its next cursor; return how many were rejected."""
     unstorable = [rejected.unstorable(row) for row in batch.rejected]
     unstorable += upsert(tx, kind, batch.rows, asked_at=asked_at)
     refused = {row.raw for row in unstorable}

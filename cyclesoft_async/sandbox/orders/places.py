@@ -80,7 +80,7 @@ def store_of(customer_id: int) -> int:
 
 
 def lease_company_of(customer_id: int) -> int | None:
-    """Return the lease company that pays the parts of a customer's bikes; None if nobody leases them."""
+    """Return the lease company that pays the parts of a customer's bikes; None if they are not leased."""
     if customer_id < FIRST_CUSTOMER or customer_id % _LEASE != _LEASE - 1:
         return None
     return LEASE_COMPANIES[customer_id // _LEASE % len(LEASE_COMPANIES)]

@@ -29,7 +29,7 @@ from .services import Services
 
 
 class World:
-    """One account with three stores: whatever one record names, another one is.
+    """One account with three stores: what one record names, another one is.
 
     Args:
         orders: Number of seeded workshop orders.

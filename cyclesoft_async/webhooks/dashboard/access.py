@@ -25,7 +25,7 @@ _FAILURE_SECONDS: Final = 60.0
 
 
 class Operator(Struct, frozen=True):
-    """Somebody who looks at the dashboard."""
+    """A person who looks at the dashboard."""
 
     name: str
     """Logged with every action."""
@@ -44,7 +44,8 @@ class PasswordFile:
         path: A file with a line `NAME:operator:PASSWORD` or `NAME:viewer:PASSWORD` for each.
 
     Raises:
-        UsageError: A line is different, a password is shorter than 12 characters, or there is no line.
+        UsageError: A line is different, a name stands there twice, a password is shorter than 12 characters,
+            or there is no line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,11 +55,14 @@ class PasswordFile:
             raise UsageError(f"--password-file must be a readable text file, got {path}") from None
         lines = [line for line in text.splitlines() if line.strip()]
         self._entries = dict(_entry(number, line) for number, line in enumerate(lines, 1))
+        if len(self._entries) < len(lines):
+            raise UsageError("--password-file must name each operator once")
         if not self._entries:
             raise UsageError("--password-file must have a line NAME:operator:PASSWORD")
         # Derived, so that every process with the same file knows the sessions of the others.
         self._key = hashlib.scrypt(text.encode(), salt=b"cyclesoft dashboard", n=2**14, r=8, p=1)
         self._failures: list[float] = []
+        self._signed_out: dict[str, float] = {}
 
     def sign_in(self, name: str, password: str) -> str | None:
         """Return the value of a session cookie, or None if the name or the password is wrong.
@@ -72,7 +76,13 @@ class PasswordFile:
         if len(self._failures) >= _MOST_FAILURES or operator is None or not is_right:
             self._failures.append(now)
             return None
-        return self._signed(f"{int(now) + _SESSION_SECONDS}:{name}")
+        return self._signed(f"{int(now) + _SESSION_SECONDS}:{secrets.token_urlsafe(9)}:{name}")
+
+    def sign_out(self, request: web.Request) -> None:
+        """End the request's session in this process."""
+        now = time()
+        self._signed_out = {cookie: until for cookie, until in self._signed_out.items() if until > now}
+        self._signed_out[request.cookies.get(SESSION_COOKIE, "")] = now + _SESSION_SECONDS
 
     async def authorize(self, request: web.Request) -> Operator | None:
         """Return the operator of the request's session; see `Authorize`."""
@@ -80,9 +90,10 @@ class PasswordFile:
         content, _, _ = cookie.rpartition(".")
         if not hmac.compare_digest(self._signed(content).encode(), cookie.encode(errors="surrogatepass")):
             return None
-        until, _, name = content.partition(":")
-        if not until.isdecimal() or int(until) < time():
+        until, _, rest = content.partition(":")
+        if not until.isdecimal() or int(until) < time() or cookie in self._signed_out:
             return None
+        _, _, name = rest.partition(":")
         return self._entries.get(name, (None, ""))[0]
 
     def _signed(self, content: str) -> str:
@@ -116,7 +127,10 @@ def check_csrf(request: web.Request, form: Mapping[str, object]) -> None:
     """
     expected, given = request.cookies.get(CSRF_COOKIE, ""), form.get("csrf")
     origin = request.headers.get("Origin")
-    is_foreign = origin is not None and origin.partition("://")[2] != request.host
+    # Browsers send Origin with every form; where it is missing, they say in other words where it comes from.
+    is_foreign = (origin is not None and origin.partition("://")[2] != request.host) or request.headers.get(
+        "Sec-Fetch-Site", "same-origin"
+    ) not in {"same-origin", "none"}
     if (
         not expected
         or not isinstance(given, str)

@@ -11,7 +11,7 @@ from typing import Final
 from cyclesoft_async.errors import InboxError
 from cyclesoft_async.webhooks.inbox import BaseInbox, Selection
 
-logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks.dashboard")
 
 _SLICE: Final = 500
 _MOST_KEPT: Final = 50

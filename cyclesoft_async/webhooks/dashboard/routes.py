@@ -13,6 +13,7 @@ from typing import Final, Literal, cast, get_args
 import htpy
 from aiohttp import hdrs, web
 from msgspec.structs import replace
+from multidict import MultiDictProxy
 
 from cyclesoft_async.errors import InboxError, UsageError
 from cyclesoft_async.snapshots import QuotaSnapshot
@@ -35,7 +36,7 @@ from .jobs import Jobs, ReplayJob
 from .masking import difference, pretty
 from .pages import View
 
-logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks.dashboard")
 
 Answer = Callable[[web.Request, View], Awaitable[web.StreamResponse]]
 
@@ -136,7 +137,7 @@ class _Dashboard:
             can_sign_out=self._passwords is not None,
         )
         if request.method == hdrs.METH_POST:
-            check_csrf(request, await request.post())
+            check_csrf(request, await _form(request))
             if not operator.may_act:
                 raise web.HTTPForbidden(text="A viewer may only look.")
         try:
@@ -182,7 +183,7 @@ class _Dashboard:
         return response
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
+        form = await _form(request)
         check_csrf(request, form)
         name = str(form.get("name", ""))
         session = (
@@ -198,8 +199,10 @@ class _Dashboard:
         return response
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
-        check_csrf(request, await request.post())
+        check_csrf(request, await _form(request))
         response = web.Response(status=303, headers={**_HEADERS, "Location": f"{self._prefix}/"})
+        if self._passwords is not None:
+            self._passwords.sign_out(request)
         response.del_cookie(SESSION_COOKIE, path=self._prefix or "/")
         return response
 
@@ -268,7 +271,7 @@ class _Dashboard:
         return entry, failed_attempts(place, seq), original, others
 
     async def _confirm(self, request: web.Request, view: View) -> web.StreamResponse:
-        form = cast("Mapping[str, str]", await request.post())
+        form = cast("Mapping[str, str]", await _form(request))
         action, given, seqs = _action(form), _given(form), await _seqs(request)
         selection = _selection(given) if seqs is None else Selection(seqs=seqs)
         if seqs == ():
@@ -287,7 +290,7 @@ class _Dashboard:
         return self._page(request, view, pages.confirm_page(view, form["action"], count, fields))
 
     async def _act(self, request: web.Request, view: View) -> web.StreamResponse:
-        form = cast("Mapping[str, str]", await request.post())
+        form = cast("Mapping[str, str]", await _form(request))
         action, seqs = _action(form), await _seqs(request)
         selection = _selection(_given(form)) if seqs is None else Selection(seqs=seqs)
         found = await asyncio.to_thread(actionable, self._inbox.place, action, selection)
@@ -311,6 +314,18 @@ _FILTERS: Final = ("state", "event", "account", "entity", "handler", "error", "s
 def _is_secure(request: web.Request) -> bool:
     # Behind a proxy that ends TLS the request itself is plain.
     return request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+
+
+async def _form(request: web.Request) -> MultiDictProxy[str | bytes | bytearray | web.FileField]:
+    """Return the fields of a form.
+
+    Raises:
+        HTTPBadRequest: They cannot be read.
+    """
+    try:
+        return await request.post()
+    except (LookupError, ValueError):  # of the charset that the request names
+        raise web.HTTPBadRequest(text="The form cannot be read.") from None
 
 
 def _given(form: Mapping[str, object]) -> dict[str, str]:
@@ -364,7 +379,7 @@ def _action(form: Mapping[str, str]) -> Action:
 
 async def _seqs(request: web.Request) -> tuple[int, ...] | None:
     """Return the selected deliveries, or None if the form is about all that match."""
-    form = await request.post()
+    form = await _form(request)
     if not str(form.get("action", "")).endswith("-selected"):
         return None
     values = [str(value) for value in form.getall("seq", [])]

@@ -283,6 +283,7 @@ FORGERIES: dict[str, Forge] = {
     "another token": lambda csrf: ([("csrf", csrf[::-1])], {}),
     "another origin": lambda csrf: ([("csrf", csrf)], {"Origin": "https://elsewhere.example"}),
     "an opaque origin": lambda csrf: ([("csrf", csrf)], {"Origin": "null"}),
+    "no origin, another site": lambda csrf: ([("csrf", csrf)], {"Sec-Fetch-Site": "cross-site"}),
 }
 
 
@@ -358,8 +359,11 @@ async def test_signing_in_with_a_password(tmp_path: Path) -> None:
         cookies = {cookie.key: cookie for cookie in jar}
         assert all(cookie["httponly"] and cookie["samesite"] == "Strict" for cookie in cookies.values())
         assert PASSWORD not in cookies["cyclesoft_session"].value
+        session = cookies["cyclesoft_session"].value
         await post(http, f"{dashboard.url}/sign-out", [("csrf", csrf)])
         assert (await get(http, f"{dashboard.url}/"))[0] == 401
+        async with aiohttp.ClientSession(cookies={"cyclesoft_session": session}) as thief:
+            assert (await get(thief, f"{dashboard.url}/"))[0] == 401, "the copied cookie of an ended session"
 
 
 @pytest.mark.parametrize("change", ["x", "", "anna"])
@@ -389,6 +393,7 @@ def test_guessing_passwords_is_slowed_down(tmp_path: Path) -> None:
         ("anna:correct horse battery\n", "line 1, must be NAME:operator:PASSWORD"),
         ("anna:admin:correct horse battery\n", "line 1, must be NAME:operator:PASSWORD"),
         ("anna:operator:short\n", "line 1: the password must have at least 12 characters"),
+        (f"anna:operator:{PASSWORD}\nanna:viewer:{PASSWORD}\n", "must name each operator once"),
     ],
 )
 def test_a_password_file_is_checked(tmp_path: Path, content: str, message: str) -> None:
@@ -396,3 +401,36 @@ def test_a_password_file_is_checked(tmp_path: Path, content: str, message: str) 
     file.write_text(content)
     with pytest.raises(UsageError, match=message):
         PasswordFile(file)
+
+
+async def test_a_form_that_cannot_be_read_is_a_bad_request(
+    dashboard: Dashboard, http: aiohttp.ClientSession
+) -> None:
+    """Also before anyone is signed in: a charset that is no charset is not an error of the server."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=zip"}
+    async with http.post(f"{dashboard.url}/act", data=b"csrf=x", headers=headers) as answer:
+        assert answer.status == 400
+
+
+async def test_all_texts_are_masked_but_harmless_ones(
+    dashboard: Dashboard, http: aiohttp.ClientSession
+) -> None:
+    """Also under names that no list foresees, below other names, and JSON within a text."""
+    await dashboard.send(
+        1,
+        status_text="Klaar",
+        Naam="canary",
+        initials="canary",
+        delivery_address={"postcode": "canary"},
+        employee={"name": {"first": "canary"}},
+        data=json.dumps({"name": "canary"}),
+        phone_number=31612345678,
+    )
+    _, listed = await get(http, f"{dashboard.url}/")
+    found = re.search(r'href="[^"]*(/deliveries/\d+)"', listed)
+    assert found is not None
+    _, text = await get(http, dashboard.url + found[1], **BERT)
+    assert "canary" not in text
+    assert "31612345678" not in text
+    assert "Klaar" in text
+    assert "workshop_order.updated" in text
