@@ -8,4 +8,6 @@ COPY . /src
 RUN pip install --no-cache-dir '/src[cli]' && useradd cyclesoft
 USER cyclesoft
 EXPOSE 8080
+# Python as process 1 does not end on SIGTERM.
+STOPSIGNAL SIGINT
 CMD ["cyclesoft", "sandbox", "--host", "0.0.0.0", "--port", "8080"]
