@@ -186,3 +186,18 @@ def test_shells_complete_the_commands(shell: str) -> None:
 def completion(instruction: str, words: dict[str, str]) -> str:
     environment = os.environ | words | {"_CYCLESOFT_COMPLETE": instruction}
     return subprocess.run([CYCLESOFT], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_missing_extra_is_named_by_the_command_that_needs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not the extras of the command itself."""
+    monkeypatch.setitem(sys.modules, "htpy", None)
+    for name in [name for name in sys.modules if name.startswith("cyclesoft_async.webhooks.dashboard")]:
+        monkeypatch.delitem(sys.modules, name)
+    passwords = tmp_path / "passwords"
+    passwords.write_text("anna:operator:correct horse battery\n")
+    arguments = ["webhooks", "serve", "--dashboard", "--password-file", str(passwords)]
+    done = CliRunner().invoke(cyclesoft, arguments, env={"CYCLESOFT_WEBHOOK_SECRETS": "0123456789abcdef"})
+    assert done.exit_code == 1
+    assert "run in the checkout: pip install '.[cli,dashboard]'" in done.output
