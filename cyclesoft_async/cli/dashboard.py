@@ -15,7 +15,7 @@ from cyclesoft_async._extras import missing_extra
 from cyclesoft_async.webhooks import SqliteInbox, cut_unread_bodies
 
 from .inbox import INBOX, check_exists
-from .options import make_inbox
+from .options import make_inbox, warn_if_open_to_others
 from .serving import serve_until_signal
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def add_dashboard(
     except ModuleNotFoundError as error:
         raise missing_extra(error, "cli,dashboard") from None
 
+    warn_if_open_to_others(password_file)
     pages.add_dashboard(app, prefix, inbox, pages.PasswordFile(password_file))
     # Who signed in, looked and acted is worth a line in any case.
     audit = logging.getLogger("cyclesoft_async.webhooks.dashboard")

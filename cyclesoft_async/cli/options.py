@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cyclesoft_async._private_files import is_open_to_others
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import SqliteInbox, split_secrets
 
@@ -58,13 +59,26 @@ def read_secrets(secret_file: Path | None) -> list[str]:
     Bytes that are not UTF-8 become surrogates, as in `os.environ`. `sign` and `verify` decode them back.
 
     Raises:
-        UsageError: There is no secret.
+        UsageError: There is no secret, or the file is not a regular one.
     """
-    raw = os.fsencode(os.environ.get(_SECRETS, "")) if secret_file is None else secret_file.read_bytes()
+    raw = os.fsencode(os.environ.get(_SECRETS, "")) if secret_file is None else _read_regular(secret_file)
     secrets = split_secrets(raw)
     if not secrets:
         raise UsageError(f"a webhook secret is missing: set {_SECRETS} or use --secret-file")
     return secrets
+
+
+def _read_regular(secret_file: Path) -> bytes:
+    if not secret_file.is_file():  # a pipe would stop the event loop until someone writes to it
+        raise UsageError(f"--secret-file must be a regular file, got {secret_file}")
+    warn_if_open_to_others(secret_file)
+    return secret_file.read_bytes()
+
+
+def warn_if_open_to_others(file: Path) -> None:
+    """Print a warning when other users may read or write a file of secrets or passwords."""
+    if is_open_to_others(file):
+        click.echo(f"other users may read or write {file}: chmod 600 {file}", err=True)
 
 
 def make_inbox(place: str, done_days: float = 30.0, dead_days: float = 90.0) -> SqliteInbox | PostgresInbox:

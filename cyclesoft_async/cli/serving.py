@@ -12,6 +12,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 
+from .server_log import server_logger
+
 _SILENT_SECONDS: Final = 15.0
 _SHUTDOWN_SECONDS: Final = 3.0
 
@@ -33,7 +35,11 @@ async def serve_until_signal(
     """
     connections = _Connections(app)
     runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=_SILENT_SECONDS, shutdown_timeout=_SHUTDOWN_SECONDS
+        app,
+        access_log=None,
+        logger=server_logger(),
+        keepalive_timeout=_SILENT_SECONDS,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     stop = asyncio.Event()
     _on_signals({"SIGINT": stop.set, "SIGTERM": stop.set, "SIGHUP": reload})

@@ -12,7 +12,7 @@ import msgspec
 
 from cyclesoft_async.errors import UsageError
 
-from .signature import Algorithm, Key, Secret, known, proving, secret_bytes
+from .signature import Algorithm, Key, Secret, is_blank, known, proving, secret_bytes
 
 Secrets: TypeAlias = Secret | Iterable[Secret] | Mapping[int, Secret | Iterable[Secret]]
 
@@ -56,7 +56,7 @@ class Keyring:
         algorithm: The HMAC's hash algorithm.
 
     Raises:
-        UsageError: There is no secret, one is empty, more than 64 are for the same accounts, an account's id
+        UsageError: There is no secret, one is blank, more than 64 are for the same accounts, an account's id
             is not an integer, or the algorithm is not known.
     """
 
@@ -81,7 +81,7 @@ class Keyring:
             )
             keys = list(owners)
         else:
-            keys = [Key(secret, self._algorithm) for secret in secret_bytes(secrets)]
+            keys = [Key(secret, self._algorithm) for secret in _visible(secrets)]
         if not keys:
             raise UsageError("a webhook receiver must have at least one secret, got none")
         most = max(map(len, by_account.values())) if owners is not None else len(keys)
@@ -135,6 +135,13 @@ def _claimed_account(body: bytes) -> int | None:
         return None if match is None else int(match[1])
 
 
+def _visible(secrets: Secret | Iterable[Secret]) -> list[bytes]:
+    found = secret_bytes(secrets)
+    if any(map(is_blank, found)):
+        raise UsageError("a webhook secret must not be only white space: everyone could sign with it")
+    return found
+
+
 def _keys_of_accounts(
     secrets: Mapping[object, Secret | Iterable[Secret]], algorithm: Algorithm
 ) -> tuple[dict[Key, frozenset[int]], dict[int, list[Key]]]:
@@ -144,7 +151,7 @@ def _keys_of_accounts(
             raise UsageError(
                 f"secrets must be given by account id, an integer, got {type(account_id).__name__}"
             )
-        for secret in secret_bytes(own):
+        for secret in _visible(own):
             owners.setdefault(secret, set()).add(account_id)
     keys = {Key(secret, algorithm): frozenset(ids) for secret, ids in owners.items()}
     by_account: dict[int, list[Key]] = {}

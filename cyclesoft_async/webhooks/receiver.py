@@ -80,7 +80,7 @@ class WebhookReceiver:
         max_attempts: Deprecated; use `retry_for`. An event is a dead letter after this many attempts.
 
     Raises:
-        UsageError: There is no secret, one is empty, an account's id is not an integer, or a number is out
+        UsageError: There is no secret, one is blank, an account's id is not an integer, or a number is out
             of range.
 
     Vendor page: "Webhooks".
@@ -201,7 +201,12 @@ class WebhookReceiver:
         self._keyring.rotate(secrets)
 
     def app(self) -> web.Application:
-        """Return an aiohttp application of its own: `POST /`, and the health checks of `add_to`."""
+        """Return an aiohttp application of its own: `POST /`, and the health checks of `add_to`.
+
+        aiohttp logs malformed requests with a traceback that quotes their bytes, without a limit. When you
+        run it yourself, `logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)` keeps them out of
+        the log. `cyclesoft webhooks serve` logs one line a minute instead.
+        """
         app = web.Application()
         self.add_to(app, "/")
         self._aiohttp.refuse_others(app)
@@ -222,7 +227,8 @@ class WebhookReceiver:
         keep it within your own network, as the example's nginx.conf does.
 
         Args:
-            app: An application that has not started. Add the middleware `cut_unread_bodies` to it.
+            app: An application that has not started. Add the middleware `cut_unread_bodies` to it. For
+                its log see `app`.
             prefix: For example "/cyclesoft".
             account_id: The one account that this prefix is for; all of them by default.
 

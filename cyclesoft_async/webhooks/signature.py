@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import binascii
 import hmac
+import unicodedata
 from base64 import b64decode, b64encode
 from codecs import BOM_UTF8
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ _DIGEST_BYTES: Final[dict[Algorithm, int]] = {
     "sha1": 20,
     "md5": 16,
 }
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_LATIN_1_SPACES: Final = b"\x85\xa0".decode(errors="surrogateescape")
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 # hashlib releases the GIL for more than this. The event loop would then wait for the inbox's thread to give
@@ -110,12 +113,18 @@ def proving(
 def split_secrets(text: str | bytes) -> list[str]:
     """Return the secrets of a file or an environment variable that has one on each line.
 
-    Empty lines and the mark at the beginning of a Windows file are left out. Bytes that are not UTF-8 become
-    surrogates, as in `os.environ`. `sign` and `verify` decode them back.
+    Lines without a visible character and the mark at the beginning of a Windows file are left out. Bytes that
+    are not UTF-8 become surrogates, as in `os.environ`. `sign` and `verify` decode them back.
     """
     raw = text.encode(errors="surrogateescape") if isinstance(text, str) else text
     lines = raw.removeprefix(BOM_UTF8).splitlines()
-    return [line.decode(errors="surrogateescape") for line in lines if line]
+    return [line.decode(errors="surrogateescape") for line in lines if not is_blank(line)]
+
+
+def is_blank(secret: bytes) -> bool:
+    """Return whether a secret has no visible character: only white space or controls, in UTF-8 or Latin-1."""
+    text = secret.decode(errors="surrogateescape")
+    return all(unicodedata.category(char) in _INVISIBLE or char in _LATIN_1_SPACES for char in text)
 
 
 def secret_bytes(secrets: Secret | Iterable[Secret]) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 import time
@@ -11,19 +12,23 @@ from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Dialect
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.elements import ClauseElement
 
+from cyclesoft_async._private_files import create_private_file, is_open_to_others
 from cyclesoft_async.bulksync.resources.mirrored import Key, Mirrored, Row
 from cyclesoft_async.errors import UsageError
 
 from .backend import ConvertedOrder, StoredVersion
+
+logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
 _ROWS_AT_ONCE: Final = 64
 _BUSY_SECONDS: Final = 5.0
@@ -45,6 +50,7 @@ class Sqlite:
     postgres_url = None
 
     def __init__(self, url: str) -> None:
+        self._has_warned = False
         try:
             self._url = make_url(url).set(drivername="sqlite+pysqlite")
             self.engine()  # connects to nothing yet, but reads the parameters
@@ -63,6 +69,7 @@ class Sqlite:
         """Return an engine whose transactions take the write lock when they begin."""
         # Parameters are hidden from errors: they are people's data.
         engine = create_engine(self._url, hide_parameters=True)
+        event.listen(engine, "do_connect", self._keep_private)
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
         return engine
@@ -73,6 +80,18 @@ class Sqlite:
         event.listen(engine, "connect", _set_up_reading)
         event.listen(engine, "begin", _begin_reading)
         return engine
+
+    def _keep_private(
+        self, _: Dialect, __: ConnectionPoolEntry, arguments: list[str], options: dict[str, object]
+    ) -> None:
+        # SQLite would create the file readable by others, and gives its mode to the files beside it.
+        path = _path_of_uri(arguments[0]) if options.get("uri") else arguments[0]
+        if path is None:
+            return
+        create_private_file(path)
+        if not self._has_warned and is_open_to_others(path):
+            self._has_warned = True
+            logger.warning("other users may read or write %s: chmod 600 it and the files beside it", path)
 
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: the transaction holds the write lock."""
@@ -180,6 +199,13 @@ class Sqlite:
     def reason(self, error: BaseException | None) -> str:
         """Return SQLite's words, which hold no values."""
         return str(error)
+
+
+def _path_of_uri(uri: str) -> str | None:
+    """Return the file that SQLite may create for a URI. None: its mode is not one that creates."""
+    parts = urlsplit(uri)
+    mode = parse_qs(parts.query).get("mode", ["rwc"])[0]
+    return unquote(parts.path) if mode == "rwc" else None
 
 
 def _set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

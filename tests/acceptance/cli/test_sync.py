@@ -180,3 +180,21 @@ async def test_into_postgres(postgres: str, tmp_path: Path) -> None:
     async with limitless(300) as sandbox:
         done = await sync(sandbox, tmp_path, "--to", postgres, "--json")
     assert json.loads(done.stdout)["orders"] == 300
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+async def test_a_new_mirror_is_for_its_owner(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        async with limitless(50) as sandbox:
+            done = await sync(sandbox, tmp_path, "--to", "sqlite:///fresh.db")
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+    found = modes(tmp_path)
+    assert "fresh.db" in found
+    assert set(found.values()) == {0o600}
+    assert "other users" not in done.stderr

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from cyclesoft_async.cli import serving
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver
 from cyclesoft_async.webhooks.inbox import entries
+from cyclesoft_async.webhooks.testing import delivery
 from tests.support.webhook_server import SECRET, order
 
 SERVE = "from cyclesoft_async.cli.webhooks import webhooks; webhooks()"
@@ -74,6 +76,7 @@ async def test_sighup_reloads_the_secret_file(tmp_path: Path) -> None:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             for status, content, said in (
                 (401, "", b"secrets not reloaded"),
+                (401, " \n\t\r\n\xa0\n", b"secrets not reloaded"),
                 (401, f"{SECRET}\n", b"secrets reloaded"),
                 (200, "", b""),
             ):
@@ -84,6 +87,80 @@ async def test_sighup_reloads_the_secret_file(tmp_path: Path) -> None:
                     process.send_signal(signal.SIGHUP)
                     while said not in (line := await process.stderr.readline()):
                         assert line
+
+
+async def test_a_pipe_in_place_of_the_secret_file_stops_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "secrets"
+    file.write_text(f"{SECRET}\n")
+    async with served(tmp_path, "--secret-file", str(file)) as (process, port):
+        assert process.stderr is not None
+        file.unlink()
+        os.mkfifo(file)
+        process.send_signal(signal.SIGHUP)
+        while b"secrets not reloaded: --secret-file must be a regular file" not in (
+            line := await process.stderr.readline()
+        ):
+            assert line
+        await post(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize(("mode", "warns"), [(0o600, False), (0o400, False), (0o640, True), (0o602, True)])
+async def test_a_secret_file_that_others_may_use_is_warned_of(tmp_path: Path, mode: int, warns: bool) -> None:
+    file = tmp_path / "secrets"
+    file.write_text(f"{SECRET}\n")
+    file.chmod(mode)
+    async with served(tmp_path, "--secret-file", str(file)) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        _, errors = await process.communicate()
+    warning = f"other users may read or write {file}: chmod 600 {file}\n"
+    assert errors.decode() == (warning if warns else "")
+
+
+async def test_malformed_requests_leave_no_content_in_the_log(tmp_path: Path) -> None:
+    sent = delivery("customer.updated", {"customer": {"name": "ZWARTJES"}}, secret=SECRET)
+    signature = f"X-CycleSoftware-Signature: {sent.headers['X-CycleSoftware-Signature']}".encode()
+    async with served(tmp_path) as (process, port):
+        for framing, body in (
+            (b"Content-Length: 10", sent.body),
+            (b"Transfer-Encoding: chunked", b"5\r\n" + sent.body + b"\r\n0\r\n\r\n"),
+            (b"Transfer-Encoding: chunked", sent.body + b"\r\n"),
+            (b"ZWARTJES\x00: ZWARTJES", b""),
+            (b"X: " + b"ZWARTJES" * 2000, b""),
+        ):
+            for _ in range(5):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                head = b"POST / HTTP/1.1\r\nHost: x\r\n" + signature + b"\r\n" + framing
+                writer.write(head + b"\r\n\r\n" + body)
+                answer = await reader.read()
+                assert b" 400 " in answer or b" 401 " in answer
+                writer.close()
+        await post(f"http://127.0.0.1:{port}/")
+        process.send_signal(signal.SIGTERM)
+        output, errors = await process.communicate()
+    assert b"ZWARTJES" not in output + errors
+    assert errors.decode().splitlines().count("a request is malformed and is answered 400") == 1
+    assert b"Traceback" not in errors
+
+
+async def test_an_error_of_a_page_is_logged_by_its_class_and_place(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(request: web.Request) -> web.Response:
+        raise LookupError(await request.text())
+
+    app = web.Application()
+    app.router.add_post("/", fail)
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stopped = asyncio.create_task(
+        serving.serve_until_signal(app, "127.0.0.1", 0, ready=listening.set_result, reload=lambda: None)
+    )
+    async with asyncio.timeout(60), aiohttp.ClientSession() as http:
+        async with http.post(f"http://127.0.0.1:{await listening}/", data=b"ZWARTJES") as response:
+            assert response.status == 500
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stopped
+    assert f"a request failed: LookupError at {__file__}:" in caplog.text
+    assert "ZWARTJES" not in caplog.text
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n12"])

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -134,3 +135,55 @@ async def test_a_database_that_is_away_is_no_empty_one(host: str, reason: str) -
     with pytest.raises(errors.StoreError, match=reason):
         async with Store(f"postgresql://{host}/orders").open_if_there():
             pass
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+
+
+@pytest.fixture
+def common_umask() -> Generator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("common_umask")
+@pytest.mark.parametrize(
+    "form", ["sqlite:///{}", "sqlite:///file:{}?uri=true", "sqlite:///file:{}?mode=rwc&uri=true"]
+)
+async def test_a_new_file_and_those_beside_it_are_for_their_owner(
+    tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Store(form.format(tmp_path / "orders.db")).open():
+        found = modes(tmp_path)
+    assert found == dict.fromkeys(("orders.db", "orders.db-wal", "orders.db-shm"), 0o600)
+    assert caplog.messages == []
+
+
+@pytest.mark.usefixtures("common_umask")
+async def test_a_link_creates_its_target_for_the_owner(tmp_path: Path) -> None:
+    link, target = tmp_path / "link.db", tmp_path / "target.db"
+    link.symlink_to(target)
+    async with Store(f"sqlite:///{link}").open():
+        assert modes(tmp_path)["target.db"] == 0o600
+
+
+async def test_an_existing_file_that_others_may_read_stays_so_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "orders.db"
+    path.touch()
+    path.chmod(0o644)
+    store = Store(f"sqlite:///{path}")
+    for _ in range(2):
+        async with store.open():
+            assert modes(tmp_path)["orders.db"] == 0o644
+    assert caplog.messages == [f"other users may read or write {path}: chmod 600 it and the files beside it"]
+
+
+async def test_a_missing_folder_is_reported_by_sqlite(tmp_path: Path) -> None:
+    with pytest.raises(errors.StoreError, match="unable to open database file"):
+        async with Store(f"sqlite:///{tmp_path}/missing/orders.db").open():
+            pass
+    assert modes(tmp_path) == {}

@@ -135,6 +135,24 @@ async def test_health_and_slashes(hooks: Hooks, application: Any) -> None:
         assert await server.post(order(5), path="/cyclesoft/") == 200
 
 
+async def test_one_genuine_signature_among_several_is_enough(hooks: Hooks) -> None:
+    # As under aiohttp: see test_signature_headers.
+    sent = order(5)
+    genuine = sent.headers["X-CycleSoftware-Signature"].encode()
+    async with serving(hooks.receiver.asgi()) as server:
+        for signatures, status in (
+            ([b"0" * 64, genuine], 200),
+            ([genuine, b"0" * 64], 200),
+            ([b"0" * 64, b"1" * 64], 401),
+        ):
+            lines = b"".join(b"X-CycleSoftware-Signature: %s\r\n" % one for one in signatures)
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n" % len(
+                sent.body
+            )
+            answer = await server.raw(head + lines + b"\r\n" + sent.body)
+            assert answer.startswith(b"HTTP/1.1 %d" % status)
+
+
 async def test_alone_under_uvicorn_and_at_the_root_of_a_mount(hooks: Hooks) -> None:
     async with serving(hooks.receiver.asgi()) as server:
         assert await server.post(order(1)) == 200

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cyclesoft_async.errors import UsageError
-from cyclesoft_async.webhooks import sign, verify
+from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, sign, split_secrets, verify
 from cyclesoft_async.webhooks.signature import Algorithm
 from tests.support.paths import DATA
 from tests.support.webhook_server import sample
@@ -109,3 +109,39 @@ def test_one_wrong_character_is_wrong(place: int, character: str) -> None:
     genuine = sign(BODY, "secret")
     mutated = genuine[:place] + character + genuine[place + 1 :]
     assert verify(BODY, mutated, "secret") is (mutated.lower() == genuine)
+
+
+# White space and controls in UTF-8 and Latin-1. A key of NULs is the empty key to an HMAC, which pads it.
+INVISIBLE = [
+    *(bytes([code]) for code in (*range(1, 10), 11, 12, *range(14, 33), 0, 127, 0x85, 0xA0)),
+    *(
+        "\x85\xa0\u1680\u2003\u2028\u2029\u200b\u202f\u205f\u2060\u3000\ufeff"[place].encode()
+        for place in range(12)
+    ),
+]
+
+
+@given(
+    st.lists(st.sampled_from(INVISIBLE), max_size=20).map(b"".join), st.sampled_from([b"\n", b"\r\n", b"\r"])
+)
+def test_a_line_without_a_visible_character_is_no_secret(blank: bytes, newline: bytes) -> None:
+    raw = newline.join([b"kT9vQ2mX7bL4wR8z", blank, b"second one of 16", blank])
+    assert split_secrets(raw) == ["kT9vQ2mX7bL4wR8z", "second one of 16"]
+    assert split_secrets(raw.decode(errors="surrogateescape")) == ["kT9vQ2mX7bL4wR8z", "second one of 16"]
+
+
+@given(st.lists(st.sampled_from(INVISIBLE), max_size=20).map(b"".join))
+def test_a_receiver_refuses_a_blank_secret(blank: bytes) -> None:
+    good = "kT9vQ2mX7bL4wR8z"
+    receiver = WebhookReceiver(good, SqliteInbox("never-opened.db"))
+    for one in (blank, blank.decode(errors="surrogateescape")):
+        for secrets in (one, [good, one], {1: good, 2: [good, one]}):
+            with pytest.raises(UsageError, match="must not be"):
+                receiver.rotate(secrets)
+            with pytest.raises(UsageError, match="must not be"):
+                WebhookReceiver(secrets, SqliteInbox("never-opened.db"))
+
+
+def test_secrets_of_any_script_and_bytes_are_kept() -> None:
+    raw = b" padded \n\xe9\xff\n" + "geheim-é\n密\n".encode()
+    assert split_secrets(raw) == [" padded ", "\udce9\udcff", "geheim-é", "密"]
