@@ -16,8 +16,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from click.testing import CliRunner
 
 from cyclesoft_async.cli import serving
+from cyclesoft_async.cli.webhooks import webhooks
+from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
@@ -114,6 +117,17 @@ async def test_a_secret_file_that_others_may_use_is_warned_of(tmp_path: Path, mo
         _, errors = await process.communicate()
     warning = f"other users may read or write {file}: chmod 600 {file}\n"
     assert errors.decode() == (warning if warns else "")
+
+
+@pytest.mark.parametrize(("mode", "warns"), [(0o600, False), (0o644, True)])
+def test_a_password_file_that_others_may_use_is_warned_of(tmp_path: Path, mode: int, warns: bool) -> None:
+    file, inbox = tmp_path / "passwords", tmp_path / "inbox.db"
+    file.write_text("not a line of it\n")
+    file.chmod(mode)
+    arguments = ["serve", "--dashboard", "--inbox", str(inbox), "--password-file", str(file)]
+    done = CliRunner(env={"CYCLESOFT_WEBHOOK_SECRETS": SECRET}).invoke(webhooks, arguments)
+    assert isinstance(done.exception, UsageError)
+    assert (f"other users may read or write {file}" in done.stderr) == warns
 
 
 async def test_malformed_requests_leave_no_content_in_the_log(tmp_path: Path) -> None:
