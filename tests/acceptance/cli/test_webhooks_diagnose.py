@@ -67,7 +67,7 @@ def test_secrets_are_bytes(tmp_path: Path, content: bytes, secret: bytes) -> Non
         run(*arguments, "--secret-file", str(file), secrets=""),
         run(*arguments, secrets=os.fsdecode(content)),
     ):
-        assert done.output.splitlines() == [
+        assert done.stdout.splitlines() == [
             "sha256, hex; secret as it is, body as it is",
             "  the default algorithm, and the secret as it is",
         ]
