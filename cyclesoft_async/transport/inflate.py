@@ -18,6 +18,8 @@ from cyclesoft_async.errors import ResponseTooLarge, TransportError
 __all__ = ["is_small", "read_limited"]
 
 _SLICE = 256 * 1024
+_CHUNK = 64 * 1024
+_MOST_MEMBERS = 1_024  # as aiohttp; servers send one
 _GZIP = frozenset({"gzip", "x-gzip"})
 _LONGEST_ENCODING = 40
 
@@ -92,23 +94,30 @@ def _window_bits(encoding: str, body: bytes) -> int:
 
 async def _inflate(packed: bytes, window_bits: int, limit: int, status: int) -> bytes:
     slices: list[bytes] = []
-    size = 0
-    while packed:  # one round for each member of a gzip stream
+    size = offset = work = members = 0
+    while offset < len(packed):  # one round for each member of a gzip stream
+        members += 1
+        if members > _MOST_MEMBERS:
+            raise TransportError(f"the compressed response body has more than {_MOST_MEMBERS} members")
         # aiohttp's backend, so that the extra `speed` applies here as well.
         decompressor = ZLibBackend.decompressobj(wbits=window_bits)
         while not decompressor.eof:
-            inflated = _next_slice(decompressor, packed)
-            packed = decompressor.unconsumed_tail
-            if inflated is None or not (inflated or packed or decompressor.eof):
+            # Not all that is left: what a member does not use is copied, once for each member.
+            chunk = packed[offset : offset + _CHUNK]
+            inflated = _next_slice(decompressor, chunk)
+            used = len(chunk) - len(decompressor.unconsumed_tail) - len(decompressor.unused_data)
+            if inflated is None or not (inflated or used or decompressor.eof):
                 raise TransportError("the compressed response body is cut off or malformed")
+            offset += used
             size += len(inflated)
             if size > limit:
                 slices.clear()
                 raise _too_large(status, limit)
             slices.append(inflated)
-            if len(inflated) == _SLICE:
+            work += used + len(inflated)
+            if work >= _SLICE:
+                work = 0
                 await asyncio.sleep(0)
-        packed = decompressor.unused_data
     return b"".join(slices)
 
 

@@ -105,7 +105,7 @@ TOO_LARGE: dict[str, Raw] = {
     "until the connection closes": Raw(b"HTTP/1.1 200 OK\r\n\r\n" + LARGE),
     "compressed": Raw(http(gzip.compress(LARGE), head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip")),
     "in many members": Raw(
-        http(gzip.compress(b" " * 1_000) * 2_000, head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip")
+        http(gzip.compress(b" " * 4_000) * 500, head="HTTP/1.1 200 OK\r\nContent-Encoding: gzip")
     ),
 }
 
@@ -162,6 +162,18 @@ async def test_the_event_loop_runs_while_a_bomb_is_inflated() -> None:
             await asyncio.sleep(0)
         assert (await call).attempts == 1
     assert turns > 200, "64 MiB in slices of 256 KiB"
+
+
+@pytest.mark.parametrize("member", [b"", b" "], ids=["empty", "one byte"])
+async def test_many_tiny_members_are_refused_at_once(member: bytes) -> None:
+    """Each costs a decompressor: 100,000 of them, 2 MB, stopped the event loop for seconds."""
+    head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip"
+    async with (
+        raw_server(Raw(http(gzip.compress(member) * 100_000, head=head))) as server,
+        limited(server.url, 64 * MEBIBYTE) as cs,
+    ):
+        error = await failure(cs.with_options(retries=ONCE).workshop_orders.get(1, 1), TransportError)
+    assert "more than 1024 members" in str(error)
 
 
 async def test_a_transport_error_of_a_bomb_that_is_cut_off_names_it() -> None:
