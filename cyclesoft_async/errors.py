@@ -39,6 +39,7 @@ Vendor page: "Errors" (Introduction).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
@@ -149,6 +150,12 @@ class RequestError(CycleSoftError):
         """Add the context of the call. Returns the error."""
         self.method, self.path = method, path
         self.attempts, self.waited, self.quota = attempts, waited, quota
+        return self
+
+    def concealed(self, conceal: Callable[[str], str]) -> Self:
+        """Take credentials out of what the server said. Returns the error."""
+        self.reason = conceal(self.reason)
+        self.args = (self.reason, *self.args[1:])
         return self
 
     def __str__(self) -> str:
@@ -279,6 +286,11 @@ class StatusError(ResponseError):
         super().__init__(reason, status=status)
         self.server_message = server_message
         self.retry_after = retry_after
+
+    def concealed(self, conceal: Callable[[str], str]) -> Self:
+        """Take credentials out of what the server said. Returns the error."""
+        self.server_message = self.server_message and conceal(self.server_message)
+        return super().concealed(conceal)
 
 
 class BadRequestError(StatusError):

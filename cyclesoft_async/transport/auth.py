@@ -18,6 +18,7 @@ _TOKEN = re.compile("[!-~]+(?: [!-~]+)*")
 """What fits into a header: a control character would end it."""
 _NAME = re.compile("[A-Za-z0-9-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_SHORTEST_SECRET = 6
 
 
 class Auth:
@@ -29,6 +30,15 @@ class Auth:
     def headers(self) -> Mapping[str, str]:
         """Return the headers. A method, so that no repr and no traceback shows them by accident."""
         return self._headers
+
+    def conceal(self, text: str) -> str:
+        """Return a text without the credentials: a server may quote a request in its answer."""
+        for value in self._headers.values():
+            token = value.rpartition(" ")[2]
+            for secret in (value, token, *_decoded(token)):
+                if len(secret) >= _SHORTEST_SECRET:  # a shorter one may be a part of any word
+                    text = text.replace(secret, "***")
+        return text
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("credentials cannot be pickled or copied: open a session where you need one")
@@ -55,6 +65,15 @@ class BasicAuth(Auth):
         if problem:
             raise UsageError(problem)
         super().__init__({hdrs.AUTHORIZATION: f"Basic {encoded}"})
+
+
+def _decoded(token: str) -> tuple[str, ...]:
+    """Return username and password, and the password, of a Basic token. Nothing of another token."""
+    try:
+        credentials = base64.b64decode(token, validate=True).decode()
+    except ValueError:
+        return ()
+    return credentials, credentials.partition(":")[2]
 
 
 def _encode_basic(username: object, password: object) -> tuple[str, str]:

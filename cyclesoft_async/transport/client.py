@@ -384,6 +384,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
     def _finalize(self, failure: RequestError) -> RequestError:
         """Return the error that ends the call, with its context."""
         call = self.call
+        failure = failure.concealed(self.context.origin.auth.conceal)
         if call.scope is not None and isinstance(failure, PermissionDeniedError):
             failure = failure.requires(call.scope)
         if self.ambiguous is not None:
