@@ -31,9 +31,10 @@ def within_a_tenth(expected: int, real: int) -> bool:
     [
         (0, 100, 1, YEAR),
         (20_000, 100, 1, DAY),
-        (300, 100, 1, YEAR),
-        (300, 100, 2, WIDE),
-        (2_003, 10, 3, WIDE),  # no full last page: such a list is listed again, which cannot be foreseen
+        # No full last page: such a list is listed again, which cannot be foreseen.
+        (310, 100, 1, YEAR),
+        (310, 100, 2, WIDE),
+        (2_003, 10, 3, WIDE),
         (5_000, 100, 4, YEAR),
         (5_000, 50, 5, SPRING),
         (20_000, 100, 6, WIDE),
@@ -52,9 +53,10 @@ async def test_the_real_run_is_within_a_tenth(
         assert within_a_tenth(sampled.requests, report.requests)
         assert within_a_tenth(sampled.orders, report.orders)
         known = await estimate(cs, file, **days)
+        again = await sync_workshop_orders(cs, file, **days)
     assert (known.source, known.requests_now) == ("last run", 1)
     assert known.orders == report.orders
-    assert within_a_tenth(known.requests, report.requests)
+    assert within_a_tenth(known.requests, again.requests)
 
 
 async def test_a_run_of_days_to_come_is_not_trusted_for_long(tmp_path: Path) -> None:
@@ -122,8 +124,10 @@ async def test_an_order_from_before_the_days_does_not_hold_it_up(start: str | No
 async def test_nights_are_told(tmp_path: Path) -> None:
     async with Sandbox(orders=3_000, page_size=10, daily_limit=100) as sandbox, session(sandbox.url) as cs:
         expected = await estimate(cs, store(tmp_path / "a.db"), **YEAR)
+    async with limitless(3_000, page_size=10) as sandbox, session(sandbox.url) as cs:
+        report = await sync_workshop_orders(cs, store(tmp_path / "a.db"), **YEAR)
+    assert within_a_tenth(expected.requests, report.requests)
     # 95 a day for bulk work, some of which the estimate took.
-    assert within_a_tenth(expected.requests, 305)
     assert expected.days == 4
     now = datetime.now(UTC).astimezone(AMSTERDAM)
     ready = expected.ready_at.astimezone(AMSTERDAM)

@@ -341,11 +341,11 @@ async def test_a_time_at_the_edge_of_the_calendar_holds_nothing_up(file: Path, s
 async def test_arguments_that_cannot_work_cost_no_request(file: Path) -> None:
     backwards = Days(date_from=date(2025, 2, 1), date_until=date(2025, 1, 1))
     async with Sandbox(orders=1) as sandbox, session(sandbox.url) as cs:
-        with pytest.raises(errors.UsageError, match="date_from must not lie after date_until"):
+        with pytest.raises(errors.UsageError, match="date_from must not be after date_until"):
             await sync_workshop_orders(cs, store(file), **backwards)
         with pytest.raises(errors.UsageError, match="at least 1"):
             await sync_workshop_orders(cs, store(file), **YEAR, concurrency=0)
-        with pytest.raises(errors.UsageError, match="date_from must not lie after date_until"):
+        with pytest.raises(errors.UsageError, match="date_from must not be after date_until"):
             await anext(windows(cs, **backwards))
         for day, got in (
             (datetime(2025, 1, 1, tzinfo=UTC), "a datetime"),
