@@ -57,7 +57,7 @@ async def test_every_order_and_line_of_the_sandbox_arrives(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("orders", "concurrency", "most"), [(0, 8, 1), (19, 8, 1), (99, 8, 3), (301, 8, 7), (20_000, 8, 220)]
+    ("orders", "concurrency", "most"), [(0, 8, 1), (19, 8, 3), (99, 8, 3), (301, 8, 7), (20_000, 8, 220)]
 )
 async def test_hardly_a_request_is_wasted(file: Path, orders: int, concurrency: int, most: int) -> None:
     async with limitless(orders) as sandbox, session(sandbox.url) as cs:
@@ -204,7 +204,7 @@ async def test_a_run_logs_one_line(file: Path, caplog: pytest.LogCaptureFixture)
     async with Sandbox(orders=10) as sandbox, session(sandbox.url) as cs:
         await sync_workshop_orders(cs, store(file), **YEAR)
     assert caplog.messages == [
-        "synced 2025-01-01 to 2025-12-31 in run 1: 10 orders, 1 requests, 0 refetched, 0 rejected"
+        "synced 2025-01-01 to 2025-12-31 in run 1: 10 orders, 3 requests, 0 refetched, 0 rejected"
     ]
 
 
@@ -216,7 +216,7 @@ async def test_several_readers_are_at_work_at_the_same_time(file: Path) -> None:
         waiting, asked = waiting + 1, asked + 1
         if waiting == 4:
             together.set()
-        if asked > 2:  # the first pages show how many orders there are, and what is left of the quota
+        if asked > 3:  # the first pages show how many orders there are, and what is left of the quota
             await together.wait()
         waiting -= 1
         return await listing(DATED, page_size=10)(request)
@@ -257,10 +257,10 @@ async def test_progress_ends_at_the_report(file: Path) -> None:
     seen: list[SyncProgress] = []
     async with Sandbox(orders=2_000) as sandbox, session(sandbox.url) as cs:
         report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=2, on_progress=seen.append)
-    assert [progress.pages for progress in seen] == list(range(1, report.pages + 1))
+    assert [progress.pages for progress in seen] == [0, *range(1, report.pages + 1)], "the first page is read again"
     assert seen[-1].orders == report.orders
     assert seen[-1].windows_done == seen[-1].windows > 1
-    assert 15 < seen[0].pages_left < 30
+    assert 15 < seen[0].pages_left < 40
     assert seen[-1].pages_left == 0
 
 
