@@ -59,7 +59,8 @@ class Plan:
     ) -> None:
         self._gaps = [window.days for window in unread]
         self._first: list[WindowReader] = []
-        self._expected_page_size = page_size or _PAGE_SIZE
+        # A mean of windows whose last pages are not full: a full page has a little more.
+        self._expected_page_size = page_size + 1 if page_size else _PAGE_SIZE
         self._full_page: int | None = None
         self._most_pages = MOST_PAGES
         self._refusals = 0

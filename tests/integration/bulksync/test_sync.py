@@ -83,7 +83,7 @@ async def test_the_second_sync_plans_its_windows_by_the_orders_of_the_first(file
         first = await sync_workshop_orders(cs, store(file), **wide)
         second = await sync_workshop_orders(cs, store(file), **wide)
     assert first.orders == second.orders == 5_000
-    assert first.requests <= 55
+    assert first.requests <= 60
     assert second.requests <= 55
     planned = rows(file, "select max(pages) from cyclesoft_windows where run_id = 2")
     assert planned == [(5,)]
