@@ -181,7 +181,7 @@ async def test_a_failure_while_refetching_is_raised_and_the_run_resumes_there(fi
 
 
 async def test_the_quota_can_run_out_while_refetching(file: Path) -> None:
-    async with Sandbox(orders=100, daily_limit=60, page_size=10) as sandbox, session(sandbox.url) as cs:
+    async with Sandbox(orders=100, daily_limit=50, page_size=10) as sandbox, session(sandbox.url) as cs:
         await sync_workshop_orders(cs, store(file), **YEAR)
         everything = await cs.workshop_orders.list().collect()
         chosen = [order for order in everything if order.is_active][:8]
