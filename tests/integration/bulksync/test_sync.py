@@ -257,7 +257,9 @@ async def test_progress_ends_at_the_report(file: Path) -> None:
     seen: list[SyncProgress] = []
     async with Sandbox(orders=2_000) as sandbox, session(sandbox.url) as cs:
         report = await sync_workshop_orders(cs, store(file), **YEAR, concurrency=2, on_progress=seen.append)
-    assert [progress.pages for progress in seen] == [0, *range(1, report.pages + 1)], "the first page is read again"
+    assert [progress.pages for progress in seen] == [0, *range(1, report.pages + 1)], (
+        "the first page is read again"
+    )
     assert seen[-1].orders == report.orders
     assert seen[-1].windows_done == seen[-1].windows > 1
     assert 15 < seen[0].pages_left < 40
