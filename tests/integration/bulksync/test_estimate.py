@@ -72,7 +72,7 @@ async def test_a_run_of_days_to_come_is_not_trusted_for_long(tmp_path: Path) -> 
 
 
 async def test_of_a_stopped_run_it_tells_what_is_left(tmp_path: Path) -> None:
-    file = store(tmp_path / "orders.db")
+    path, twin = tmp_path / "orders.db", tmp_path / "twin.db"
     async with limitless(5_000, page_size=20) as sandbox, session(sandbox.url) as cs:
         with anyio.CancelScope() as scope:
 
@@ -80,14 +80,17 @@ async def test_of_a_stopped_run_it_tells_what_is_left(tmp_path: Path) -> None:
                 if seen.pages == 150:
                     scope.cancel()
 
-            await sync_workshop_orders(cs, file, **YEAR, on_progress=stop)
-        left = await estimate(cs, file, **YEAR)
-        anew = await estimate(cs, file, **YEAR, resume=False)
-        report = await sync_workshop_orders(cs, file, **YEAR)
+            await sync_workshop_orders(cs, store(path), **YEAR, on_progress=stop)
+        with closing(sqlite3.connect(path)) as stopped, closing(sqlite3.connect(twin)) as copy:
+            stopped.backup(copy)
+        left = await estimate(cs, store(path), **YEAR)
+        anew = await estimate(cs, store(path), **YEAR, resume=False)
+        resumed = await sync_workshop_orders(cs, store(path), **YEAR)
+        started_over = await sync_workshop_orders(cs, store(twin), **YEAR, resume=False)
     assert left.resumes
     assert not anew.resumes
-    assert within_a_tenth(left.requests, report.requests_now)
-    assert within_a_tenth(anew.requests, report.requests)
+    assert within_a_tenth(left.requests, resumed.requests_now)
+    assert within_a_tenth(anew.requests, started_over.requests)
 
 
 OPEN_DAYS = [YEAR["date_from"] + timedelta(days=day) for day in range(365) if day % 7]
