@@ -18,7 +18,7 @@ from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder, WorkshopOrderUpdate
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.loopback import served
-from tests.support.sync import DAY, YEAR, Days, Orders, limitless, rows, session, store
+from tests.support.sync import DAY, YEAR, Days, Orders, limitless, listing, rows, session, store
 
 Change = Callable[[], Awaitable[object]]
 START = "2025-07-01 09:00:00"
@@ -105,6 +105,32 @@ async def test_orders_that_the_server_does_not_have_are_not_active(file: Path) -
     assert (json.loads(unread), path) == ({"workshop_order_id": 2, "order_items": "none"}, "$.order_items")
     [(raw,)] = rows(file, "select raw from workshop_orders where workshop_order_id = 4")
     assert json.loads(str(raw))["added"] == "kept"
+
+
+async def test_requests_of_a_refetch_are_counted_with_those_of_lists(file: Path) -> None:
+    asked: list[str] = []
+    start = "2025-07-01 09:00:00"
+    orders: Orders = [
+        {"workshop_order_id": number, "customer_id": 7, "datetime_scheduled_start": start}
+        for number in range(25)
+    ]
+    whole = listing(orders, page_size=10)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path_qs)
+        if request.path.endswith("/orders.json"):
+            return await whole(request)
+        if "/customers/7/" in request.path:
+            return web.json_response(orders[int(request.path.rpartition("/")[2].removesuffix(".json"))])
+        return web.json_response({"error": True}, status=404)
+
+    async with served(answer) as url, session(url) as cs, store(file).open() as writer:
+        await sync_workshop_orders(cs, store(file), **DAY)
+        for key, requests in ((OrderKey(7, 3), 1), (OrderKey(8, 3), 1 + 3)):
+            asked.clear()
+            done = await refetch(cs, writer, [key], run_id=None)
+            assert done.requests == len(asked) == requests, "three pages, when its customer does not have it"
+    assert rows(file, "select customer_id from workshop_orders where workshop_order_id = 3") == [(7,)]
 
 
 async def test_orders_that_cannot_be_read_any_more_are_not_refetched_and_rejected_once(file: Path) -> None:

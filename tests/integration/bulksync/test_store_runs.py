@@ -84,6 +84,15 @@ async def test_counts_of_days_read_of_late_are_known(url: str) -> None:
     assert {date.fromordinal(day): rows for day, rows in known.items() if rows} == {date(2025, 3, 30): 2}
 
 
+async def test_of_suspicious_runs_the_last_thirty_are_kept(url: str) -> None:
+    async with Store(url).open() as writer:
+        for number in range(1, 41):
+            run = await begin(writer, YEAR)
+            await writer.run(runs.give_up_run, run.run_id, suspicion="orders are missing", requests=21)
+            kept = [each for (each,) in rows(url, "SELECT run_id FROM cyclesoft_runs ORDER BY run_id")]
+            assert kept == list(range(max(1, number - 29), number + 1))
+
+
 async def test_a_suspicious_run_is_not_resumable(url: str) -> None:
     async with Store(url).open() as writer:
         run = await begin(writer)
