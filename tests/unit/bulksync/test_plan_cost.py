@@ -36,6 +36,10 @@ def closed_for_months(day: date) -> float:
     return weekly(day) * (0 if 60 <= day.toordinal() - YEAR.days[0] < 300 else 1)
 
 
+def two_months(day: date) -> float:
+    return weekly(day) * (day.month in {4, 9})
+
+
 def growth(day: date) -> float:
     return weekly(day) * math.exp((day.toordinal() - YEAR.days[0]) / 300)
 
@@ -74,6 +78,9 @@ def cost(days: Sequence[int], whole: Window = YEAR) -> float:
         pytest.param(with_a_giant_day, 1.10, id="one giant day"),
         pytest.param(lambda: drawn(growth, 7), 1.20, id="growth"),
         pytest.param(lambda: drawn(closed_for_months, 5), 1.30, id="closed for months"),
+        pytest.param(lambda: drawn(two_months, 8), 1.35, id="two months"),
+        pytest.param(lambda: drawn(season, 10, 2_000), 1.35, id="2,000 orders"),
+        pytest.param(lambda: drawn(season, 11, 300), 2.35, id="300 orders"),
     ],
 )
 def test_a_first_sync_costs_little_more_than_its_pages(
