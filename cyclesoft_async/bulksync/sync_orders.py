@@ -128,7 +128,11 @@ async def open_run(
 
 
 def plan_of(
-    tx: Transaction, run: StoredRun, unread: Sequence[Window] | None = None, attempt: int = 0
+    tx: Transaction,
+    run: StoredRun,
+    unread: Sequence[Window] | None = None,
+    attempt: int = 0,
+    largest_page: int = 0,
 ) -> Plan:
     """Return the plan of days of a run, by what was counted of late.
 
@@ -137,13 +141,14 @@ def plan_of(
         run: The run.
         unread: The days; None for all that are left.
         attempt: How often they were listed before, without coming to the end.
+        largest_page: Rows of the largest page that the caller has read.
     """
     pages = runs.page_sizes(tx)
     return Plan(
         run.unread if unread is None else unread,
         runs.known_days(tx, Window(run.date_from, run.date_until)),
         page_size=pages.full,
-        largest_page=pages.largest,
+        largest_page=max(largest_page, pages.largest),
         attempt=attempt,
     )
 

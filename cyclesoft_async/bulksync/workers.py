@@ -171,6 +171,8 @@ class _Worker:
         self._new_requests = RequestCounter(cs)
         self._worker_id: int | None = None
         self._is_claimed = False
+        # A plan lives as long as a job: without it, each list would be the first of which a page is seen.
+        self._largest_page = 0
         self._running: set[int] = set()
         self._absent: dict[int, int] = {}
 
@@ -223,7 +225,7 @@ class _Worker:
 
     async def _read(self, app: App, run: StoredRun, window: Window, attempt: int) -> None:
         """Read a window to its end; defer what is left of one that has too many pages or breaks off."""
-        plan = await self._writer.run(plan_of, run, [window], attempt)
+        plan = await self._writer.run(plan_of, run, [window], attempt, self._largest_page)
         reader, *others = plan.split()
         if others:
             await _defer_readers(app, run.run_id, [reader, *others])
@@ -246,6 +248,7 @@ class _Worker:
         if not self._is_claimed:
             await self._writer.run(claim_account, account_hash(self._cs), adopt=self._adopt)
             self._is_claimed = True
+        self._largest_page = max(self._largest_page, fetched.size)
         is_doubted = fetched.is_last and plan.may_have_broken_off(reader, fetched.size)
         if is_doubted:
             fetched = replace(fetched, is_last=False)
