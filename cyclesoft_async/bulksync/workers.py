@@ -249,7 +249,8 @@ class _Worker:
             await self._writer.run(claim_account, account_hash(self._cs), adopt=self._adopt)
             self._is_claimed = True
         self._largest_page = max(self._largest_page, fetched.size)
-        is_doubted = fetched.is_last and plan.may_have_broken_off(reader, fetched.size)
+        days = WORKSHOP_ORDERS.days(fetched.page)
+        is_doubted = fetched.is_last and plan.may_have_broken_off(reader, fetched.size, days)
         if is_doubted:
             fetched = replace(fetched, is_last=False)
         requests = self._new_requests.take()
@@ -257,7 +258,6 @@ class _Worker:
         if is_doubted:
             plan.list_again(reader, refused=False)
         else:
-            days = WORKSHOP_ORDERS.days(fetched.page)
             plan.note_page(reader, days, fetched.size, is_last=fetched.is_last)
 
     async def _finish(self, run_id: int) -> None:

@@ -52,7 +52,7 @@ def simulate_requests(listed: SimulatedList, plan: Plan, readers: int) -> int:
         days, is_last = listed.page(reader.window, reader.pages)
         requests += 1
         employed = min(readers, employed + 1)
-        if is_last and plan.may_have_broken_off(reader, len(days)):
+        if is_last and plan.may_have_broken_off(reader, len(days), days):
             plan.list_again(reader, refused=False)
             continue
         plan.note_page(reader, days, len(days), is_last=is_last)

@@ -150,12 +150,18 @@ class Plan:
         if self._is_far_too_large(reader):
             self._cut(reader, days)
 
-    def may_have_broken_off(self, reader: WindowReader, rows: int) -> bool:
-        """Whether the list of a window, which ends with a page of so many rows, may go on after it."""
-        before, days = self._counted_before, reader.window.days
-        counted = sum(before[day] for day in days) if all(day in before for day in days) else None
+    def may_have_broken_off(self, reader: WindowReader, rows: int, days: Sequence[int] = ()) -> bool:
+        """Whether the list of a window, which ends with a page of so many rows, may go on after it.
+
+        A server that does not keep to the days has as many rows in each list, and is believed. `days` are
+        those of the page's rows.
+        """
+        if 2 * sum(day in reader.window.days for day in days) < len(days):
+            return False
+        before, listed = self._counted_before, reader.window.days
+        counted = sum(before[day] for day in listed) if all(day in before for day in listed) else None
         return self._ends.is_doubtful_at(
-            rows, of_list=reader.rows + rows, counted=counted, days=len(days), attempt=reader.attempt
+            rows, of_list=reader.rows + rows, counted=counted, days=len(listed), attempt=reader.attempt
         )
 
     def list_again(self, reader: WindowReader, *, refused: bool) -> None:

@@ -254,7 +254,7 @@ class _Readers(Generic[T]):
                 self._plan.list_again(reader, refused=outcome.refusal is not None)
             else:
                 days, rows = self._listing.days(outcome.page), outcome.size
-                if outcome.is_last and self._plan.may_have_broken_off(reader, rows):
+                if outcome.is_last and self._plan.may_have_broken_off(reader, rows, days):
                     outcome = replace(outcome, is_last=False)
                     self._plan.list_again(reader, refused=False)
                 else:

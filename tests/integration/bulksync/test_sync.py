@@ -336,6 +336,7 @@ async def test_a_time_at_the_edge_of_the_calendar_holds_nothing_up(file: Path, s
     async with served(answer) as url, session(url) as cs:
         report = await sync_workshop_orders(cs, store(file), **YEAR)
     assert report.orders >= len(orders), "this server lists all orders, whatever the days"
+    assert report.requests <= 7, "and its lists are not doubted one by one"
     [(stored,)] = rows(file, "select count(*) from workshop_orders")
     assert stored == len(orders) - report.rejected
 
