@@ -18,7 +18,7 @@ _TOKEN = re.compile("[!-~]+(?: [!-~]+)*")
 """What fits into a header: a control character would end it."""
 _NAME = re.compile("[A-Za-z0-9-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SHORTEST_SECRET = 6
+_SHORTEST_SECRET = 8
 
 
 class Auth:
