@@ -184,22 +184,18 @@ class Follower:
     async def _refresh_customer(self, event: events.CustomerEvent) -> None:
         customer_id = event.payload.customer.customer_id or 0
 
-        async def store(writer: StoreWriter) -> int:
-            if await is_stored_since(writer, customer_id, event.occurred_at):
-                return 0
-            await refetch_customer(self._cs, writer, customer_id)
-            return 1
+        async def store(writer: StoreWriter) -> None:
+            if not await is_stored_since(writer, customer_id, event.occurred_at):
+                await refetch_customer(self._cs, writer, customer_id)
 
         await self._until_stored(store)
 
     async def _refresh_payments(self, event: events.PaymentsCreated) -> None:
         days = days_of(event.payload, event.occurred_at)
 
-        async def store(writer: StoreWriter) -> int:
-            if not await are_mirrored(writer):
-                return 0
-            await refetch_payments(self._cs, writer, *days)
-            return 1
+        async def store(writer: StoreWriter) -> None:
+            if await are_mirrored(writer):
+                await refetch_payments(self._cs, writer, *days)
 
         if not await self._is_answered(event, days):
             self._remember(days, await self._until_stored(store))
@@ -207,26 +203,25 @@ class Follower:
     async def _request(self, key: OrderKey) -> float:
         """Store the server's answer of an order; return when it was requested, by the inbox's clock."""
 
-        async def store(writer: StoreWriter) -> int:
-            done = await refetch(bulk_session(self._cs), writer, [key], run_id=None)
-            return done.requests
+        async def store(writer: StoreWriter) -> None:
+            await refetch(bulk_session(self._cs), writer, [key], run_id=None)
 
         return await self._until_stored(store)
 
-    async def _until_stored(self, store: Callable[[StoreWriter], Awaitable[int]]) -> float:
-        """Do work that returns its requests, also past the day's quota; return when, by the inbox's clock."""
+    async def _until_stored(self, store: Callable[[StoreWriter], Awaitable[None]]) -> float:
+        """Do work of one request or none, also past the day's quota; return when, by the inbox's clock."""
         while True:
             await self._pace.until_owed(_DAY_SECONDS)
             while self._writer is None:
                 await self._running.wait()
-            requested_at = self._clock.now()
+            requested_at, sent = self._clock.now(), self._cs.quota.sent
             try:
-                requests = await store(self._writer)
+                await store(self._writer)
             except QuotaExhausted as stop:
                 # Raised, it would turn a day's events into dead letters long before there is quota again.
                 await _until_reset(stop)
             else:
-                self._pace.spend(requests)
+                self._pace.spend(min(1, self._cs.quota.sent - sent))
                 return requested_at
 
     def _remember(self, key: object, requested_at: float) -> None:

@@ -25,8 +25,3 @@ class FetchedPage(Struct, Generic[T], frozen=True, kw_only=True):
 
     is_last: bool
     """Whether the whole list has been read."""
-
-    @property
-    def size(self) -> int:
-        """Rows on the page, those that could not be read included."""
-        return len(self.page.items) + len(self.page.rejected)

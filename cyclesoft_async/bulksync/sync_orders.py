@@ -18,7 +18,7 @@ from cyclesoft_async.session import CycleSoftSession
 from .account_hash import account_hash
 from .fetch.listing import WORKSHOP_ORDERS
 from .fetch.plan import Plan
-from .fetch.readers import RequestCounter, read_windows, validate_range
+from .fetch.readers import RequestCounter, read_first_page, read_windows, validate_range
 from .fetch.refetch import refetch_missing
 from .pages import FetchedPage
 from .report import SyncProgress, SyncReport, SyncStopped, SyncSuspicious
@@ -28,7 +28,6 @@ from .store.migrations import build_indexes
 from .store.open_store import StoreWriter
 from .store.runs import StoredRun
 from .store.store import Store
-from .store.transaction import Transaction
 from .window import Window
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
@@ -85,7 +84,8 @@ async def sync_workshop_orders(
     async with store.open() as writer:
         await writer.run(check_account, account_hash(cs), adopt=store.adopt)
         run, resumed = await open_run(writer, whole, resume=resume, accept_missing=accept_missing)
-        plan = await writer.run(plan_of, run)
+        known, page_size = await writer.run(runs.known_days, whole), await writer.run(runs.page_size)
+        plan = Plan(run.unread, known, page_size=page_size, readers=concurrency)
         sync = _Sync(cs, writer, run, plan, on_progress, resumed=resumed, adopt=store.adopt)
         await sync.read(concurrency)
         await sync.refetch(concurrency)
@@ -100,10 +100,7 @@ def resumable_run(last: StoredRun | None, *, resume: bool | None) -> StoredRun |
     """
     unfinished = last if last is not None and last.finished_at is None and last.suspicion is None else None
     if resume and unfinished is None:
-        raise UsageError(
-            "resume needs an unfinished run of these days, and there is none:"
-            " leave out --resume, resume=True, to start one"
-        )
+        raise UsageError("resume needs an unfinished run of these days, and there is none")
     if resume is None and unfinished is not None:
         return unfinished if datetime.now(UTC) - unfinished.active_at < _RESUMABLE else None
     return unfinished if resume else None
@@ -125,32 +122,6 @@ async def open_run(
         await writer.run(runs.accept_missing, run.run_id)
         run = replace(run, accepts_missing=True)
     return run, True
-
-
-def plan_of(
-    tx: Transaction,
-    run: StoredRun,
-    unread: Sequence[Window] | None = None,
-    attempt: int = 0,
-    largest_page: int = 0,
-) -> Plan:
-    """Return the plan of days of a run, by what was counted of late.
-
-    Args:
-        tx: The transaction.
-        run: The run.
-        unread: The days; None for all that are left.
-        attempt: How often they were listed before, without coming to the end.
-        largest_page: Rows of the largest page that the caller has read.
-    """
-    pages = runs.page_sizes(tx)
-    return Plan(
-        run.unread if unread is None else unread,
-        runs.known_days(tx, Window(run.date_from, run.date_until)),
-        page_size=pages.full,
-        largest_page=max(largest_page, pages.largest),
-        attempt=attempt,
-    )
 
 
 class _Sync:
@@ -178,7 +149,13 @@ class _Sync:
 
     async def read(self, concurrency: int) -> None:
         """Read the days that are left."""
+        whole = Window(self._run.date_from, self._run.date_until)
         try:
+            if self._plan.needs_first_page and self._run.unread == [whole]:
+                only = await read_first_page(self._cs, self._plan, WORKSHOP_ORDERS, whole)
+                if only is not None:
+                    await self._store([only])
+                    return
             await read_windows(
                 self._cs, self._plan, WORKSHOP_ORDERS, concurrency=concurrency, on_pages=self._store
             )

@@ -47,15 +47,6 @@ def halves(window: Window) -> list[Window]:
     return [Window(window.first, middle - timedelta(days=1)), Window(middle, window.last)]
 
 
-def merged(stretches: Iterable[range]) -> list[range]:
-    """Return stretches of days in order, those that touch as one; none overlap."""
-    joined: list[range] = []
-    for days in sorted(stretches, key=lambda days: days.start):
-        is_next = bool(joined) and joined[-1].stop == days.start
-        joined.append(range(joined.pop().start, days.stop) if is_next else days)
-    return joined
-
-
 def equal_windows(windows: Iterable[Window], most: int) -> list[Window]:
     """Cut windows into shorter ones of like length, about `most` altogether."""
     whole = list(windows)

@@ -15,7 +15,6 @@ from datetime import date
 from typing import Final
 
 import anyio
-from msgspec.structs import replace
 
 from cyclesoft_async._arguments import check_type
 from cyclesoft_async._extras import missing_extra
@@ -32,12 +31,11 @@ from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import ErrorTypes
 from cyclesoft_async._postgres.job_queue import ensure_tables
 from cyclesoft_async.errors import CycleSoftError, QuotaExhausted, StoreError
-from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.session import CycleSoftSession
 
 from .account_hash import account_hash
 from .fetch.listing import WORKSHOP_ORDERS
-from .fetch.plan import Plan
+from .fetch.plan import WindowReader
 from .fetch.readers import (
     TRANSIENT,
     InterruptedListError,
@@ -47,16 +45,14 @@ from .fetch.readers import (
     validate_range,
 )
 from .fetch.refetch import refetch_missing
-from .fetch.window_reader import WindowReader
-from .pages import FetchedPage
 from .report import SyncSuspicious
 from .store import runs
 from .store.account import check_account, claim_account
 from .store.open_store import StoreWriter
 from .store.runs import StoredRun
 from .store.store import Store
-from .sync_orders import finish_run, give_up_run, open_run, plan_of
-from .window import Window, equal_windows
+from .sync_orders import finish_run, give_up_run, open_run
+from .window import Window, equal_windows, halves
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 
@@ -171,8 +167,6 @@ class _Worker:
         self._new_requests = RequestCounter(cs)
         self._worker_id: int | None = None
         self._is_claimed = False
-        # A plan lives as long as a job: without it, each list would be the first of which a page is seen.
-        self._largest_page = 0
         self._running: set[int] = set()
         self._absent: dict[int, int] = {}
 
@@ -186,7 +180,7 @@ class _Worker:
                 if run is None:
                     return
                 for left in window.minus(each.window for each in run.windows):
-                    await self._read(app, run, left, attempt)
+                    await self._read(app, run_id, left, attempt)
                 run = await self._writer.run(runs.current_run, run_id)
                 if run is not None and not run.unread:
                     await _defer_finish(app, run_id)
@@ -223,42 +217,25 @@ class _Worker:
         self._absent = {number: self._absent.get(number, 0) + 1 for job in absent if (number := job.id)}
         return [job for job in absent if self._absent[job.id or 0] > _HEARTBEATS_IN_A_LEASE]
 
-    async def _read(self, app: App, run: StoredRun, window: Window, attempt: int) -> None:
-        """Read a window to its end; defer what is left of one that has too many pages or breaks off."""
-        plan = await self._writer.run(plan_of, run, [window], attempt, self._largest_page)
-        reader, *others = plan.split()
-        if others:
-            await _defer_readers(app, run.run_id, [reader, *others])
-            return
-        plan.in_flight.append(reader)
+    async def _read(self, app: App, run_id: int, window: Window, attempt: int) -> None:
+        """Read a window to its end, or let it be read in two."""
+        reader = WindowReader(window)
         try:
             listed = read_window(bulk_session(self._cs), WORKSHOP_ORDERS, window, attempt=attempt)
             async with aclosing(listed) as pages:
                 async for each in pages:
-                    await self._store(run, plan, reader, each)
-                    if reader not in plan.in_flight:
-                        break
-        except InterruptedListError as why:
-            plan.list_again(reader, refused=why.refusal is not None)
-        await _defer_readers(app, run.run_id, plan.split())
-
-    async def _store(
-        self, run: StoredRun, plan: Plan, reader: WindowReader, fetched: FetchedPage[WorkshopOrder]
-    ) -> None:
-        if not self._is_claimed:
-            await self._writer.run(claim_account, account_hash(self._cs), adopt=self._adopt)
-            self._is_claimed = True
-        self._largest_page = max(self._largest_page, fetched.size)
-        days = WORKSHOP_ORDERS.days(fetched.page)
-        is_doubted = fetched.is_last and plan.may_have_broken_off(reader, fetched.size, days)
-        if is_doubted:
-            fetched = replace(fetched, is_last=False)
-        requests = self._new_requests.take()
-        await self._writer.run(runs.store_pages, run.run_id, [fetched], requests=requests)
-        if is_doubted:
-            plan.list_again(reader, refused=False)
-        else:
-            plan.note_page(reader, days, fetched.size, is_last=fetched.is_last)
+                    if not self._is_claimed:
+                        await self._writer.run(claim_account, account_hash(self._cs), adopt=self._adopt)
+                        self._is_claimed = True
+                    requests = self._new_requests.take()
+                    await self._writer.run(runs.store_pages, run_id, [each], requests=requests)
+                    days = WORKSHOP_ORDERS.days(each.page)
+                    reader.add(days, len(days))
+                    if not each.is_last and reader.is_far_too_large(days):
+                        await _defer_windows(app, run_id, halves(window))
+                        return
+        except InterruptedListError:
+            await _defer_windows(app, run_id, halves(window), attempt + 1)
 
     async def _finish(self, run_id: int) -> None:
         run = await self._writer.run(runs.current_run, run_id)
@@ -356,11 +333,6 @@ async def _defer_windows(app: App, run_id: int, windows: Iterable[Window], attem
         task = app.configure_task(_WINDOW, queue=_QUEUE, queueing_lock=name)
         with suppress(AlreadyEnqueued):
             await task.defer_async(run_id=run_id, attempt=attempt, **days)
-
-
-async def _defer_readers(app: App, run_id: int, readers: Iterable[WindowReader]) -> None:
-    for reader in readers:
-        await _defer_windows(app, run_id, [reader.window], reader.attempt)
 
 
 async def _defer_finish(app: App, run_id: int) -> None:

@@ -1,6 +1,5 @@
 """Several workers sync one range into PostgreSQL."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,18 +12,15 @@ from typing import TypedDict
 
 import anyio
 import pytest
-from aiohttp import web
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy, errors
 from cyclesoft_async.bulksync import Store, sync_workshop_orders
 from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.workers import sync_with_workers, work
 from cyclesoft_async.sandbox import Sandbox
-from tests.support.loopback import served
 from tests.support.paths import ROOT
 from tests.support.postgres import Server, query
 from tests.support.store import contents
-from tests.support.sync import DATED, listing
 from tests.support.worker import LEASE_SECONDS
 
 
@@ -96,34 +92,6 @@ async def test_workers_finish_the_windows_of_killed_workers_in_postgres(
                 run = await sync_with_workers(Store(shared), **YEAR)
                 assert run.orders == orders
     assert contents(shared) == contents(alone)
-
-
-async def test_workers_list_again_what_breaks_off_in_postgres(postgres: str) -> None:
-    whole = listing(DATED, page_size=10)
-    cut_off: list[str] = []
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        first, last = (date.fromisoformat(request.query[name]) for name in ("date_from", "date_until"))
-        response = await whole(request)
-        if (last - first).days < 20 or "skip" not in request.query:
-            return response
-        # The second page of a long list is full, and has no address of the next one.
-        cut_off.append(request.path_qs)
-        assert isinstance(response, web.Response)
-        answered = json.loads(response.text or "")
-        return web.json_response(answered | {"pagination": {"next_url": None}})
-
-    async with (
-        served(answer) as base,
-        CycleSoftSession("user", "pass", base_url=base) as cs,
-        working(cs, postgres),
-    ):
-        run = await sync_with_workers(Store(postgres), **YEAR, windows=2)
-    assert len(cut_off) > 2
-    assert run.orders == len(DATED)
-    assert query(postgres, "SELECT count(*) FROM workshop_orders WHERE is_active IS NOT false") == [
-        (len(DATED),)
-    ]
 
 
 async def until(happened: Callable[[], bool]) -> None:

@@ -99,8 +99,8 @@ async def estimate(
     seconds_each = (monotonic() - began) / cost
     listed = SimulatedList(starts, page_size)
     unread = [whole] if stored.run is None else stored.run.unread
-    plan = Plan(unread, stored.known, page_size=page_size if stored.known else None)
-    requests = simulate_requests(listed, plan, concurrency) + stored.refetches
+    plan = Plan(unread, stored.known, page_size=page_size if stored.known else None, readers=concurrency)
+    requests = simulate_requests(listed, unread, plan, concurrency) + stored.refetches
     minutes, days, ready_at = _schedule(requests, seconds_each / concurrency, cs.quota)
     return SyncEstimate(
         orders=sum(map(listed.orders, unread)),

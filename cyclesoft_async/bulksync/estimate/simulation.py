@@ -6,8 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 
-from cyclesoft_async.bulksync.fetch.plan import Plan
-from cyclesoft_async.bulksync.fetch.window_reader import WindowReader
+from cyclesoft_async.bulksync.fetch.plan import Plan, WindowReader
 from cyclesoft_async.bulksync.window import Window
 
 
@@ -38,23 +37,24 @@ class SimulatedList:
         return self._starts[bisect_left(self._starts, days[0]) : bisect_right(self._starts, days[-1])]
 
 
-def simulate_requests(listed: SimulatedList, plan: Plan, readers: int) -> int:
+def simulate_requests(listed: SimulatedList, unread: Sequence[Window], plan: Plan, readers: int) -> int:
     """Return how many requests it takes to read the days that are left, when all readers are equally fast."""
     requests = 0
-    employed = 1
+    if plan.needs_first_page and len(unread) == 1:
+        days, is_only = listed.page(unread[0], 0)
+        requests += 1
+        if is_only:
+            return requests
+        plan.start(days, len(days))
     reading: deque[WindowReader] = deque()
     while True:
-        while len(reading) < employed and (reader := plan.take()) is not None:
+        while len(reading) < readers and (reader := plan.take()) is not None:
             reading.append(reader)
         if not reading:
             return requests
         reader = reading.popleft()
         days, is_last = listed.page(reader.window, reader.pages)
         requests += 1
-        employed = min(readers, employed + 1)
-        if is_last and plan.may_have_broken_off(reader, len(days), days):
-            plan.list_again(reader, refused=False)
-            continue
         plan.note_page(reader, days, len(days), is_last=is_last)
         if not is_last and not reader.is_cut:
             reading.append(reader)

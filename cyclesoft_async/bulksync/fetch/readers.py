@@ -34,8 +34,7 @@ from cyclesoft_async.session import CycleSoftSession
 
 from .listing import Listing
 from .overlap import step_back
-from .plan import Plan
-from .window_reader import WindowReader
+from .plan import SMALLEST_PAGE, Plan, WindowReader
 
 T = TypeVar("T")
 
@@ -97,7 +96,7 @@ def validate_range(date_from: date, date_until: date, concurrency: int) -> None:
         check_day(name, day)
     check_id("concurrency", concurrency)
     if date_from > date_until:
-        raise UsageError(f"date_from must not be after date_until, got {date_from} and {date_until}")
+        raise UsageError(f"date_from must not lie after date_until, got {date_from} and {date_until}")
     if concurrency < 1:
         raise UsageError(f"concurrency must be at least 1, got {concurrency}")
 
@@ -179,6 +178,24 @@ async def read_windows(
     await _Readers(cs, plan, listing, concurrency, on_pages).run()
 
 
+async def read_first_page(
+    cs: CycleSoftSession, plan: Plan, listing: Listing[T], whole: Window
+) -> FetchedPage[T] | None:
+    """Choose the first windows of days of which nothing is known.
+
+    Returns:
+        The page of the list of all days, if it is the only one; otherwise it is of no further use.
+    """
+    page = (await listing.of_window(bulk_session(cs), whole)).without_incomplete()
+    if page.cursor is not None:
+        plan.start(listing.days(page), _size(page))
+    elif _size(page) < SMALLEST_PAGE or whole.first == whole.last:
+        return FetchedPage(window=whole, page=page, pages=1, rows=len(page.items), is_last=True)
+    else:
+        plan.start_unproven(whole, _size(page))
+    return None
+
+
 class _Result(Generic[T]):
     """What a reader has fetched, or why it ended before the end of its list."""
 
@@ -205,7 +222,7 @@ class _Readers(Generic[T]):
         self._listing = listing
         self._concurrency = concurrency
         self._on_pages = on_pages
-        # Grows with each answer: the first ones show what is left of the day, and how many rows days have.
+        # The first answer shows what is left of the day; readers that already wait for the quota miss it.
         self._employed = 1
         self._exhausted: QuotaExhausted | None = None
 
@@ -220,10 +237,10 @@ class _Readers(Generic[T]):
                     if not self._plan.in_flight:
                         break
                     waiting = [await receive.receive()]
+                    self._employed = self._concurrency
                     waiting += [
                         receive.receive_nowait() for _ in range(receive.statistics().current_buffer_used)
                     ]
-                    self._employed = min(self._concurrency, self._employed + len(waiting))
                     await self._handle(waiting)
         except ExceptionGroup as failures:
             # The first failure cancelled the others; callers expect it, and not a group of one.
@@ -253,8 +270,8 @@ class _Readers(Generic[T]):
             elif isinstance(outcome, InterruptedListError):
                 self._plan.list_again(reader, refused=outcome.refusal is not None)
             else:
-                days, rows = self._listing.days(outcome.page), outcome.size
-                if outcome.is_last and self._plan.may_have_broken_off(reader, rows, days):
+                days, rows = self._listing.days(outcome.page), _size(outcome.page)
+                if outcome.is_last and self._plan.may_have_broken_off(reader, days, rows):
                     outcome = replace(outcome, is_last=False)
                     self._plan.list_again(reader, refused=False)
                 else:

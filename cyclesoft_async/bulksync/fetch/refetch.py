@@ -11,7 +11,7 @@ from typing import Final
 
 import anyio
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import replace
 
 from cyclesoft_async.bulksync.report import SyncSuspicious
@@ -36,15 +36,6 @@ _SAMPLE: Final = 20
 _MOST_THERE: Final = 2
 # Between the server's clock and this one.
 _CLOCK_ERROR: Final = timedelta(minutes=5)
-
-
-class Refetched(Struct, frozen=True, kw_only=True):
-    """What refetching some orders took, and its result."""
-
-    requests: int
-    """Requests that were answered, those of lists included; without repeated ones."""
-    rejected: int
-    """Rows that cannot be read, or have a value too large for the database."""
 
 
 async def refetch_missing(
@@ -107,13 +98,12 @@ async def refetch_missing(
         left = [key for key in left if key not in done]
     for start in range(0, len(left), concurrency):
         some = left[start : start + concurrency]
-        done_now = await refetch(bulk, writer, some, run_id=run.run_id)
-        on_stored(len(some), done_now.rejected)
+        on_stored(len(some), await refetch(bulk, writer, some, run_id=run.run_id))
 
 
 async def refetch(
     bulk: CycleSoftSession, writer: StoreWriter, keys: Sequence[OrderKey], *, run_id: int | None
-) -> Refetched:
+) -> int:
     """Request these orders, all at the same time, and store the answers.
 
     Args:
@@ -122,6 +112,9 @@ async def refetch(
         keys: The orders. Of one that the server does not have, `is_active` becomes false.
         run_id: The run, whose lists have been read. None: an order that is not found at its customer is first
             looked for in the list of its day, since it can have another customer by now.
+
+    Returns:
+        How many rows were rejected: they cannot be read, or have a value too large for the database.
 
     Raises:
         QuotaExhausted: The quota is used up; what was answered before is stored.
@@ -140,7 +133,7 @@ async def refetch(
     rejected = await writer.run(runs.store_refetched, requests.answers(), run_id)
     if exhausted is not None:
         raise exhausted
-    return Refetched(requests=requests.sent, rejected=rejected)
+    return rejected
 
 
 async def _look_in_lists(bulk: CycleSoftSession, requests: _Requests, days: Mapping[int, date]) -> None:
@@ -150,7 +143,6 @@ async def _look_in_lists(bulk: CycleSoftSession, requests: _Requests, days: Mapp
         try:
             async with aclosing(read_window(bulk, WORKSHOP_ORDERS, Window(day, day))) as pages:
                 async for each in pages:
-                    requests.sent += 1
                     found = zip(each.page.items, each.page.raw_items, strict=True)
                     requests.add_found([pair for pair in found if pair[0].workshop_order_id in wanted])
         except InterruptedListError:
@@ -176,7 +168,6 @@ class _Requests:
         self._found: list[Received[WorkshopOrder]] = []
         self._unreadable: list[RejectedRow] = []
         self.deleted: set[int] = set()
-        self.sent = 0
 
     def answers(self) -> RefetchedOrders:
         return RefetchedOrders(
@@ -228,7 +219,6 @@ class _Requests:
     async def _request(self, key: OrderKey) -> None:
         order_id = key.workshop_order_id
         path = f"/api/v1/customers/{key.customer_id}/workshop-order/{order_id}.json"
-        self.sent += 1
         try:
             raw = bytes(await self._bulk.request("GET", path, type=Raw))
         except NotFoundError:

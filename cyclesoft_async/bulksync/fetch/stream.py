@@ -17,7 +17,7 @@ from cyclesoft_async.session import CycleSoftSession
 
 from .listing import WORKSHOP_ORDERS
 from .plan import Plan
-from .readers import read_windows, validate_range
+from .readers import read_first_page, read_windows, validate_range
 
 
 async def windows(
@@ -68,5 +68,9 @@ async def _read(
             await send.send(each.page)
 
     async with send:
-        plan = Plan([whole])
-        await read_windows(cs, plan, WORKSHOP_ORDERS, concurrency=concurrency, on_pages=hand_on)
+        plan = Plan([whole], readers=concurrency)
+        only = await read_first_page(cs, plan, WORKSHOP_ORDERS, whole)
+        if only is not None:
+            await hand_on([only])
+        else:
+            await read_windows(cs, plan, WORKSHOP_ORDERS, concurrency=concurrency, on_pages=hand_on)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from math import ceil
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, case, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
 from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.resources.mirrored import Received
@@ -62,15 +62,6 @@ class StoredRun(Struct, frozen=True, kw_only=True):
     def unread(self) -> list[Window]:
         """The days that are left to read."""
         return Window(self.date_from, self.date_until).minus(each.window for each in self.windows)
-
-
-class PageSizes(Struct, frozen=True, kw_only=True):
-    """How many orders pages of the list had."""
-
-    full: int | None
-    """About as many as a full page has; None if no window had two pages. A single page need not be full."""
-    largest: int
-    """At least as many as the largest page had; 0 if none is known."""
 
 
 class RefetchedOrders(Struct, frozen=True, kw_only=True):
@@ -146,13 +137,14 @@ def known_days(tx: Transaction, whole: Window) -> Mapping[int, int]:
     return {day: stored.get(date.fromordinal(day), 0) for day in days}
 
 
-def page_sizes(tx: Transaction) -> PageSizes:
-    """Return how many orders the pages of the list had, by the windows read of late."""
-    of_page = windows.c.orders * 1.0 / windows.c.pages
-    full, largest = tx.connection.execute(
-        select(func.max(case((windows.c.pages > 1, of_page))), func.max(of_page))
-    ).one()
-    return PageSizes(full=ceil(full) if full else None, largest=ceil(largest or 0))
+def page_size(tx: Transaction) -> int | None:
+    """Return about how many orders a full page of the list has, by the windows read of late.
+
+    A single page shows nothing: it need not be full.
+    """
+    of_pages = select(func.max(windows.c.orders * 1.0 / windows.c.pages)).where(windows.c.pages > 1)
+    largest = tx.connection.scalar(of_pages)
+    return None if not largest else ceil(largest)
 
 
 def store_pages(
@@ -226,10 +218,7 @@ def finish_run(tx: Transaction, run_id: int, *, requests: int) -> StoredRun | No
 def give_up_run(tx: Transaction, run_id: int, *, suspicion: str, requests: int) -> None:
     """Note why the lists that a run has read are not to be believed: it cannot be resumed."""
     values = {"suspicion": suspicion, "requests": runs.c.requests + requests}
-    given_up = runs.update().where(runs.c.run_id == run_id).values(values).returning(runs)
-    row = tx.connection.execute(given_up).one_or_none()
-    if row is not None:
-        _forget_earlier(tx, row)
+    tx.connection.execute(runs.update().where(runs.c.run_id == run_id).values(values))
 
 
 def _count(tx: Transaction, run_id: int, figures: Mapping[str, ColumnElement[int]]) -> None:

@@ -99,7 +99,6 @@ async def test_workers_do_what_sync_asks_for_in_postgres(postgres: str) -> None:
             with anyio.fail_after(20):
                 assert await worker.wait() == 0
         assert sandbox.refused == 0
-        assert sandbox.received <= 60, "twenty windows, some of which are doubted once"
     assert query(postgres, "SELECT count(*) FROM workshop_orders") == [(1_000,)]
     [(granted,)] = query(postgres, "SELECT count(*) FROM cyclesoft.quota_state")
     assert granted == 1, "the workers' sessions share a ledger"

@@ -32,7 +32,6 @@ class AwkwardServer(Struct, frozen=True):
     list_order: Literal["start", "id", "shuffled", "descending"]
     churn: float
     faults: float
-    lost_next_url: float
     seed: int
     concurrency: int
     interruptions: list[int]
@@ -46,7 +45,6 @@ servers = st.builds(
     list_order=st.sampled_from(["start", "id", "shuffled", "descending"]),
     churn=st.sampled_from([0.0, 0.3, 1.0]),
     faults=st.sampled_from([0.0, 0.1]),
-    lost_next_url=st.sampled_from([0.0, 0.02]),
     seed=st.integers(1, 1_000),
     concurrency=st.integers(1, 8),
     interruptions=st.lists(st.integers(1, 20), max_size=3),
@@ -65,7 +63,6 @@ async def mirror(server: AwkwardServer, url: str) -> None:
         daily_limit=LIMITLESS,
         list_order=server.list_order,
         churn=server.churn,
-        lost_next_url=server.lost_next_url,
         faults=Faults(rate=server.faults, seed=server.seed, slow=0.0, retry_after="0"),
     )
     calm = Sandbox(

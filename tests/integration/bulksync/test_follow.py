@@ -419,40 +419,6 @@ async def test_orders_that_lists_hide_are_requested_once_and_the_follower_does_n
     assert rows(url, "SELECT count(*) FROM workshop_orders WHERE is_active") == [(60,)]
 
 
-async def test_refetches_of_a_suspicious_round_are_paid_before_the_next(url: str) -> None:
-    # A share of 1 of this quota is a request a second.
-    quota = {"X-RateLimit-Daily-Limit": "86400", "X-RateLimit-Daily-Remaining": "86000"}
-    orders = [
-        {"workshop_order_id": number, "customer_id": 24, "datetime_scheduled_start": f"{TODAY} 09:00:00"}
-        for number in range(60)
-    ]
-    singles: list[str] = []
-    done, sampled = anyio.Event(), anyio.Event()
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if not request.path.endswith("/orders.json"):
-            singles.append(request.path)
-            if len(singles) == 20:
-                sampled.set()
-            number = int(request.path.rpartition("/")[2].removesuffix(".json"))
-            return web.json_response(orders[number], headers=quota)
-        found = [] if done.is_set() else orders
-        return web.json_response({"data": found, "pagination": {"next_url": None}}, headers=quota)
-
-    async with (
-        served(answer) as base,
-        CycleSoftSession("user", "pass", base_url=base, retries=RetryPolicy.none()) as cs,
-    ):
-        follower = Follower(cs, Store(url), days=1, days_ahead=0, share=1.0)
-        with anyio.fail_after(60):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(lambda: follower.run(on_round=lambda _: done.set()))
-                await sampled.wait()
-                await anyio.sleep(4)
-                tasks.cancel_scope.cancel()
-    assert len(singles) == 20, "the next round comes 21 seconds after these"
-
-
 async def test_a_used_up_quota_is_waited_for(url: str, caplog: pytest.LogCaptureFixture) -> None:
     async with Sandbox(orders=10, daily_limit=1) as sandbox, session(sandbox) as cs:
         await cs.workshop_orders.list()

@@ -72,25 +72,16 @@ async def test_counts_of_days_read_of_late_are_known(url: str) -> None:
     async with Store(url).open() as writer:
         run = await begin(writer, march)
         assert await writer.run(runs.known_days, YEAR) == {}
-        assert (await writer.run(runs.page_sizes)).full is None
+        assert await writer.run(runs.page_size) is None
         await write(writer, run, *orders, window=march)
         known = await writer.run(runs.known_days, YEAR)
-        assert (await writer.run(runs.page_sizes)).full is None, "a single page need not be full"
+        assert await writer.run(runs.page_size) is None, "a single page need not be full"
         july = Window(date(2025, 7, 1), date(2025, 7, 31))
         two_pages = replace(page_of(window=july, pages=2), rows=5)
         await writer.run(runs.store_pages, run.run_id, [two_pages], requests=2)
-        assert (await writer.run(runs.page_sizes)).full == 3
+        assert await writer.run(runs.page_size) == 3
     assert len(known) == 31
     assert {date.fromordinal(day): rows for day, rows in known.items() if rows} == {date(2025, 3, 30): 2}
-
-
-async def test_of_suspicious_runs_the_last_thirty_are_kept(url: str) -> None:
-    async with Store(url).open() as writer:
-        for number in range(1, 41):
-            run = await begin(writer, YEAR)
-            await writer.run(runs.give_up_run, run.run_id, suspicion="orders are missing", requests=21)
-            kept = [each for (each,) in rows(url, "SELECT run_id FROM cyclesoft_runs ORDER BY run_id")]
-            assert kept == list(range(max(1, number - 29), number + 1))
 
 
 async def test_a_suspicious_run_is_not_resumable(url: str) -> None:
