@@ -155,7 +155,7 @@ class RequestError(CycleSoftError):
     def concealed(self, conceal: Callable[[str], str]) -> Self:
         """Take credentials out of what the server said. Returns the error."""
         self.reason = conceal(self.reason)
-        self.args = (self.reason, *self.args[1:])
+        Exception.__init__(self, self.reason)
         return self
 
     def __str__(self) -> str:

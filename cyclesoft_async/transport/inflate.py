@@ -105,7 +105,9 @@ async def _inflate(packed: bytes, window_bits: int, limit: int, status: int) -> 
             # Not all that is left: what a member does not use is copied, once for each member.
             chunk = packed[offset : offset + _CHUNK]
             inflated = _next_slice(decompressor, chunk)
-            used = len(chunk) - len(decompressor.unconsumed_tail) - len(decompressor.unused_data)
+            # At a member's end zlib leaves what follows in both.
+            rest = decompressor.unused_data if decompressor.eof else decompressor.unconsumed_tail
+            used = len(chunk) - len(rest)
             if inflated is None or not (inflated or used or decompressor.eof):
                 raise TransportError("the compressed response body is cut off or malformed")
             offset += used

@@ -75,6 +75,7 @@ async def until_it_listens(port: int) -> None:
 async def command(folder: Path, *arguments: str) -> Process:
     secret = folder / "secret"
     secret.write_text(SECRET)
+    secret.chmod(0o600)
     return await asyncio.create_subprocess_exec(
         CYCLESOFT, *arguments, "--secret-file", str(secret),
         stdout=PIPE, stderr=PIPE,

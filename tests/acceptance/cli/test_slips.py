@@ -1,5 +1,6 @@
 """Slips on the command line: one line that names the option and the remedy, never a traceback."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -195,9 +196,13 @@ def test_a_missing_extra_is_named_by_the_command_that_needs_it(
     monkeypatch.setitem(sys.modules, "htpy", None)
     for name in [name for name in sys.modules if name.startswith("cyclesoft_async.webhooks.dashboard")]:
         monkeypatch.delitem(sys.modules, name)
+    # An import from a package takes what is bound there already.
+    monkeypatch.delattr(importlib.import_module("cyclesoft_async.webhooks"), "dashboard", raising=False)
     passwords = tmp_path / "passwords"
     passwords.write_text("anna:operator:correct horse battery\n")
-    arguments = ["webhooks", "serve", "--dashboard", "--password-file", str(passwords)]
+    passwords.chmod(0o600)
+    # The host is no address of this machine: should an extra be found, the command still ends.
+    arguments = ["webhooks", "serve", "--dashboard", "--password-file", str(passwords), "--host", "192.0.2.1"]
     done = CliRunner().invoke(cyclesoft, arguments, env={"CYCLESOFT_WEBHOOK_SECRETS": "0123456789abcdef"})
     assert done.exit_code == 1
     assert "run in the checkout: pip install '.[cli,dashboard]'" in done.output

@@ -74,6 +74,9 @@ async def test_a_write_with_a_cut_response_is_ambiguous(reply: Reply) -> None:
 PACKED: dict[str, Reply] = {
     "gzip": Reply(gzip.compress(ORDER), headers=GZIP),
     "x-gzip, in capitals": Reply(gzip.compress(ORDER), headers={"Content-Encoding": "X-GZIP"}),
+    "a large member and another": Reply(
+        gzip.compress(ORDER[:-1] + b" " * MEBIBYTE) + gzip.compress(ORDER[-1:]), headers=GZIP
+    ),
     "two members": Reply(gzip.compress(ORDER[:50]) + gzip.compress(ORDER[50:]), headers=GZIP),
     "deflate": Reply(zlib.compress(ORDER), headers={"Content-Encoding": "deflate"}),
     "bare deflate": Reply(zlib.compress(ORDER, wbits=-15), headers={"Content-Encoding": "deflate"}),
