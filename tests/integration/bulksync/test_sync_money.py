@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
+import anyio
+
 from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.bulksync import Store, TablesReport, sync
 from cyclesoft_async.models import AMSTERDAM, PaymentInput
