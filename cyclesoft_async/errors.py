@@ -33,13 +33,13 @@
                 ├── RateLimitedError        429
                 └── ServerError             5xx
 
-Errors can be pickled. They hold no credentials, query values or bodies, which can name people.
+Errors can be pickled. They hold no credentials, query values or bodies, which can name people. They do hold
+the server's own message, without credentials that it repeats, and the path of `request`.
 Vendor page: "Errors" (Introduction).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
@@ -84,12 +84,12 @@ _LONGEST_LINE = 300
 _LONGEST_TEXT = 2_000
 
 
-def printable_line(text: str) -> str:
+def printable_line(text: str, longest: int = _LONGEST_LINE) -> str:
     """Return a text as one printable line of bounded length."""
     # Cut first: a server's message can be megabytes.
     printable = (char if char.isprintable() else " " for char in text[:_LONGEST_TEXT])
     line = " ".join("".join(printable).split())
-    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
+    return line if len(line) <= longest else f"{line[:longest]}..."
 
 
 class CycleSoftError(Exception):
@@ -150,12 +150,6 @@ class RequestError(CycleSoftError):
         """Add the context of the call. Returns the error."""
         self.method, self.path = method, path
         self.attempts, self.waited, self.quota = attempts, waited, quota
-        return self
-
-    def concealed(self, conceal: Callable[[str], str]) -> Self:
-        """Take credentials out of what the server said. Returns the error."""
-        self.reason = conceal(self.reason)
-        Exception.__init__(self, self.reason)
         return self
 
     def __str__(self) -> str:
@@ -286,11 +280,6 @@ class StatusError(ResponseError):
         super().__init__(reason, status=status)
         self.server_message = server_message
         self.retry_after = retry_after
-
-    def concealed(self, conceal: Callable[[str], str]) -> Self:
-        """Take credentials out of what the server said. Returns the error."""
-        self.server_message = self.server_message and conceal(self.server_message)
-        return super().concealed(conceal)
 
 
 class BadRequestError(StatusError):

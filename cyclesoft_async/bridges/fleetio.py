@@ -371,9 +371,12 @@ class _ErrorBody(Struct):
 def _read(response: Response) -> WorkOrder:
     if response.is_success:
         return read_body(response, WorkOrder)
-    problem = read_or_default(response, Problem)
+    problem = _redacted(read_or_default(response, Problem), response)
     body = read_or_default(response, _ErrorBody)
-    fields = _by_field(body.errors)
+    fields = {
+        response.redact(field): [response.redact(message) for message in messages]
+        for field, messages in _by_field(body.errors).items()
+    }
     message = "; ".join(f"{field}: {', '.join(messages)}" for field, messages in fields.items())
     class_ = _CLASSES.get(response.status) or status_error_class(response.status)
     fallback = problem.detail or problem.title or (as_text(body.error) if body.error else None)
@@ -383,6 +386,15 @@ def _read(response: Response) -> WorkOrder:
     if isinstance(error, InvalidFieldsError):
         error.fields = fields
     raise error
+
+
+def _redacted(problem: Problem, response: Response) -> Problem:
+    return Problem(
+        status=problem.status,
+        title=response.redact(problem.title or "") or None,
+        detail=response.redact(problem.detail or "") or None,
+        instance=response.redact(problem.instance or "") or None,
+    )
 
 
 def _by_field(errors: object) -> dict[str, list[str]]:

@@ -152,7 +152,7 @@ async def _request(report: Report, cs: CycleSoftSession, name: str, call: Read) 
         report.exchanges.append(Exchange(name, str(error)))
         report.add("fail", name, f"{error}{_remedy(error)}")
         return None
-    headers = {key: value for key, value in response.headers.items() if _is_public(key)}
+    headers = {key: response.redact(value) for key, value in response.headers.items() if _is_public(key)}
     report.exchanges.append(Exchange(name, repr(response), headers))
     report.add("ok", name, f"status {response.status}, {response.description}")
     return response

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from typing import NoReturn
+from urllib.parse import quote
 
 from aiohttp import hdrs
 
@@ -18,26 +20,35 @@ _TOKEN = re.compile("[!-~]+(?: [!-~]+)*")
 """What fits into a header: a control character would end it."""
 _NAME = re.compile("[A-Za-z0-9-]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SHORTEST_SECRET = 8
+_REDACTED = "[redacted]"
+_SHORTEST_REDACTED = 8
+"""A shorter secret may be a part of any word."""
 
 
 class Auth:
     """Headers that authenticate a client. Use one of the subclasses."""
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], *secrets: str) -> None:
         self._headers = dict(headers)
+        values = [*headers.values(), *secrets]
+        parts = [value.partition(" ")[2] for value in headers.values()]  # without "Basic" or "Bearer"
+        forms = {
+            form for secret in values + parts if len(secret) >= _SHORTEST_REDACTED for form in _forms(secret)
+        }
+        self._secrets = sorted(forms, key=len, reverse=True)  # one may be a part of another
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers. A method, so that no repr and no traceback shows them by accident."""
         return self._headers
 
-    def conceal(self, text: str) -> str:
-        """Return a text without the credentials: a server may quote a request in its answer."""
-        for value in self._headers.values():
-            token = value.rpartition(" ")[2]
-            for secret in (value, token, *_decoded(token)):
-                if len(secret) >= _SHORTEST_SECRET:  # a shorter one may be a part of any word
-                    text = text.replace(secret, "***")
+    def redact(self, text: str) -> str:
+        """Return a text of the server without the credentials that it repeats.
+
+        Args:
+            text: The whole text: a part could begin or end within a credential.
+        """
+        for secret in self._secrets:
+            text = text.replace(secret, _REDACTED)
         return text
 
     def __reduce__(self) -> NoReturn:
@@ -46,6 +57,12 @@ class Auth:
     def __repr__(self) -> str:
         names = vars(self).get("_headers", ())  # its constructor may have failed
         return f"{type(self).__name__}({', '.join(names)})"
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a secret as it is, in JSON, and in a URL."""
+    in_json = {json.dumps(secret, ensure_ascii=is_ascii)[1:-1] for is_ascii in (False, True)}
+    return {secret, quote(secret, safe=""), quote(secret), *in_json}
 
 
 class BasicAuth(Auth):
@@ -61,19 +78,10 @@ class BasicAuth(Auth):
 
     def __init__(self, username: str, password: str) -> None:
         encoded, problem = _encode_basic(username, password)
-        del username, password  # a traceback can show them
         if problem:
+            del username, password  # a traceback can show them
             raise UsageError(problem)
-        super().__init__({hdrs.AUTHORIZATION: f"Basic {encoded}"})
-
-
-def _decoded(token: str) -> tuple[str, ...]:
-    """Return username and password, and the password, of a Basic token. Nothing of another token."""
-    try:
-        credentials = base64.b64decode(token, validate=True).decode()
-    except ValueError:
-        return ()
-    return credentials, credentials.partition(":")[2]
+        super().__init__({hdrs.AUTHORIZATION: f"Basic {encoded}"}, password)
 
 
 def _encode_basic(username: object, password: object) -> tuple[str, str]:

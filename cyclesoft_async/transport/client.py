@@ -261,7 +261,9 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             raise
         if self.recorder is not None:
             self.recorder.answered(head.status, loop.time() - sent_at)
-        return Response(status=head.status, headers=head.headers, body=body)
+        return Response(
+            status=head.status, headers=head.headers, body=body, redact=context.origin.auth.redact
+        )
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Meter one physical send, as the innermost middleware.
@@ -384,7 +386,6 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
     def _finalize(self, failure: RequestError) -> RequestError:
         """Return the error that ends the call, with its context."""
         call = self.call
-        failure = failure.concealed(self.context.origin.auth.conceal)
         if call.scope is not None and isinstance(failure, PermissionDeniedError):
             failure = failure.requires(call.scope)
         if self.ambiguous is not None:

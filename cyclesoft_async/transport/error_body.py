@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 _UNPRINTABLE = dict.fromkeys(range(32), " ")
-_LONGEST_MESSAGE = 2_000
 _LONGEST_SEARCHED = 64 * 1024
 """Characters of a broken body that are searched. An error's message is short, a page of a list is not."""
 _MOST_OBJECTS = 32
@@ -43,7 +42,7 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str | None:
-        """Server's message, of bounded length. Null and "" both mean none."""
+        """Server's message, whole. Null and "" both mean none."""
         found = self.error_message or self.message or self.message_nl or self.reason
         if not found:
             return None
@@ -51,8 +50,7 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
             found if isinstance(found, str) else json.dumps(found, ensure_ascii=False, separators=(",", ":"))
         )
         # A lone surrogate can be neither encoded nor logged.
-        text = text.encode("utf-8", "replace").decode()
-        return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}..."
+        return text.encode("utf-8", "replace").decode()
 
 
 _NO_ERROR = ErrorBody()

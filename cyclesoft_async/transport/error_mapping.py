@@ -45,6 +45,7 @@ E = TypeVar("E", bound=StatusError)
 
 BOM: Final = b"\xef\xbb\xbf"
 _REDIRECT = range(300, 400)
+_LONGEST_MESSAGE = 2_000
 
 _CONNECTING = aiohttp.BaseConnector.connect.__code__
 
@@ -182,7 +183,8 @@ def raise_for_error(response: Response, error: ErrorBody) -> None:
 
 
 def _credentials_hint(response: Response) -> str:
-    scheme = printable_line(response.headers.get("WWW-Authenticate", "Basic").partition(" ")[0].rstrip(","))
+    wanted = response.redact(response.headers.get("WWW-Authenticate", "Basic"))
+    scheme = printable_line(wanted.partition(" ")[0].rstrip(","))
     if scheme.lower() != "basic":
         return f"the server asks for {scheme} and this API for Basic credentials; check the host of base_url"
     return "check username and password (CYCLESOFT_USERNAME, CYCLESOFT_PASSWORD) and the country of base_url"
@@ -194,9 +196,10 @@ def status_error(response: Response, class_: type[E], message: str | None, hint:
     Args:
         response: The response.
         class_: Class of the error.
-        message: Server's message; None when it gave none.
+        message: Server's message, whole; None when it gave none.
         hint: Remedy to append.
     """
+    message = _without_credentials(response, message) if message else None
     what = "the server reports error: true" if response.is_success else f"status {response.status}"
     if message:
         reason = f"{what}: {message}"
@@ -212,9 +215,15 @@ def status_error(response: Response, class_: type[E], message: str | None, hint:
     )
 
 
+def _without_credentials(response: Response, message: str) -> str:
+    # Cut last: half a password would not be found.
+    text = response.redact(message)
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}..."
+
+
 def _redirect_target(response: Response) -> str | None:
     """Return where a redirect points, without its credentials, query and fragment."""
-    location = response.headers.get("Location")
+    location = response.redact(response.headers.get("Location", ""))
     if response.status not in _REDIRECT or not location:
         return None
     try:

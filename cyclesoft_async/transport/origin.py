@@ -70,8 +70,9 @@ def _parse(base_url: object) -> tuple[URL | None, str]:
         return None, "base_url must be a valid URL like https://api.example.com"
     if url.user is not None or url.password is not None:
         return None, "base_url must not hold credentials: pass username and password"
-    if url.scheme not in {"http", "https"} or not url.host:
-        return None, "base_url must be like https://api.example.com"
+    is_clean = base_url.isprintable() and " " not in base_url  # yarl drops or encodes the rest
+    if url.scheme not in {"http", "https"} or not url.host or not is_clean:
+        return None, "base_url must be like https://api.example.com, without spaces and control characters"
     if url.query_string or url.fragment:
         return None, "base_url must not have a query or a fragment"
     return url, ""

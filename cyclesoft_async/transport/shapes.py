@@ -12,6 +12,7 @@ from typing import Generic, Optional, TypeVar, cast, get_origin
 
 import msgspec
 from msgspec import Struct, defstruct, field
+from msgspec.structs import replace
 
 from cyclesoft_async.codec.decode import decode
 
@@ -134,7 +135,7 @@ def dutch_dates(shape: Shape[T], *names: str) -> Shape[T]:
 
     def read(response: Response) -> T:
         body = dates.sub(rb"\1\4-\3-\2", response.body)
-        return shape.read(Response(status=response.status, headers=response.headers, body=body))
+        return shape.read(replace(response, body=body))
 
     return Shape(read, shape.type, shape.key)
 

@@ -82,6 +82,10 @@ def test_an_environment_without_credentials(
         "https://user:pass@api.cyclesoftware.nl",
         "https://api.cyclesoftware.nl?x=1",
         "https://api.cyclesoftware.nl#x",
+        "https://api.cyclesoftware.nl/a\r\nX: y",
+        "https://api.cyclesoftware.nl\n",
+        "https://api.cyclesoftware.nl/a b",
+        "https://api.cyclesoftware.nl/\x7f",
     ],
 )
 def test_invalid_base_urls(base_url: str) -> None:

@@ -1,5 +1,6 @@
 """`cyclesoft check` against servers that make the mistakes of a first contact."""
 
+import base64
 import json
 import stat
 from collections.abc import Callable, Mapping
@@ -202,3 +203,24 @@ async def test_slips_are_named_before_any_request(options: list[str], text: str)
     """Exit code 2."""
     result = await check("http://127.0.0.1:1", *options)
     assert (result.exit_code, text in result.output) == (2, True)
+
+
+async def test_credentials_that_the_server_repeats_are_nowhere(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.json"
+    password = CREDENTIALS["CYCLESOFT_PASSWORD"]
+
+    def echo(request: web.Request) -> web.Response:
+        text = f"{request.headers['Authorization']} = winkel:{password}"
+        return web.json_response({"error": True, "error_message": text}, status=401)
+
+    def echo_in_headers(request: web.Request) -> web.Response:
+        seen = {"X-RateLimit-Seen": f"{request.headers['Authorization']} = {password}"}
+        return web.Response(body=page(), content_type="application/json", headers=QUOTA | seen)
+
+    encoded = base64.b64encode(f"winkel:{password}".encode()).decode()
+    for answer in (echo, echo_in_headers):
+        result, _ = await check_server(answer, "--bundle", str(bundle))
+        shown = result.output + bundle.read_text()
+        assert "[redacted]" in shown
+        assert password not in shown
+        assert encoded not in shown

@@ -110,6 +110,10 @@ HOSTILE: dict[str, Callable[[], Answer]] = {
     "tiny chunks without end": lambda: repeats(CHUNKED, b"1\r\n \r\n" * 10_000),
     "a chunk's size without end": lambda: repeats(CHUNKED, b"0" * 65_536),
     "a gzip bomb": lambda: body(inflating(900), b"Content-Encoding: gzip"),
+    "empty gzip members": lambda: body(gzip.compress(b"") * 100_000, b"Content-Encoding: gzip"),
+    "gzip members below a slice": lambda: body(
+        gzip.compress(bytes(200_000)) * 1_000, b"Content-Encoding: gzip"
+    ),
     "a gzip bomb in gzip": lambda: body(gzip.compress(inflating(900)), b"Content-Encoding: gzip, gzip"),
     "a deflate bomb": lambda: body(inflating(900, wbits=15), b"Content-Encoding: deflate"),
     "brotli that is none": lambda: body(b"\x1b" + b"\xff" * 999, b"Content-Encoding: br"),
