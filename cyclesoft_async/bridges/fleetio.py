@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias, Unpack, cast
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import force_setattr
 
-from cyclesoft_async.codec.lists import NULL, NeverNullList
+from cyclesoft_async.codec.never_null import NULL, NeverNullList
 from cyclesoft_async.errors import (
     AuthenticationError,
     PermissionDeniedError,

@@ -26,7 +26,7 @@ from cyclesoft_async.webhooks import WebhookReceiver, events
 
 from .account_hash import account_hash
 from .fetch.customers import is_stored_since, refetch_customer
-from .fetch.payments import are_mirrored, days_of, refetch_payments
+from .fetch.payment_days import are_mirrored, days_of, refetch_payments
 from .fetch.readers import bulk_session
 from .fetch.refetch import refetch
 from .report import SyncReport, SyncSuspicious

@@ -14,7 +14,7 @@ from aiohttp import web
 from cyclesoft_async._extras import missing_extra
 from cyclesoft_async.webhooks import SqliteInbox, cut_unread_bodies
 
-from .inbox import INBOX, check_exists
+from .inbox_commands import INBOX, check_exists
 from .options import make_inbox, warn_if_open_to_others
 from .serving import serve_until_signal
 

@@ -16,7 +16,7 @@ from cyclesoft_async.webhooks.diagnosis import diagnose as find_matches
 from cyclesoft_async.webhooks.signature import Algorithm, secret_bytes
 
 from .dashboard import PASSWORD_FILE, add_dashboard, dashboard
-from .inbox import INBOX, list_, purge, replay, show, stats
+from .inbox_commands import INBOX, list_, purge, replay, show, stats
 from .inbox_output import local_time
 from .options import SECRET_FILE, make_inbox, read_secrets
 from .serving import serve_until_signal

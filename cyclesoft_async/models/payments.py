@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.datetimes import in_amsterdam
-from cyclesoft_async.codec.lists import NULL, NeverNullList
+from cyclesoft_async.codec.never_null import NULL, NeverNullList
 
 from ._base import Model
 from ._base64 import from_base64

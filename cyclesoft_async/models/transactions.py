@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.datetimes import in_amsterdam
-from cyclesoft_async.codec.lists import NULL, NeverNullList
+from cyclesoft_async.codec.never_null import NULL, NeverNullList
 from cyclesoft_async.codec.texts import TextOrNumber
 
 from ._base import Model

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from cyclesoft_async.codec.lists import NULL, NeverNullList
+from cyclesoft_async.codec.never_null import NULL, NeverNullList
 
 Day: TypeAlias = date  # inside TradingDay, `date` is a field
 

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
 from cyclesoft_async.codec.datetimes import in_amsterdam
-from cyclesoft_async.codec.lists import NULL, NeverNullList
+from cyclesoft_async.codec.never_null import NULL, NeverNullList
 
 from ._base import Model
 

@@ -13,7 +13,7 @@
     loopback.py         an HTTP server on loopback
     sections.py         the other sections: customers, repair_objects, service_items, workshop, common
     overlay.py          their records: computed, created and changed ones
-    lists.py            their pages and request bodies
+    offset_pages.py     their pages and request bodies
     orders/             seeded, changed, queried and invoiced workshop orders
     vendors/            sandboxes of the vendors that the bridges call
 

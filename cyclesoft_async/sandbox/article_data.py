@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from .lists import integer
+from .offset_pages import integer
 from .orders.places import STORES
 from .responses import bad_request, json_response, not_found
 from .routing import scoped

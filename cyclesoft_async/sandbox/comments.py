@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from .lists import page, read_object
+from .offset_pages import page, read_object
 from .responses import bad_request, json_response, not_found
 from .routing import ID, scoped
 from .world.entities import check_entity

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from .lists import integer, page, read_object
+from .offset_pages import integer, page, read_object
 from .responses import json_response
 from .routing import ID, scoped
 from .world.overlay import Record

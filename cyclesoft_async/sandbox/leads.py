@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from .lists import read_object
+from .offset_pages import read_object
 from .orders.places import STORES
 from .orders.seeded import mix
 from .responses import bad_request, json_response, not_found

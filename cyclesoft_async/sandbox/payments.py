@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from .lists import integer
+from .offset_pages import integer
 from .responses import bad_request, json_response, not_found
 from .routing import ID, scoped
 from .world.payments import INVOICE, METHODS, SALES_ORDER, VOUCHER, Payment

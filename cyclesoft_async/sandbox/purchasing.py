@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from .lists import integer
+from .offset_pages import integer
 from .orders.places import STORES
 from .responses import bad_request, json_response, not_found
 from .routing import ID, scoped

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from .lists import integer, next_url, page, read_object
+from .offset_pages import integer, next_url, page, read_object
 from .responses import bad_request, json_response, not_found
 from .routing import ID, scoped
 from .world.overlay import Record

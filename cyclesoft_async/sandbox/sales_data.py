@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from .lists import day, integer, page
+from .offset_pages import day, integer, page
 from .responses import bad_request, json_response
 from .routing import scoped
 from .times import dutch_day, dutch_moment

@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from .api import CREATE_INVOICES
-from .lists import integer
+from .offset_pages import integer
 from .orders.invoicing import read_invoice_request
 from .orders.mutations import with_modification_time
 from .orders.places import STORES

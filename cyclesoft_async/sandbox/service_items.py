@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from aiohttp import web
 
-from .lists import day, page, read_object
+from .offset_pages import day, page, read_object
 from .responses import bad_request, json_response, not_found
 from .routing import ID, scoped
 from .world.overlay import Record

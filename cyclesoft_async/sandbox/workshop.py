@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from .lists import day, integer, next_url, page
+from .offset_pages import day, integer, next_url, page
 from .orders.catalogue import REPAIRS
 from .orders.places import STORES
 from .orders.query import Filters

@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from cyclesoft_async import CycleSoftSession, models
+from tests.support.nginx import listening
 from tests.support.paths import SUPPORT
+from tests.support.webhook_server import until
 
 SECRET = "wachtwoord & <geheim> é"
 CYCLESOFT = str(Path(sys.executable).with_name("cyclesoft"))
@@ -30,12 +32,11 @@ class Receiver(NamedTuple):
 
     async def events(self, count: int) -> list[dict[str, Any]]:
         """The first events that it verified, when there are as many."""
-        async with asyncio.timeout(60):
-            while True:
-                lines = self.found.read_text().splitlines() if self.found.exists() else []
-                if len(lines) >= count:
-                    return [json.loads(line) for line in lines]
-                await asyncio.sleep(0.02)
+        await until(lambda: len(self._lines()) >= count)
+        return [json.loads(line) for line in self._lines()]
+
+    def _lines(self) -> list[str]:
+        return self.found.read_text().splitlines() if self.found.exists() else []
 
 
 @asynccontextmanager
@@ -53,23 +54,11 @@ async def receiving(program: str, folder: Path) -> AsyncGenerator[Receiver]:
         found, *arguments, env=environment, stdout=PIPE, stderr=PIPE
     )
     try:
-        await until_it_listens(port)
+        await listening("127.0.0.1", port)
         yield receiver
     finally:
         process.terminate()
         await process.communicate()
-
-
-async def until_it_listens(port: int) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionError:
-                await asyncio.sleep(0.02)
-            else:
-                writer.close()
-                return
 
 
 async def command(folder: Path, *arguments: str) -> Process:

@@ -11,7 +11,7 @@ import aiohttp
 import uvicorn
 
 from cyclesoft_async.webhooks import AsgiApp
-from tests.support.webhook_server import Server
+from tests.support.webhook_server import Server, until
 
 
 @asynccontextmanager
@@ -21,11 +21,9 @@ async def serving(app: AsgiApp) -> AsyncGenerator[Server]:
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            async with asyncio.timeout(60):
-                while not server.started:
-                    if task.done():
-                        raise RuntimeError("the application did not start")
-                    await asyncio.sleep(0.005)
+            await until(lambda: server.started or task.done())
+            if task.done():
+                raise RuntimeError("the application did not start")
             async with aiohttp.ClientSession() as http:
                 yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", http)
         finally:

@@ -70,7 +70,7 @@ class Stalls:
     async def watch(self) -> None:
         while True:
             before = time.thread_time()
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # what is measured: how much work delays the next turn
             self.longest = max(self.longest, time.thread_time() - before)
 
 

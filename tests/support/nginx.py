@@ -91,7 +91,7 @@ async def listening(host: str, port: int) -> None:
             try:
                 _, writer = await asyncio.open_connection(host, port)
             except OSError:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # another program's port tells nothing before it listens
                 continue
             writer.close()
             await writer.wait_closed()

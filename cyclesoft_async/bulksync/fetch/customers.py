@@ -9,7 +9,7 @@ from msgspec import Raw
 from cyclesoft_async.bulksync.resources import Batch
 from cyclesoft_async.bulksync.resources.customers import KIND
 from cyclesoft_async.bulksync.resources.listed import decoded
-from cyclesoft_async.bulksync.store import lists
+from cyclesoft_async.bulksync.store import list_runs
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.errors import NotFoundError
 from cyclesoft_async.models import Customer
@@ -21,7 +21,7 @@ from .readers import bulk_session
 
 async def is_stored_since(writer: StoreWriter, customer_id: int, moment: datetime) -> bool:
     """Whether a copy of a customer is stored that was requested after a moment."""
-    asked_at = await writer.run(lists.asked_at, KIND, (customer_id,))
+    asked_at = await writer.run(list_runs.asked_at, KIND, (customer_id,))
     return asked_at is not None and asked_at > moment
 
 
@@ -44,8 +44,8 @@ async def refetch_customer(cs: CycleSoftSession, writer: StoreWriter, customer_i
         raw, response = await bulk_session(cs).with_raw_response(read)
     except NotFoundError:
         gone = [(customer_id,)]
-        await writer.run(lists.settle_missing, KIND, found=batch, gone=gone, asked_at=datetime.now(UTC))
+        await writer.run(list_runs.settle_missing, KIND, found=batch, gone=gone, asked_at=datetime.now(UTC))
     else:
         batch = decoded([raw], Customer)
         asked_at = date_of(response)
-        await writer.run(lists.settle_missing, KIND, found=batch, gone=(), asked_at=asked_at)
+        await writer.run(list_runs.settle_missing, KIND, found=batch, gone=(), asked_at=asked_at)

@@ -17,8 +17,8 @@ from sqlalchemy import RowMapping
 from cyclesoft_async.bulksync.report import SyncSuspicious
 from cyclesoft_async.bulksync.resources import Batch, Listed
 from cyclesoft_async.bulksync.resources.listed import decoded
-from cyclesoft_async.bulksync.store import lists
-from cyclesoft_async.bulksync.store.lists import ListState
+from cyclesoft_async.bulksync.store import list_runs
+from cyclesoft_async.bulksync.store.list_runs import ListState
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.errors import PaginationError, ResponseError
 from cyclesoft_async.session import CycleSoftSession
@@ -86,7 +86,7 @@ async def read_list(
         RequestError: A call went wrong for good.
     """
     bulk = bulk_session(cs)
-    state = await writer.run(lists.state, resource.name)
+    state = await writer.run(list_runs.state, resource.name)
     run = _Run(bulk, writer, resource, on_stored)
     resumed = not whole and _is_resumable(state)
     try:
@@ -95,11 +95,11 @@ async def read_list(
         if not resumed or not _refuses_cursor(error):
             raise
         # An old cursor: what it stood for may be gone.
-        await writer.run(lists.give_up, resource.name)
+        await writer.run(list_runs.give_up, resource.name)
         started_at, is_whole = await run.read(state, whole=whole, resumed=False)
     if is_whole and resource.shows_all:
         await run.settle_missing(started_at, accept_missing=accept_missing)
-    await writer.run(lists.finish, resource.kind, started_at=started_at, is_whole=is_whole)
+    await writer.run(list_runs.finish, resource.kind, started_at=started_at, is_whole=is_whole)
     counted = run.counted
     logger.info(
         "synced %s: %d rows, %d rejected, %d deleted",
@@ -151,10 +151,10 @@ class _Run:
             if started_at is None:
                 started_at = asked_at
                 await self._writer.run(
-                    lists.begin, self._resource.name, started_at=started_at, is_whole=is_whole
+                    list_runs.begin, self._resource.name, started_at=started_at, is_whole=is_whole
                 )
             self.counted.rejected += await self._writer.run(
-                lists.store_batch, self._resource.kind, batch, asked_at=asked_at, is_whole=is_whole
+                list_runs.store_batch, self._resource.kind, batch, asked_at=asked_at, is_whole=is_whole
             )
             self.counted.rows += len(batch.rows)
             self._on_stored(self._resource.name, self.counted.rows)
@@ -168,7 +168,7 @@ class _Run:
     async def settle_missing(self, started_at: datetime, *, accept_missing: bool) -> None:
         """Mark as deleted what the whole list lacks, once that is certain."""
         resource = self._resource
-        missing = await self._writer.run(lists.missing, resource.kind, started_at)
+        missing = await self._writer.run(list_runs.missing, resource.kind, started_at)
         if not missing:
             return
         if resource.find is None:
@@ -178,7 +178,7 @@ class _Run:
         sampled = missing if accept_missing else sample(missing, min(_SAMPLE, len(missing)))
         there = await self._find(sampled)
         if len(there.rows) > _MOST_THERE and not accept_missing:
-            await self._writer.run(lists.give_up, resource.name)
+            await self._writer.run(list_runs.give_up, resource.name)
             raise SyncSuspicious(
                 f"the list of {resource.name} lacks {len(missing):,} known rows, and {len(there.rows)} of"
                 f" {len(sampled)} that were requested one by one are still there. Nothing was marked as"
@@ -198,7 +198,7 @@ class _Run:
         keys = {tuple(row[column.name] for column in kind.key) for row in missing}
         gone = keys - there
         self.counted.rejected += await self._writer.run(
-            lists.settle_missing, kind, found=found, gone=gone, asked_at=asked_at
+            list_runs.settle_missing, kind, found=found, gone=gone, asked_at=asked_at
         )
         self.counted.deleted += len(gone)
 

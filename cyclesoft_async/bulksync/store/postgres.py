@@ -8,8 +8,7 @@ from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 import psycopg
-from sqlalchemy import Connection, Date, Engine, Table, create_engine, event, func, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, Date, Engine, Table, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DataError
 
 from cyclesoft_async._postgres.dsn import TRANSACTION_SETTINGS, Dsn
@@ -26,7 +25,7 @@ _SETTINGS: Final = (
     f"{TRANSACTION_SETTINGS}; "
     "SELECT set_config('lock_timeout', '30s', true) WHERE current_setting('lock_timeout') = '0'"
 )
-_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]  # untyped in SQLAlchemy
+_DIALECT: Final = make_url("postgresql+psycopg://").get_dialect()()
 
 
 class Postgres:

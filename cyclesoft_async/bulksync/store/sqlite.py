@@ -236,7 +236,7 @@ def _write_ahead(cursor: DBAPICursor) -> None:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
                 raise
-            # In a thread. SQLite does not report when another process unlocks the file.
+            # In the store's own thread. SQLite does not report when another process unlocks the file.
             time.sleep(_BUSY_POLL_SECONDS)
         else:
             return

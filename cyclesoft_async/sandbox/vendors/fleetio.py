@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from cyclesoft_async.sandbox.faults import Faults
 
-from .base import Reply, VendorApiError, VendorSandbox, json_response, read_json_object
+from .vendor_sandbox import Reply, VendorApiError, VendorSandbox, json_response, read_json_object
 
 _ACCOUNT: Final = 1
 _RETRY_AFTER: Final = "30"

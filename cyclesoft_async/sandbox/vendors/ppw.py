@@ -13,7 +13,7 @@ from aiohttp import web
 
 from cyclesoft_async.sandbox.faults import Faults
 
-from .base import Reply, VendorApiError, VendorSandbox, json_response, read_json_object
+from .vendor_sandbox import Reply, VendorApiError, VendorSandbox, json_response, read_json_object
 
 _FIRST_INVOICE: Final = 427
 _ERRORS: Final = {

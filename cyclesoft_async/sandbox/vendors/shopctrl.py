@@ -18,7 +18,7 @@ from aiohttp import web
 
 from cyclesoft_async.sandbox.faults import Faults
 
-from .base import Reply, VendorApiError, VendorSandbox, json_response
+from .vendor_sandbox import Reply, VendorApiError, VendorSandbox, json_response
 
 _VAT: Final = Decimal("1.21")
 _CENT: Final = Decimal("0.01")

@@ -1,6 +1,6 @@
 """Durable storage for deliveries until they are handled."""
 
-from .base import BaseInbox
+from .base_inbox import BaseInbox
 from .browse import Action, Place, actionable, activity, entries, failed_attempts, find
 from .entry import Entry, FailedAttempt
 from .protocol import (

@@ -8,7 +8,7 @@ import pytest
 
 from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.bulksync import Follower, Store, sync
-from cyclesoft_async.bulksync.fetch.payments import days_of
+from cyclesoft_async.bulksync.fetch.payment_days import days_of
 from cyclesoft_async.models import AMSTERDAM, Payment, PaymentInput, RegisteredPayments
 from cyclesoft_async.sandbox import Sandbox
 from cyclesoft_async.transport import CallEvent, CallSent

@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -352,7 +352,7 @@ async def test_arguments_that_cannot_work_cost_no_request(file: Path) -> None:
             ("2025-01-01", "str"),
             (None, "NoneType"),
         ):
-            wrong = Days(date_from=day, date_until=date(2025, 2, 1))  # type: ignore[typeddict-item] # pyright: ignore[reportArgumentType]
+            wrong = Days(date_from=cast("date", day), date_until=date(2025, 2, 1))
             with pytest.raises(errors.UsageError, match=f"date_from must be a date, got {got}"):
                 await sync_workshop_orders(cs, store(file), **wrong)
             with pytest.raises(errors.UsageError, match=f"date_from must be a date, got {got}"):

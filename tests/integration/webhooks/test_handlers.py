@@ -69,7 +69,7 @@ async def cancel_itself_soon() -> None:
 
 
 async def await_a_cancelled_task() -> None:
-    task = asyncio.create_task(asyncio.sleep(60))
+    task = asyncio.create_task(asyncio.Event().wait())
     await asyncio.sleep(0)
     task.cancel()
     await task
@@ -78,18 +78,18 @@ async def await_a_cancelled_task() -> None:
 async def fail_in_a_task_group() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(raise_panic())
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
 
 async def fail_in_an_anyio_task_group() -> None:
     async with anyio.create_task_group() as group:
         group.start_soon(raise_generator_exit)
-        await anyio.sleep(60)
+        await anyio.sleep_forever()
 
 
 async def time_out() -> None:
     async with asyncio.timeout(0):
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
 
 async def exhaust_the_stack() -> None:
@@ -385,7 +385,8 @@ async def test_settled_waits_for_handlers_and_not_for_retries(place: Path | str)
 
     @receiver.on(events.WorkshopOrderUpdated)
     async def handle(event: events.WorkshopOrderUpdated) -> None:
-        await asyncio.sleep(0.05)  # work of the handler, which settled() has to wait for
+        for _ in range(20):  # turns of the loop in which settled() must not return
+            await asyncio.sleep(0)
         if event.payload.workshop_order_id == 0:
             raise RetryAt(datetime.now(UTC) + timedelta(minutes=5))
         handled.append(event.payload.workshop_order_id)

@@ -20,7 +20,7 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import Answer, SqliteInbox, WebhookReceiver, aiohttp_routes, events, sign
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
-from tests.support.webhook_server import SECRET, Server, order, running
+from tests.support.webhook_server import SECRET, Server, order, running, until
 
 GENUINE = order(1, id="5d0e3f0a-3f5e-4b11-8f5e-0a3f5e4b118f")
 SIGNATURE = GENUINE.headers["X-CycleSoftware-Signature"].encode()
@@ -180,9 +180,7 @@ async def test_stalled_compressed_bodies_share_a_limited_memory(
         writer.write(sent)
         stalled.append(writer)
         answers.append(asyncio.create_task(reader.read()))
-    async with asyncio.timeout(60):
-        while sum(answer.done() for answer in answers) < 4:  # noqa: ASYNC110 - answers of raw sockets
-            await asyncio.sleep(0.01)
+    await until(lambda: sum(answer.done() for answer in answers) >= 4)
     assert {status(answer.result()) for answer in answers if answer.done()} == {503}
     assert await server.post(GENUINE) == 200
     for writer in stalled:

@@ -18,7 +18,7 @@ from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.pool import Database
 from tests.support.postgres import Server, query
-from tests.support.webhook_server import SECRET, eventually, order, running, take
+from tests.support.webhook_server import SECRET, eventually, order, running, take, until
 
 from .test_inbox import at_work, letter
 
@@ -372,9 +372,7 @@ async def test_a_role_that_may_store_but_not_fetch_is_logged_once_and_unhealthy(
         query(postgres, statement)
     async with at_work(PostgresInbox(postgres.replace("postgres:@", f"{role}:@"))) as hands:
         assert await hands.inbox.put(letter(1)) is Stored.NEW
-        async with asyncio.timeout(60):
-            while "table procrastinate_jobs; handlers wait" not in caplog.text:  # noqa: ASYNC110 - of a log
-                await asyncio.sleep(0.01)
+        await until(lambda: "table procrastinate_jobs; handlers wait" in caplog.text)
         assert "permission denied" in str(hands.inbox.problem())
         query(postgres, f"GRANT UPDATE ON cyclesoft.procrastinate_jobs TO {role}")
         await hands.take(1)

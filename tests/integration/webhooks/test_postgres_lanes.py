@@ -18,7 +18,7 @@ from cyclesoft_async._postgres.connect import connect
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.webhooks import PostgresInbox, Reject, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import Delivery, Stored, entries
-from cyclesoft_async.webhooks.inbox.base import AttemptEnd
+from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.claims import queue_jobs
 from cyclesoft_async.webhooks.inbox.postgres.operations import SETTLE, STORE, HeldAttempt

@@ -18,7 +18,7 @@ from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks.envelope import ordering_key, read
 from cyclesoft_async.webhooks.events import Event
-from cyclesoft_async.webhooks.inbox.base import AttemptEnd, BaseInbox
+from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd, BaseInbox
 from cyclesoft_async.webhooks.inbox.protocol import (
     Announce,
     ClaimedDelivery,

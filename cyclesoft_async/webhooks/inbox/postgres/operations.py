@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, LiteralString, NamedTuple, TypeAlias, Ty
 
 import msgspec
 
-from cyclesoft_async.webhooks.inbox.base import AttemptEnd
+from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd
 from cyclesoft_async.webhooks.inbox.protocol import ClaimedDelivery, Delivery, Stored
 
 A = TypeVar("A")

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from cyclesoft_async.errors import InboxUnavailableError, UsageError
-from cyclesoft_async.webhooks.inbox.base import AttemptEnd, BaseInbox
+from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd, BaseInbox
 from cyclesoft_async.webhooks.inbox.protocol import (
     Announce,
     ClaimedDelivery,

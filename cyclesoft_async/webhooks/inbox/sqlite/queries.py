@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from cyclesoft_async.webhooks.inbox.base import AttemptEnd
+from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd
 from cyclesoft_async.webhooks.inbox.protocol import (
     ClaimedDelivery,
     Delivery,

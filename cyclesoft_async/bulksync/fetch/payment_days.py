@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from cyclesoft_async.bulksync.resources import Batch
 from cyclesoft_async.bulksync.resources.payments import KIND, MirroredPayment, payments_of
-from cyclesoft_async.bulksync.store import lists
+from cyclesoft_async.bulksync.store import list_runs
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.models import AMSTERDAM, RegisteredPayments
 from cyclesoft_async.session import CycleSoftSession
@@ -19,7 +19,7 @@ _LONGEST = timedelta(days=30)
 
 async def are_mirrored(writer: StoreWriter) -> bool:
     """Whether a sync has filled the table of payments."""
-    return (await writer.run(lists.state, KIND.name)).completed_at is not None
+    return (await writer.run(list_runs.state, KIND.name)).completed_at is not None
 
 
 def days_of(registered: RegisteredPayments, occurred_at: datetime) -> tuple[date, date]:
@@ -41,4 +41,4 @@ async def refetch_payments(cs: CycleSoftSession, writer: StoreWriter, first: dat
         return await payments_of(bulk, first, last)
 
     batch, response = await bulk_session(cs).with_raw_response(read)
-    await writer.run(lists.settle_missing, KIND, found=batch, gone=(), asked_at=date_of(response))
+    await writer.run(list_runs.settle_missing, KIND, found=batch, gone=(), asked_at=date_of(response))

@@ -140,7 +140,7 @@ def stats(inbox: str, as_json: bool, watch: bool) -> None:
         click.echo(msgspec.json.encode(figures).decode() if as_json else format_stats(figures))
         if not watch:
             return
-        time.sleep(WATCH_SECONDS)
+        time.sleep(WATCH_SECONDS)  # the interval that --watch promises
 
 
 def _compact(store: SqliteInbox, path: Path) -> None:
