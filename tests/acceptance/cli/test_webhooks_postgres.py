@@ -20,7 +20,7 @@ from cyclesoft_async.cli.webhooks import webhooks
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import QueuedDelivery, entries
-from tests.integration.webhooks.test_inbox import at_work, letter
+from tests.support.inboxes import at_work, letter
 from tests.support.paths import DATA
 from tests.support.postgres import query
 from tests.support.webhook_server import SECRET, eventually, order, running, take

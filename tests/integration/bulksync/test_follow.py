@@ -1,9 +1,7 @@
 """A store that is kept fresh: the last days again and again, and the orders that webhooks name."""
 
 import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -13,19 +11,17 @@ from aiohttp import web
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy, errors, models
 from cyclesoft_async.bulksync import Follower, Store, SyncReport
-from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Deliveries, Fault, Faults, Sandbox
 from cyclesoft_async.transport import CallEvent, CallSent
 from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
+from tests.support.following import SECRET, TODAY, described, receiving, session
 from tests.support.http_server import page
 from tests.support.loopback import served
 from tests.support.postgres import query
 from tests.support.store import rows
 
-SECRET = "whsec"
-TODAY = datetime.now(AMSTERDAM).date()
 WEEK = timedelta(days=7)
 
 
@@ -36,30 +32,6 @@ ONE_ORDER = ""
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'orders.db'}"
-
-
-@asynccontextmanager
-async def receiving(receiver: WebhookReceiver) -> AsyncGenerator[str]:
-    runner = web.AppRunner(receiver.app())
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
-
-
-def session(
-    sandbox: Sandbox, password: str = "pass", on_event: Callable[[CallEvent], None] | None = None
-) -> CycleSoftSession:
-    return CycleSoftSession(
-        "user", password, base_url=sandbox.url, retries=RetryPolicy.none(), on_event=on_event
-    )
-
-
-def described(url: str, order_id: int) -> object:
-    found = rows(url, "SELECT workshop_order_id, repair_description FROM workshop_orders")
-    return {row[0]: row[1] for row in found}[order_id]
 
 
 async def test_the_last_days_are_read_again_and_again(url: str) -> None:
@@ -233,63 +205,6 @@ async def test_events_that_came_before_it_runs_are_handled_then(
                 await both_handled.wait()
             tasks.cancel_scope.cancel()
     assert {described(url, order.workshop_order_id) for order in (first, second)} == {"Eerder"}
-
-
-async def test_customers_that_webhooks_name_are_read_unless_they_were_since(url: str, tmp_path: Path) -> None:
-    receiver = WebhookReceiver([SECRET], SqliteInbox(tmp_path / "inbox.db"))
-    asked: list[str | None] = []
-
-    def listen(event: CallEvent) -> None:
-        if isinstance(event, CallSent):
-            asked.append(event.path)
-
-    async with Sandbox(orders=50) as sandbox, session(sandbox, on_event=listen) as cs:
-        follower = Follower(cs, Store(url))
-        follower.listen(receiver)
-
-        async with (
-            receiving(receiver) as hook,
-            aiohttp.ClientSession() as sender,
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(follower.run)
-            now, hour = datetime.now(UTC), timedelta(hours=1)
-            moments = ((1001, now), (1001, now - hour), (99_999_999, now))
-            for customer_id, at in moments:
-                payload = {"customer": {"customer_id": customer_id, "city": "Nergens"}}
-                signed = delivery(events.CustomerUpdated, payload, secret=SECRET, occurred_at=at)
-                async with sender.post(hook, data=signed.body, headers=signed.headers) as answer:
-                    assert answer.status == 200
-                with anyio.fail_after(60):
-                    await receiver.settled()
-            tasks.cancel_scope.cancel()
-        customer = await cs.customers.get(1001)
-    assert asked.count(None) == 2, "single customers for the first event and for the last"
-    of_1001 = "SELECT customer_id, city, company_name FROM customers"
-    assert rows(url, of_1001) == [(1001, customer.city, customer.company_name)]
-
-
-async def test_an_event_that_names_no_customer_is_left_to_the_rounds(
-    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    receiver = WebhookReceiver([SECRET], SqliteInbox(tmp_path / "inbox.db"))
-    handled = anyio.Event()
-    async with Sandbox(orders=1) as sandbox, session(sandbox) as cs:
-        Follower(cs, Store(url)).listen(receiver)
-
-        @receiver.on_any
-        async def done(event: events.Event) -> None:
-            if event.event_name.startswith("workshop_order."):
-                handled.set()
-
-        signed = delivery(events.WorkshopOrderUpdated, {"workshop_order_id": 1}, secret=SECRET)
-        async with receiving(receiver) as hook, aiohttp.ClientSession() as sender:
-            async with sender.post(hook, data=signed.body, headers=signed.headers) as answer:
-                assert answer.status == 200
-            with anyio.fail_after(20):
-                await handled.wait()
-        assert sandbox.received == 0
-    assert "names no customer" in caplog.text
 
 
 async def test_what_passes_is_waited_for_and_what_does_not_is_raised(

@@ -16,9 +16,8 @@ from cyclesoft_async.errors import InboxUnavailableError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events, health
 from cyclesoft_async.webhooks.inbox import InboxStats, ReceiverFigures
 from tests.support.asgi_server import serving
+from tests.support.inboxes import AnyInbox, Place
 from tests.support.webhook_server import SECRET, Server, eventually, order, running, take
-
-from .test_inbox import AnyInbox, Place
 
 HANDLER = "tests.integration.webhooks.test_metrics.receiver_with.<locals>.handle"
 FORGED = {"X-CycleSoftware-Signature": "0" * 64}

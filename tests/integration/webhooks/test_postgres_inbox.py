@@ -17,10 +17,9 @@ from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.pool import Database
+from tests.support.inboxes import at_work, letter
 from tests.support.postgres import Server, query
 from tests.support.webhook_server import SECRET, eventually, order, running, take, until
-
-from .test_inbox import at_work, letter
 
 UNREACHABLE = "postgresql://me:topsecret@127.0.0.1:1/nowhere"
 

@@ -22,10 +22,9 @@ from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.claims import queue_jobs
 from cyclesoft_async.webhooks.inbox.postgres.operations import SETTLE, STORE, HeldAttempt
+from tests.support.inboxes import at_work, letter
 from tests.support.postgres import Server, query
 from tests.support.webhook_server import SECRET, order, running, take
-
-from .test_inbox import at_work, letter
 
 WITHOUT_JOB = """
     SELECT d.lane FROM cyclesoft.deliveries d JOIN cyclesoft.lanes l ON l.lane = d.lane

@@ -13,10 +13,10 @@ from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import Selection, entries, failed_attempts
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.protocol import HandlerFailure
+from tests.support.inboxes import at_work, letter
 from tests.support.postgres import query
 from tests.support.webhook_server import SECRET, eventually, order, running, take
 
-from .test_inbox import at_work, letter
 from .test_postgres_inbox import OURS, ignore
 
 FILL = """

@@ -22,10 +22,9 @@ from cyclesoft_async.errors import InboxError, InboxLockedError, InboxUnavailabl
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver
 from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.sqlite.upgrades import id_hash
+from tests.support.inboxes import at_work, letter, opened
 from tests.support.paths import DATA
 from tests.support.webhook_server import SECRET, order, running
-
-from .test_inbox import at_work, letter, opened
 
 
 async def test_deliveries_are_refused_until_the_file_is_private(

@@ -16,9 +16,8 @@ from cyclesoft_async.errors import InboxUnavailableError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import HandlerFailure, QueuedDelivery, Stored, entries, failed_attempts
 from cyclesoft_async.webhooks.testing import delivery
+from tests.support.inboxes import at_work, letter, opened
 from tests.support.webhook_server import SECRET, order, running, take
-
-from .test_inbox import at_work, letter, opened
 
 
 async def test_a_delivery_whose_put_was_cancelled_is_announced(tmp_path: Path) -> None:

@@ -20,9 +20,8 @@ from cyclesoft_async.webhooks.inbox import Selection, Stored, entries
 from cyclesoft_async.webhooks.inbox.sqlite.connection import InboxFile
 from cyclesoft_async.webhooks.inbox.sqlite.maintenance import PurgeSlice, Retention, purge, shrink
 from cyclesoft_async.webhooks.inbox.sqlite.upgrades import id_hash
+from tests.support.inboxes import letter, opened
 from tests.support.paths import DATA
-
-from .test_inbox import letter, opened
 
 
 async def test_deleted_data_is_in_none_of_the_files(tmp_path: Path) -> None:
