@@ -28,8 +28,8 @@ async def main(url: str) -> None:
     watch = asyncio.create_task(stalls.watch())
     ends: dict[str, str] = {}
     async with (
-        CycleSoftSession("winkel", "a-password", base_url=url, timeout=2.0, retries=ONCE) as cs,
-        ShopCtrl(BasicAuth("winkel", "a-password"), base_url=url, timeout=2.0, retries=ONCE) as bridge,
+        CycleSoftSession("winkel", "a-password", base_url=url, timeout=1.0, retries=ONCE) as cs,
+        ShopCtrl(BasicAuth("winkel", "a-password"), base_url=url, timeout=1.0, retries=ONCE) as bridge,
     ):
         calls: dict[str, Awaitable[object]] = {
             "list": cs.workshop_orders.list(),

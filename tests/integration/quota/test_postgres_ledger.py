@@ -197,8 +197,10 @@ async def test_on_postgres_interactive_calls_come_first_and_all_processes_keep_t
         reset = int(time.time() - EPOCH) + 3_600
         await first(one, headers(50, 49, daily_limit=10, daily_remaining=9, reset=reset))
         queue = Queue(one)
-        await queue.join("a", "b", lane="bulk")
-        await queue.join("c")
+        # No turn grants before all three wait.
+        with locked(postgres):
+            await queue.join("a", "b", lane="bulk")
+            await queue.join("c")
         with anyio.fail_after(SOON):
             await asyncio.gather(*queue.tasks.values())
         assert queue.granted[0] == "c"

@@ -13,6 +13,7 @@ from cyclesoft_async.models import WorkshopOrderCreate, WorkshopOrderItemInput, 
 from cyclesoft_async.sandbox import Fault, Faults, Sandbox
 from cyclesoft_async.transport import CallEvent, CallFailed, CallRetried
 from tests.support.http_server import Raw, Reply, answering, failure, http, page, raw_server, session
+from tests.support.processes import run_fast
 
 CUSTOMER = 1001
 PATIENT = RetryPolicy(attempts=40, first_delay=0.0)
@@ -148,11 +149,14 @@ async def test_an_unreadable_success_is_looked_up_and_never_repeated(rows: list[
     assert [request.method for request in server.requests].count("POST") == posts
 
 
-async def test_a_429_needs_no_look_up() -> None:
-    faults = Faults(at={1: Fault.TOO_MANY_REQUESTS}, retry_after="0")
-    async with sandbox_with(faults) as sandbox, session_in(sandbox) as cs:
-        await cs.workshop_orders.create(CUSTOMER, referring_to("a"), once=True)
-        assert (sandbox.orders, sandbox.received) == (1, 2)
+def test_a_429_needs_no_look_up() -> None:
+    async def main() -> None:
+        faults = Faults(at={1: Fault.TOO_MANY_REQUESTS}, retry_after="0")
+        async with sandbox_with(faults) as sandbox, session_in(sandbox) as cs:
+            await cs.workshop_orders.create(CUSTOMER, referring_to("a"), once=True)
+            assert (sandbox.orders, sandbox.received) == (1, 2)
+
+    run_fast(main(), 20.0)  # a 429 without figures costs a window
 
 
 @pytest.mark.parametrize(

@@ -34,15 +34,25 @@ class Outcome(NamedTuple):
 async def serving(answer: Answer) -> AsyncGenerator[str]:
     """Run a server that reads each request's head and then answers in its own way."""
 
-    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            while await reader.readuntil(b"\r\n\r\n"):
-                await answer(writer)
-        writer.close()
+    connections: set[asyncio.Task[None]] = set()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                while await reader.readuntil(b"\r\n\r\n"):
+                    await answer(writer)
+        finally:
+            writer.transport.abort()
+
+    def connected(reader: StreamReader, writer: StreamWriter) -> None:
+        connections.add(asyncio.create_task(serve(reader, writer)))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
 
 async def attacked(url: str) -> Outcome:
