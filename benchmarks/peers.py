@@ -54,8 +54,12 @@ def _list_of(item: object) -> Any:
     return GenericAlias(list, (item,))
 
 
+_NEW_YEAR = datetime(2000, 1, 1)  # noqa: DTZ001 - naive on purpose
+_NEW_YEAR_IN_AMSTERDAM = _NEW_YEAR.replace(tzinfo=AMSTERDAM)
+
+
 def _aware(wall: datetime) -> datetime:
-    return datetime.combine(wall, wall.time(), AMSTERDAM)
+    return _NEW_YEAR_IN_AMSTERDAM + (wall - _NEW_YEAR)
 
 
 def _aware_from_text(text: str) -> datetime:
@@ -88,19 +92,19 @@ def make_msgspec(*, frozen: bool = True) -> Decode:
 
 def make_msgspec_aware() -> Decode:
     """The same with aware times, by the fastest code for it: four written out after a decode."""
-    decode, combine = make_msgspec(frozen=False), datetime.combine
+    decode, naive, aware = make_msgspec(frozen=False), _NEW_YEAR, _NEW_YEAR_IN_AMSTERDAM
 
     def decode_aware(body: bytes) -> Sequence[object]:
         orders: Sequence[Any] = decode(body)
         for order in orders:
             if (at := order.datetime_scheduled_start) is not None:
-                order.datetime_scheduled_start = combine(at, at.time(), AMSTERDAM)
+                order.datetime_scheduled_start = aware + (at - naive)
             if (at := order.datetime_scheduled_finished) is not None:
-                order.datetime_scheduled_finished = combine(at, at.time(), AMSTERDAM)
+                order.datetime_scheduled_finished = aware + (at - naive)
             if (at := order.datetime_created) is not None:
-                order.datetime_created = combine(at, at.time(), AMSTERDAM)
+                order.datetime_created = aware + (at - naive)
             if (at := order.datetime_modified) is not None:
-                order.datetime_modified = combine(at, at.time(), AMSTERDAM)
+                order.datetime_modified = aware + (at - naive)
         return orders
 
     return decode_aware

