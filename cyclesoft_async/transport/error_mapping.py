@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 import aiohttp
 import msgspec
 from msgspec import Raw
-from yarl import URL
 
 from cyclesoft_async.errors import (
     AmbiguousWriteError,
@@ -226,10 +225,7 @@ def _redirect_target(response: Response) -> str | None:
     location = response.redact(response.headers.get("Location", ""))
     if response.status not in _REDIRECT or not location:
         return None
-    try:
-        return str(URL(location).with_user(None).with_query(None).with_fragment(None))
-    except ValueError:  # a relative URL has no user
-        return re.split("[?#]", location)[0].rpartition("@")[2]
+    return re.sub(r"//[^/]*@", "//", re.split("[?#]", location)[0])
 
 
 _CLASSES: dict[int, type[StatusError]] = {

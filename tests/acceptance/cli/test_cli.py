@@ -262,7 +262,8 @@ def test_a_base_url_that_is_not_a_url(tmp_path: Path) -> None:
     done = run("quota", cwd=tmp_path, env=credentials("api.cyclesoftware.nl"))
     assert (done.returncode, done.stderr) == (
         2,
-        "cyclesoft: CYCLESOFT_BASE_URL must be like https://api.example.com\n",
+        "cyclesoft: CYCLESOFT_BASE_URL must be like https://api.example.com, "
+        "without spaces and control characters\n",
     )
 
 

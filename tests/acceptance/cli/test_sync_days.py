@@ -39,7 +39,7 @@ class Account:
             orders=1_000,
             page_size=10,
             minutely_limit=LIMITLESS,
-            daily_limit=80,
+            daily_limit=96,
             clock=lambda: datetime.now(UTC).timestamp() + self.days * 86_400,
         )
 
