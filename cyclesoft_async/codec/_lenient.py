@@ -6,6 +6,7 @@ order whose lines can't be read must not pass for an order without lines where n
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date, datetime
@@ -176,10 +177,12 @@ def _rows(value: object, item: inspect.Type, path: str) -> list[object]:
 
 
 def _encodable(value: object) -> object:
-    """The value without halves of surrogate pairs, which no encoder takes."""
+    """An untyped value as the strict pass has it, without halves of surrogate pairs: no encoder takes them."""
     match value:
         case str():
             return value.encode(errors="replace").decode()
+        case Decimal():
+            return float(value) if math.isfinite(float(value)) else str(value)
         case list():
             return [_encodable(item) for item in cast("list[object]", value)]
         case dict():

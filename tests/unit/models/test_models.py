@@ -13,28 +13,19 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
-from cyclesoft_async import bridges, models
-from cyclesoft_async.bridges import fleetio, ppw, shopctrl
+from cyclesoft_async import models
 from cyclesoft_async.codec.datetimes import AMSTERDAM, in_amsterdam
 from cyclesoft_async.models import WorkshopOrder, WorkshopOrderItem
+from tests.support.models import BRIDGES, MODELS, name_of
 
 FIRST_PASS = datetime(2024, 10, 27, 2, 30, tzinfo=AMSTERDAM)
 SECOND_PASS = FIRST_PASS.replace(fold=1)
 
 
-def structs_of(*modules: object) -> list[type[Struct]]:
-    found = [item for module in modules for item in vars(module).values()]
-    return sorted(
-        {item for item in found if inspect.isclass(item) and issubclass(item, Struct) and item is not Struct},
-        key=lambda item: item.__qualname__,
-    )
-
-
-MODELS = structs_of(models)
 PUBLIC: set[type[Struct]] = {
     models.ArticleSupplierPrice,
     models.EnumEntry,
@@ -54,15 +45,6 @@ PUBLIC: set[type[Struct]] = {
 }
 """Models without people's data."""
 PERSONAL = [item for item in MODELS if item is not models.InvoiceDocument and item not in PUBLIC]
-BRIDGES = [
-    item
-    for item in structs_of(fleetio, ppw, shopctrl)
-    if item.__module__.startswith(bridges.__name__) and not item.__name__.startswith("_")
-]
-
-
-def name_of(model: type[Struct]) -> str:
-    return f"{model.__module__.rpartition('.')[2]}.{model.__name__}"
 
 
 def order(**given: Any) -> WorkshopOrder:
@@ -197,51 +179,6 @@ def _fields_without_docstring(model: type[Struct]) -> Iterator[str]:
 @pytest.mark.parametrize("model", [*MODELS, *BRIDGES], ids=name_of)
 def test_every_field_has_a_docstring(model: type[Struct]) -> None:
     assert list(_fields_without_docstring(model)) == []
-
-
-WHOLE_MINUTES = datetime(1940, 1, 1)  # noqa: DTZ001 - before, Amsterdam was ahead of UTC by minutes and seconds
-moments = st.datetimes(WHOLE_MINUTES, datetime(9999, 12, 30), timezones=st.sampled_from([AMSTERDAM, UTC]))  # noqa: DTZ001
-
-
-@pytest.mark.parametrize("model", MODELS, ids=name_of)
-@settings(max_examples=25)
-@given(data=st.data())
-def test_decoding_what_was_encoded_gives_the_same(model: type[Struct], data: st.DataObject) -> None:
-    made = data.draw(instances(model))
-    once = msgspec.json.decode(msgspec.json.encode(made), type=model)
-    twice = msgspec.json.decode(msgspec.json.encode(once), type=model)
-    assert once == twice
-    # Offsets count. Python calls times of two zones unequal in a doubled hour: `made == once` would not do.
-    assert msgspec.json.encode(made) == msgspec.json.encode(once) == msgspec.json.encode(twice)
-
-
-LEAVES: dict[type[msgspec.inspect.Type], st.SearchStrategy[object]] = {
-    msgspec.inspect.NoneType: st.none(),
-    msgspec.inspect.IntType: st.integers(-(2**63), 2**63 - 1),
-    msgspec.inspect.StrType: st.text(st.characters(codec="utf-8")),
-    msgspec.inspect.BoolType: st.booleans(),
-    msgspec.inspect.DecimalType: st.decimals(allow_nan=False, allow_infinity=False, places=2),
-    msgspec.inspect.DateType: st.dates(),
-    msgspec.inspect.DateTimeType: moments,
-}
-
-
-def instances(model: type[Struct]) -> st.SearchStrategy[Any]:
-    info = msgspec.inspect.type_info(model)
-    assert isinstance(info, msgspec.inspect.StructType)
-    return st.builds(model, **{field.name: _values(field.type) for field in info.fields})
-
-
-def _values(wanted: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
-    match wanted:
-        case msgspec.inspect.UnionType():
-            return st.one_of(*map(_values, wanted.types))
-        case msgspec.inspect.ListType():
-            return st.lists(_values(wanted.item_type), max_size=2)
-        case msgspec.inspect.StructType():
-            return instances(wanted.cls)
-        case _:
-            return LEAVES[type(wanted)]
 
 
 @given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59)))  # noqa: DTZ001
