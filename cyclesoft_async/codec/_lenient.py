@@ -177,7 +177,7 @@ def _rows(value: object, item: inspect.Type, path: str) -> list[object]:
 
 
 def _encodable(value: object) -> object:
-    """An untyped value as the strict pass has it, without halves of surrogate pairs: no encoder takes them."""
+    """The value as the strict pass has it, without halves of surrogate pairs, which no encoder takes."""
     match value:
         case str():
             return value.encode(errors="replace").decode()
