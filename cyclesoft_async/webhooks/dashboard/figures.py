@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from math import inf
 from time import monotonic
 from typing import Final
 
 from msgspec import Struct
 
-from cyclesoft_async.webhooks.inbox import Activity, BaseInbox, InboxStats, activity
+from cyclesoft_async.webhooks.inbox import Activity, InboxStats, Reader
 
 from .charts import Chart
 
 _KEPT_SECONDS: Final = 15.0
+# Counting a million deliveries takes a second. Deliveries that arrive meanwhile must not notice it.
+_SHARE: Final = 0.02
 _MINUTE: Final = 60.0
 _SPANS: Final = 60
 _QUARTER: Final = 900.0
@@ -33,13 +36,13 @@ class FiguresCache:
     """The latest figures of an inbox. One reader counts; the others get what there is.
 
     Args:
-        inbox: The inbox.
+        reader: Reads the inbox.
     """
 
-    def __init__(self, inbox: BaseInbox) -> None:
-        self._inbox = inbox
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._figures: Figures | None = None
-        self._counted_at = 0.0
+        self._count_again_at = -inf
         self._counting: asyncio.Task[Figures] | None = None
 
     async def get(self) -> Figures:
@@ -48,25 +51,34 @@ class FiguresCache:
         Raises:
             InboxError: The inbox cannot be read, and there are no figures yet.
         """
-        if self._counting is None and monotonic() - self._counted_at > _KEPT_SECONDS:
+        if self._counting is None and monotonic() >= self._count_again_at:
             self._counting = asyncio.create_task(self._count())
         if self._figures is None and self._counting is not None:
             return await asyncio.shield(self._counting)
         assert self._figures is not None  # noqa: S101 - set by the task that ended
         return self._figures
 
+    def stop(self) -> None:
+        """Stop counting."""
+        if self._counting is not None:
+            self._counting.cancel()
+
     async def _count(self) -> Figures:
+        began = monotonic()
         try:
-            now = datetime.now(UTC)
-            hour, day = now - timedelta(hours=1), now - timedelta(days=1)
-            stats = await self._inbox.stats()
-            by_minute = await asyncio.to_thread(activity, self._inbox.place, hour, _MINUTE)
-            by_quarter = await asyncio.to_thread(activity, self._inbox.place, day, _QUARTER)
-            self._figures = Figures(stats, (*_charts(by_minute, by_quarter),), now)
-            self._counted_at = monotonic()
+            self._figures = await asyncio.to_thread(_read, self._reader)
+            now = monotonic()
+            self._count_again_at = now + max(_KEPT_SECONDS, (now - began) / _SHARE)
             return self._figures
         finally:
             self._counting = None
+
+
+def _read(reader: Reader) -> Figures:
+    now = datetime.now(UTC)
+    by_minute = reader.activity(now - timedelta(hours=1), _MINUTE)
+    by_quarter = reader.activity(now - timedelta(days=1), _QUARTER)
+    return Figures(reader.stats(), (*_charts(by_minute, by_quarter),), now)
 
 
 def _charts(by_minute: Activity, by_quarter: Activity) -> list[Chart]:

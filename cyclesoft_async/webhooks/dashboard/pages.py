@@ -12,10 +12,11 @@ from msgspec import Struct
 
 from cyclesoft_async.errors import printable_line
 from cyclesoft_async.webhooks.events import EVENT_TYPES
-from cyclesoft_async.webhooks.inbox import Entry, FailedAttempt, InboxStats, State
+from cyclesoft_async.webhooks.inbox import Entry, FailedAttempt, State
 
 from .access import Operator
-from .charts import Chart, bars
+from .charts import bars
+from .figures import Figures
 from .jobs import ReplayJob
 
 MOST_COUNTED: Final = 10_000
@@ -342,13 +343,14 @@ def _difference(lines: Sequence[str]) -> h.Node:
 _SIGNS: Final = {"+": "added", "-": "removed", " ": "same"}
 
 
-def overview_page(view: View, stats: InboxStats, charts: Sequence[Chart], quota: str | None) -> h.Element:
+def overview_page(view: View, figures: Figures, quota: str | None) -> h.Element:
     """Return the page of figures. It refreshes itself every 10 seconds where JavaScript runs."""
-    return page(view, "Overview", overview_figures(view, stats, charts, quota))
+    return page(view, "Overview", overview_figures(view, figures, quota))
 
 
-def overview_figures(view: View, stats: InboxStats, charts: Sequence[Chart], quota: str | None) -> h.Element:
+def overview_figures(view: View, figures: Figures, quota: str | None) -> h.Element:
     """Return the part of the overview that is refreshed."""
+    stats = figures.stats
     age = None if stats.oldest_due_at is None else (datetime.now(UTC) - stats.oldest_due_at).total_seconds()
     by_state: dict[State, int] = {}
     for one in stats.counts:
@@ -365,7 +367,7 @@ def overview_figures(view: View, stats: InboxStats, charts: Sequence[Chart], quo
             h.dd["none" if age is None else f"{age:,.0f} s"],
             (h.dt["quota"], h.dd[quota]) if quota else None,
         ],
-        (h.figure[h.figcaption[chart.title], bars(chart)] for chart in charts),
+        (h.figure[h.figcaption[chart.title], bars(chart)] for chart in figures.charts),
         h.h2["Failures by handler"],
         h.ul[
             (
@@ -382,6 +384,7 @@ def overview_figures(view: View, stats: InboxStats, charts: Sequence[Chart], quo
         h.ul[(h.li[f"{shown(one.handler)} for {one.seconds:,.0f} s"] for one in running)]
         if running
         else h.p["None."],
+        h.p["Counted at ", moment(figures.counted_at), " UTC."],
     ]
 
 

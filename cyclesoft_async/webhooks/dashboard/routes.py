@@ -24,9 +24,6 @@ from cyclesoft_async.webhooks.inbox import (
     FailedAttempt,
     Selection,
     State,
-    actionable,
-    failed_attempts,
-    find,
 )
 
 from . import pages
@@ -96,7 +93,8 @@ class _Dashboard:
         self._passwords = access if isinstance(access, PasswordFile) else None
         self._authorize = access.authorize if isinstance(access, PasswordFile) else access
         self._quota = quota
-        self._figures = FiguresCache(inbox)
+        self._reader = inbox.reader()
+        self._figures = FiguresCache(self._reader)
         self._jobs = Jobs()
         gets: dict[str, Answer] = {
             "/": self._list,
@@ -123,6 +121,8 @@ class _Dashboard:
 
     async def _stop(self, _: web.Application) -> None:
         await self._jobs.stop()
+        self._figures.stop()
+        self._reader.close()
 
     async def _answer(self, answer: Answer, request: web.Request) -> web.StreamResponse:
         operator = await self._authorize(request)
@@ -210,8 +210,7 @@ class _Dashboard:
         given = _given(request.query)
         before = request.query.get("before", "")
         found = await asyncio.to_thread(
-            find,
-            self._inbox.place,
+            self._reader.find,
             _selection(given),
             before=int(before) if before.isdecimal() else None,
             limit=_PAGE,
@@ -227,7 +226,7 @@ class _Dashboard:
         figures = await self._figures.get()
         quota = None if self._quota is None else _quota_text(self._quota())
         make = pages.overview_figures if is_part else pages.overview_page
-        return self._page(request, view, make(view, figures.stats, figures.charts, quota))
+        return self._page(request, view, make(view, figures, quota))
 
     async def _delivery(
         self, request: web.Request, view: View, *, is_masked: bool = True
@@ -257,18 +256,18 @@ class _Dashboard:
         return self._page(request, view, shown)
 
     def _read_delivery(self, seq: int) -> _Delivery | None:
-        place = self._inbox.place
-        newest = find(place, Selection(seqs=(seq,)), before=seq + 1, limit=1, with_bodies=True).items
+        find = self._reader.find
+        newest = find(Selection(seqs=(seq,)), before=seq + 1, limit=1, with_bodies=True).items
         if not newest or newest[0].seq != seq:
             return None
         entry = newest[0]
         original: Entry | None = None
         if entry.state == "quarantined":
             same_id = Selection(delivery_id=entry.id, account_id=entry.account_id)
-            earlier = find(place, same_id, before=seq, limit=-1, with_bodies=True).items
+            earlier = find(same_id, before=seq, limit=-1, with_bodies=True).items
             original = earlier[-1] if earlier else None
-        others = find(place, Selection(entity=entry.entity), limit=_OTHERS).items
-        return entry, failed_attempts(place, seq), original, others
+        others = find(Selection(entity=entry.entity), limit=_OTHERS).items
+        return entry, self._reader.failed_attempts(seq), original, others
 
     async def _confirm(self, request: web.Request, view: View) -> web.StreamResponse:
         form = cast("Mapping[str, str]", await _form(request))
@@ -278,8 +277,7 @@ class _Dashboard:
             shown = pages.message_page(view, "Nothing selected", "Select deliveries first.")
             return self._page(request, view, shown, status=400)
         found = await asyncio.to_thread(
-            actionable,
-            self._inbox.place,
+            self._reader.actionable,
             action,
             selection,
             limit=pages.MOST_COUNTED + 1,
@@ -293,7 +291,7 @@ class _Dashboard:
         form = cast("Mapping[str, str]", await _form(request))
         action, seqs = _action(form), await _seqs(request)
         selection = _selection(_given(form)) if seqs is None else Selection(seqs=seqs)
-        found = await asyncio.to_thread(actionable, self._inbox.place, action, selection)
+        found = await asyncio.to_thread(self._reader.actionable, action, selection)
         job = ReplayJob(self._inbox, action, found.items, view.operator.name)
         self._jobs.start(job)
         return web.Response(status=303, headers={**_HEADERS, "Location": view.url(f"/jobs/{job.id}")})

@@ -1,7 +1,7 @@
 """Durable storage for deliveries until they are handled."""
 
 from .base_inbox import BaseInbox
-from .browse import Action, Place, actionable, activity, entries, failed_attempts, find
+from .browse import Place, entries, failed_attempts
 from .entry import Entry, FailedAttempt
 from .protocol import (
     ClaimedDelivery,
@@ -12,6 +12,7 @@ from .protocol import (
     State,
     Stored,
 )
+from .reader import Action, Reader
 from .selection import Selection
 from .slices import Found
 from .sqlite.inbox import SqliteInbox
@@ -41,6 +42,7 @@ __all__ = [
     "InboxStats",
     "Place",
     "QueuedDelivery",
+    "Reader",
     "ReceiverFigures",
     "RunningHandler",
     "Selection",
@@ -48,9 +50,6 @@ __all__ = [
     "State",
     "StateCount",
     "Stored",
-    "actionable",
-    "activity",
     "entries",
     "failed_attempts",
-    "find",
 ]

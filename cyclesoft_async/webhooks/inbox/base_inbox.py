@@ -6,13 +6,13 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
-from os import PathLike
 
 from msgspec import Struct, structs
 
 from cyclesoft_async.errors import UsageError, printable_line
 
 from .protocol import HandlerFailure, State
+from .reader import Reader
 from .selection import Selection
 from .stats import InboxStats
 
@@ -49,10 +49,9 @@ class BaseInbox(ABC):
                 f" keep_dead_days={keep_dead_days!r}, keep_ids_days={keep_ids_days!r}"
             )
 
-    @property
     @abstractmethod
-    def place(self) -> str | PathLike[str]:
-        """The file, or the URL of the database with its password, as `entries` takes it."""
+    def reader(self) -> Reader:
+        """Return a reader of the inbox, which the caller closes. The inbox need not be open."""
 
     async def progress(self, seq: int, handled: Sequence[str]) -> None:
         """Record which handlers have succeeded so far."""
@@ -162,7 +161,12 @@ class BaseInbox(ABC):
         Raises:
             InboxError: The inbox cannot be read.
         """
-        return await asyncio.to_thread(self._stats)
+
+        def read() -> InboxStats:
+            with self.reader() as reader:
+                return reader.stats()
+
+        return await asyncio.to_thread(read)
 
     @abstractmethod
     async def _settle(self, end: AttemptEnd) -> None:
@@ -187,7 +191,3 @@ class BaseInbox(ABC):
     @abstractmethod
     async def _purge(self, where: Selection | None) -> int:
         """Delete what is older than its retention."""
-
-    @abstractmethod
-    def _stats(self) -> InboxStats:
-        """Read figures, in a thread."""

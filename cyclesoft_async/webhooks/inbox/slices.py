@@ -11,8 +11,12 @@ from msgspec import Struct
 
 T = TypeVar("T")
 
-# A condition that few deliveries meet must not read a whole table in one statement.
-_SLICE: Final = 50_000
+# A condition that few deliveries meet must not read a whole table in one statement. With an index slices can
+# be large; without one, 10,000 deliveries take 2 to 15 ms.
+_FIRST_SLICE: Final = 5_000
+_LARGEST_SLICE: Final = 640_000
+_GROWTH: Final = 4
+_FAST_SECONDS: Final = 0.002
 
 
 class Found(Struct, Generic[T], frozen=True, kw_only=True):
@@ -47,13 +51,17 @@ def search(
     """
     first, end = bounds
     upper = end if before is None else min(before, end)
-    started_at = monotonic()
+    started_at = now = monotonic()
+    size = _FIRST_SLICE
     found: list[T] = []
     while upper > first and len(found) != limit:
-        lower = max(upper - _SLICE, first)
+        lower = max(upper - size, first)
         found += read(upper, lower, -1 if limit < 0 else limit - len(found))
         upper = lower
-        if upper > first and len(found) != limit and monotonic() - started_at > seconds:
+        began, now = now, monotonic()
+        if upper > first and len(found) != limit and now - started_at > seconds:
             return Found(items=found, next_before=upper, is_partial=True)
+        if now - began < _FAST_SECONDS or seconds == inf:
+            size = min(size * _GROWTH, _LARGEST_SLICE)
     is_full = len(found) == limit and found
     return Found(items=found, next_before=seq_of(found[-1]) if is_full else None, is_partial=False)

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable
+from math import inf
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ import pytest
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import PostgresInbox, SqliteInbox, sign, testing
 from cyclesoft_async.webhooks.dashboard import PasswordFile
-from cyclesoft_async.webhooks.inbox import Selection, entries
+from cyclesoft_async.webhooks.inbox import Selection
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from tests.support.dashboard import HOSTILE, PASSWORD, PERSON, Dashboard, running_dashboard
 
@@ -251,8 +252,9 @@ async def test_a_selection_is_dismissed(
         await dashboard.send(number)
     await dashboard.receiver.settled()
     dashboard.handled.clear()
-    dead = entries(inbox.place, where=Selection(states=("dead",)))
-    chosen = next(one for one in dead if one.entity.endswith("/2"))
+    with inbox.reader() as reader:
+        dead = reader.find(Selection(states=("dead",)), seconds=inf)
+    chosen = next(one for one in dead.items if one.entity.endswith("/2"))
     csrf = await token(http, dashboard.url)
     fields = [("csrf", csrf), ("seq", str(chosen.seq)), ("action", "dismiss-selected")]
     _, confirm = await post(http, f"{dashboard.url}/confirm", fields)
@@ -260,7 +262,11 @@ async def test_a_selection_is_dismissed(
     _, text = await post(http, f"{dashboard.url}/act", fields)
     await finished(http, text, dashboard.url)
     await dashboard.receiver.settled()
-    found = {one.entity.rpartition("/")[2]: (one.state, one.error) for one in entries(inbox.place)}
+    with inbox.reader() as reader:
+        found = {
+            one.entity.rpartition("/")[2]: (one.state, one.error)
+            for one in reader.find(Selection(), seconds=inf).items
+        }
     assert found["1"][0] == "dead"
     assert found["2"][0] == "done"
     assert (found["2"][1] or "").endswith("(dismissed by anna)")

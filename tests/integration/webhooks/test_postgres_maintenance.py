@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import groupby
+from math import inf
 
 import psycopg
 import pytest
@@ -108,6 +109,49 @@ async def test_a_purge_that_finds_nothing_reads_no_table(postgres: str) -> None:
         ).fetchall()
     assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 50
     assert query(postgres, "SELECT pg_relation_size('cyclesoft.deliveries') / 8192 > 400") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("selection", "index"),
+    [
+        (Selection(entity="1/a/77"), "deliveries_entity"),
+        (Selection(entity="a/77"), "deliveries_entity"),
+        (Selection(states=("dead",)), "deliveries_failed"),
+        (Selection(error="no such"), "deliveries_failed"),
+        (Selection(states=("retrying", "received")), "deliveries_waiting"),
+    ],
+)
+async def test_rare_deliveries_are_found_by_an_index(postgres: str, selection: Selection, index: str) -> None:
+    await migrate(postgres)
+    query(postgres, FILL)
+    query(postgres, "VACUUM ANALYZE")
+    with PostgresInbox(postgres).reader() as reader:
+        found = await asyncio.to_thread(reader.find, selection, seconds=inf)
+    assert [one.id for one in found.items] == (["77"] if selection.entity else [])
+    scans = f"SELECT idx_scan > 0 FROM pg_stat_all_indexes WHERE indexrelname = '{index}'"  # noqa: S608
+    async with asyncio.timeout(60):
+        while query(postgres, scans) != [(True,)]:  # noqa: ASYNC110 - a session reports when it has ended
+            await asyncio.sleep(0.01)
+
+
+async def test_looks_share_a_connection_and_survive_its_end(postgres: str) -> None:
+    """A reader connects for the first look only, and once more after the server has dropped that."""
+    await migrate(postgres)
+    sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'cyclesoft-inbox'"
+    async with asyncio.timeout(60):
+        while query(postgres, sessions):  # noqa: ASYNC110 - those of the migration end
+            await asyncio.sleep(0.01)
+    with PostgresInbox(postgres).reader() as reader:
+        reader.find(Selection())
+        first = query(postgres, sessions)
+        reader.failed_attempts(1)
+        assert query(postgres, sessions) == first
+        query(postgres, f"SELECT pg_terminate_backend(pid, 5000) FROM ({sessions}) AS s")  # noqa: S608
+        assert reader.find(Selection()).items == []
+        assert len(query(postgres, sessions)) == len(first) == 1
+    async with asyncio.timeout(60):
+        while query(postgres, sessions):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
 
 
 async def test_a_purge_that_fails_is_logged(postgres: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,7 +7,7 @@
     writer.py      group commit of operations.py: store, claim, settle
     pool.py        connections
     schema.sql     tables and functions; upgrades.py creates, upgrades and checks them
-    browse.py      reads deliveries, failed attempts and figures
+    reader.py      reads deliveries, failed attempts and figures
 """
 
 from cyclesoft_async._extras import missing_extra

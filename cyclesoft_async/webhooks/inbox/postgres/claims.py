@@ -209,8 +209,7 @@ class Claimer:
             await self._room.wait()
             self._look.clear()
             try:
-                if await self._fetch_job():
-                    continue
+                fetched = await self._fetch_job()
             except UniqueViolation:  # another process has fetched a job with the same lock at this moment
                 continue
             except _UNAVAILABLE as error:
@@ -218,6 +217,8 @@ class Claimer:
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             self._refusals.pop("fetch", None)
+            if fetched:
+                continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._look.wait()

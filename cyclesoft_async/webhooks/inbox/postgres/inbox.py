@@ -27,12 +27,12 @@ from cyclesoft_async.webhooks.inbox.protocol import (
     Stored,
 )
 from cyclesoft_async.webhooks.inbox.selection import Selection
-from cyclesoft_async.webhooks.inbox.stats import InboxStats, ReceiverFigures
+from cyclesoft_async.webhooks.inbox.stats import ReceiverFigures
 
-from .browse import DISMISSIBLE, OLDEST_DUE, REPLAYABLE, bound, matches, number, stats
 from .claims import Claimer, end
 from .operations import CLAIM, SETTLE, STORE, Attempt, HeldAttempt, StoredDelivery, Waiting, lane, storable
 from .pool import Database
+from .reader import DISMISSIBLE, OLDEST_DUE, REPLAYABLE, PostgresReader, bound, matches
 from .writer import GroupWriter
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
@@ -126,10 +126,9 @@ class PostgresInbox(BaseInbox):
         """False: another process may have the entity."""
         return False
 
-    @property
-    def place(self) -> str:
-        """The URL of the database, with its password."""
-        return self._dsn.url
+    def reader(self) -> PostgresReader:
+        """Return a reader of the inbox; see `BaseInbox.reader`."""
+        return PostgresReader(self._dsn)
 
     def __repr__(self) -> str:
         return f"PostgresInbox({self._shown!r})"
@@ -248,17 +247,18 @@ class PostgresInbox(BaseInbox):
             parts.claimer.advance(end.seq, waiting)
 
     def _replayable(self, selection: Selection) -> int:
-        return number(self._dsn, REPLAYABLE, self._storable(selection))
+        with self.reader() as reader:
+            return reader.number(REPLAYABLE, self._storable(selection))
 
     async def _replay(self, selection: Selection) -> int:
         query: LiteralString = f"""
             SELECT seq, lane, body, getdatabaseencoding() FROM deliveries
             WHERE seq > %(after)s AND {REPLAYABLE} AND {matches(selection)} ORDER BY seq LIMIT %(most)s
         """  # noqa: S608 - of constants
-        arguments = {**bound(self._storable(selection)), "most": _AT_ONCE}
+        selection = self._storable(selection)
         total = after = 0
         async with self._connected() as database:
-            while found := await database.rows(query, {**arguments, "after": after}):
+            while found := await database.rows(query, {**bound(selection, after=after), "most": _AT_ONCE}):
                 seqs = [seq for seq, _, _, _ in found]
                 lanes = [_lane_now(body, before, encoding) for _, before, body, encoding in found]
                 [(replayed,)] = await database.rows("SELECT requeue_deliveries(%s, %s)", (seqs, lanes))
@@ -281,7 +281,8 @@ class PostgresInbox(BaseInbox):
             return int(dismissed)
 
     def _purgeable(self, selection: Selection) -> int:
-        return number(self._dsn, _PURGEABLE, self._storable(selection), **self._keep)
+        with self.reader() as reader:
+            return reader.number(_PURGEABLE, self._storable(selection), **self._keep)
 
     async def _purge(self, where: Selection | None) -> int:
         query: LiteralString = "SELECT purge_deliveries(%(keep_done)s, %(keep_dead)s, %(keep_ids)s, %(most)s)"
@@ -299,9 +300,6 @@ class PostgresInbox(BaseInbox):
                 [(purged,)] = await database.rows(query, arguments)
                 total += purged
         return total
-
-    def _stats(self) -> InboxStats:
-        return stats(self._dsn)
 
     async def _keep_house(self) -> None:
         while True:

@@ -33,8 +33,11 @@ ALTER TABLE deliveries
 -- No index has a column that a claim changes, so claims leave the indexes alone.
 CREATE UNIQUE INDEX IF NOT EXISTS deliveries_original ON deliveries (account_id, delivery_id) WHERE is_original;
 CREATE UNIQUE INDEX IF NOT EXISTS deliveries_variant ON deliveries (account_id, delivery_id, body_hash);
-CREATE INDEX IF NOT EXISTS deliveries_finished ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS deliveries_dead ON deliveries (seq) WHERE state IN ('dead', 'quarantined');
+CREATE INDEX IF NOT EXISTS deliveries_ended ON deliveries (finished_at) INCLUDE (state, event_name)
+    WHERE finished_at IS NOT NULL; -- figures need no more than these
+CREATE INDEX IF NOT EXISTS deliveries_failed ON deliveries (seq)
+    WHERE state IN ('dead', 'quarantined') OR error IS NOT NULL;
+CREATE INDEX IF NOT EXISTS deliveries_entity ON deliveries (substr(lane, strpos(lane, '/') + 1), seq);
 CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (lane, seq) WHERE finished_at IS NULL;
 
 CREATE TABLE IF NOT EXISTS lanes (

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, LiteralString
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
+from psycopg.sql import SQL, Identifier
 
 from cyclesoft_async._postgres.connect import connect
 from cyclesoft_async._postgres.dsn import Dsn
@@ -20,13 +22,16 @@ from cyclesoft_async.errors import InboxError, InboxUnavailableError
 
 ERRORS: Final = ErrorTypes(refused=InboxError, unavailable=InboxUnavailableError)
 
-# An index that was interrupted while it was built is there, but invalid.
-_INDEXES: Final = (
-    b"DROP INDEX IF EXISTS deliveries_waiting",
-    b"CREATE INDEX CONCURRENTLY deliveries_waiting ON deliveries (lane, seq) WHERE finished_at IS NULL",
-    b"DROP INDEX IF EXISTS lanes_changed",
-    b"CREATE INDEX CONCURRENTLY lanes_changed ON lanes (changed_at)",
-)
+# Names of indexes, and what they index. One that was interrupted while it was built is there, but invalid.
+_FOR_0002: Final[Mapping[str, LiteralString]] = {
+    "deliveries_waiting": "deliveries (lane, seq) WHERE finished_at IS NULL",
+    "lanes_changed": "lanes (changed_at)",
+}
+_FOR_0005: Final[Mapping[str, LiteralString]] = {
+    "deliveries_ended": "deliveries (finished_at) INCLUDE (state, event_name) WHERE finished_at IS NOT NULL",
+    "deliveries_failed": "deliveries (seq) WHERE state IN ('dead', 'quarantined') OR error IS NOT NULL",
+    "deliveries_entity": "deliveries (substr(lane, strpos(lane, '/') + 1), seq)",
+}
 # Processes of version 0002 store deliveries, with jobs that are handled as jobs of their lane, and end the
 # attempts that they had begun. They claim nothing more.
 _RETIRE_0002: Final = b"""
@@ -35,18 +40,25 @@ _RETIRE_0002: Final = b"""
         SELECT NULL::bigint, NULL::bigint, NULL::text WHERE false;
     $$;
 """
+_RETIRE_0004: Final = b"DROP INDEX IF EXISTS deliveries_finished, deliveries_dead;"
 
 
-async def _build_indexes(connection: AsyncConnection[TupleRow]) -> None:
-    """Build the large indexes while processes of version 0002 write."""
-    for statement in _INDEXES:
-        await connection.execute(statement)
+async def _build(indexes: Mapping[str, LiteralString], connection: AsyncConnection[TupleRow]) -> None:
+    """Build large indexes while processes of the version before write."""
+    for name, indexed in indexes.items():
+        index = Identifier(name)
+        await connection.execute(SQL("DROP INDEX IF EXISTS {}").format(index))
+        await connection.execute(SQL("CREATE INDEX CONCURRENTLY {} ON ").format(index) + SQL(indexed))
 
 
 def _parts() -> Sequence[Part]:
     schema = Path(__file__).with_name("schema.sql").read_bytes()
-    steps: list[tuple[str, Step]] = [("0002-indexes", _build_indexes), ("0004", schema + _RETIRE_0002)]
-    return (jobs_part(), Part("inbox", "0004", schema, steps))
+    steps: list[tuple[str, Step]] = [
+        ("0002-indexes", partial(_build, _FOR_0002)),
+        ("0004-indexes", partial(_build, _FOR_0005)),
+        ("0005", schema + _RETIRE_0002 + _RETIRE_0004),
+    ]
+    return (jobs_part(), Part("inbox", "0005", schema, steps))
 
 
 async def ensure_tables(dsn: Dsn) -> None:

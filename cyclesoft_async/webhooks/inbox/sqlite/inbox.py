@@ -20,9 +20,8 @@ from cyclesoft_async.webhooks.inbox.protocol import (
     Stored,
 )
 from cyclesoft_async.webhooks.inbox.selection import Selection
-from cyclesoft_async.webhooks.inbox.stats import InboxStats, ReceiverFigures
+from cyclesoft_async.webhooks.inbox.stats import ReceiverFigures
 
-from .browse import PURGEABLE, REPLAYABLE, number, parameters, stats
 from .connection import InboxFile
 from .group_commit import GroupCommitter
 from .maintenance import (
@@ -48,6 +47,7 @@ from .queries import (
     store,
     waiting,
 )
+from .reader import PURGEABLE, REPLAYABLE, SqliteReader, parameters
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
@@ -91,10 +91,9 @@ class SqliteInbox(BaseInbox):
         """Whether `put` heeds `Delivery.claim`: it does."""
         return True
 
-    @property
-    def place(self) -> Path:
-        """The file."""
-        return self._path
+    def reader(self) -> SqliteReader:
+        """Return a reader of the inbox; see `BaseInbox.reader`."""
+        return SqliteReader(self._path)
 
     def __repr__(self) -> str:
         return f"SqliteInbox({str(self._path)!r})"
@@ -163,7 +162,8 @@ class SqliteInbox(BaseInbox):
         """Return None: every delivery is announced as soon as it is stored."""
 
     def _replayable(self, selection: Selection) -> int:
-        return number(self._path, REPLAYABLE, parameters(selection))
+        with self.reader() as reader:
+            return reader.number(REPLAYABLE, parameters(selection))
 
     async def _replay(self, selection: Selection) -> int:
         total = 0
@@ -182,7 +182,8 @@ class SqliteInbox(BaseInbox):
             return await committer.submit(dismiss, Dismissal(seqs, note))
 
     def _purgeable(self, selection: Selection) -> int:
-        return number(self._path, PURGEABLE, {**parameters(selection), **self._retention.bounds()})
+        with self.reader() as reader:
+            return reader.number(PURGEABLE, {**parameters(selection), **self._retention.bounds()})
 
     async def _purge(self, where: Selection | None) -> int:
         selection = where or Selection()
@@ -212,9 +213,6 @@ class SqliteInbox(BaseInbox):
             raise UsageError(f"{self!r} cannot be compacted while it is open; stop the receiver first")
         async with self._maintained() as committer:
             await committer.submit(compact, None, alone=True)
-
-    def _stats(self) -> InboxStats:
-        return stats(self._path)
 
     @asynccontextmanager
     async def _maintained(self) -> AsyncGenerator[GroupCommitter]:

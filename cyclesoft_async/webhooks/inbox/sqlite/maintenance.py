@@ -19,8 +19,8 @@ from cyclesoft_async.webhooks.envelope import ordering_key, read
 from cyclesoft_async.webhooks.inbox.protocol import QueuedDelivery
 from cyclesoft_async.webhooks.inbox.selection import Selection
 
-from .browse import DISMISSIBLE, MATCHES, PURGEABLE, REPLAYABLE, parameters
 from .connection import InboxFile
+from .reader import DISMISSIBLE, MATCHES, PURGEABLE, REPLAYABLE, parameters
 from .upgrades import purged_digest
 
 _WINDOW: Final = 500

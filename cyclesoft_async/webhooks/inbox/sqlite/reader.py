@@ -1,4 +1,4 @@
-"""Reads a SQLite inbox by a connection of its own, which writes nothing."""
+"""Reads an inbox in a SQLite file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from time import time
 from typing import Any, Final
@@ -14,6 +15,7 @@ import msgspec
 
 from cyclesoft_async.errors import InboxError
 from cyclesoft_async.webhooks.inbox.entry import Entry, FailedAttempt
+from cyclesoft_async.webhooks.inbox.reader import Action, Reader
 from cyclesoft_async.webhooks.inbox.selection import Selection
 from cyclesoft_async.webhooks.inbox.slices import Found, search
 from cyclesoft_async.webhooks.inbox.stats import (
@@ -109,59 +111,127 @@ def parameters(selection: Selection) -> dict[str, object]:
     }
 
 
-def entries(
-    path: Path, selection: Selection, before: int | None, limit: int, *, seconds: float, with_bodies: bool
-) -> Found[Entry]:
-    """Return the selected deliveries, newest first.
+class SqliteReader(Reader):
+    """Reads the inbox in a file, by a connection for each look.
 
-    Raises:
-        InboxError: There is no inbox, or it cannot be read.
+    Args:
+        path: The file.
     """
-    query = _LIST.format(**_hints(selection))
-    bound = {**parameters(selection), "with_bodies": with_bodies}
 
-    def read(before: int, after: int, limit: int) -> Sequence[Entry]:
-        rows = connection.execute(query, {**bound, "before": before, "after": after, "limit": limit})
-        return [_entry(row) for row in rows]
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-    with _reading(path) as connection:
-        bounds: tuple[int, int] = connection.execute(_BOUNDS).fetchone()
-        return search(read, lambda one: one.seq, bounds, before=before, limit=limit, seconds=seconds)
+    def close(self) -> None:
+        """Do nothing: no look leaves a connection open."""
 
+    def find(
+        self,
+        where: Selection,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        seconds: float = 0.025,
+        with_bodies: bool = False,
+    ) -> Found[Entry]:
+        """Search deliveries; see `Reader.find`."""
+        query = _LIST.format(**_hints(where))
+        bound = {**parameters(where), "with_bodies": with_bodies}
 
-def seqs(path: Path, condition: str, selection: Selection, limit: int, seconds: float) -> Found[int]:
-    """Return the `seq` of deliveries that meet a condition of this module and a selection, newest first.
+        def read(before: int, after: int, limit: int) -> Sequence[Entry]:
+            rows = connection.execute(query, {**bound, "before": before, "after": after, "limit": limit})
+            return [_entry(row) for row in rows]
 
-    Raises:
-        InboxError: There is no inbox, or it cannot be read.
-    """
-    hints = _hints(selection)
-    query = _SEQS.format(index=hints["index"], condition=f"{hints['condition']} AND {condition}")
-    bound = parameters(selection)
+        with self._reading() as connection:
+            bounds: tuple[int, int] = connection.execute(_BOUNDS).fetchone()
+            return search(read, lambda one: one.seq, bounds, before=before, limit=limit, seconds=seconds)
 
-    def read(before: int, after: int, limit: int) -> Sequence[int]:
-        (found,) = connection.execute(
-            query, {**bound, "before": before, "after": after, "limit": limit}
-        ).fetchone()
-        return msgspec.json.decode(found, type=list[int])
+    def actionable(
+        self, action: Action, where: Selection, *, limit: int = -1, seconds: float = inf
+    ) -> Found[int]:
+        """Search deliveries that can be replayed or dismissed; see `Reader.actionable`."""
+        hints = _hints(where)
+        state = REPLAYABLE if action == "replay" else DISMISSIBLE
+        query = _SEQS.format(index=hints["index"], condition=f"{hints['condition']} AND {state}")
+        bound = parameters(where)
 
-    with _reading(path) as connection:
-        bounds: tuple[int, int] = connection.execute(_BOUNDS).fetchone()
-        return search(read, lambda seq: seq, bounds, before=None, limit=limit, seconds=seconds)
+        def read(before: int, after: int, limit: int) -> Sequence[int]:
+            (found,) = connection.execute(
+                query, {**bound, "before": before, "after": after, "limit": limit}
+            ).fetchone()
+            return msgspec.json.decode(found, type=list[int])
 
+        with self._reading() as connection:
+            bounds: tuple[int, int] = connection.execute(_BOUNDS).fetchone()
+            return search(read, lambda seq: seq, bounds, before=None, limit=limit, seconds=seconds)
 
-def activity(path: Path, since: float, width: float) -> Activity:
-    """Return how many deliveries were handled, and attempts failed, in spans of `width` seconds.
+    def activity(self, since: datetime, width: float) -> Activity:
+        """Return what happened in spans of time; see `Reader.activity`."""
+        bound = {"since": since.timestamp(), "width": width}
+        with self._reading() as connection:
+            return Activity(
+                handled=dict(connection.execute(_HANDLED, bound).fetchall()),
+                failed=dict(connection.execute(_FAILED_ATTEMPTS, bound).fetchall()),
+            )
 
-    Raises:
-        InboxError: There is no inbox, or it cannot be read.
-    """
-    bound = {"since": since, "width": width}
-    with _reading(path) as connection:
-        return Activity(
-            handled=dict(connection.execute(_HANDLED, bound).fetchall()),
-            failed=dict(connection.execute(_FAILED_ATTEMPTS, bound).fetchall()),
+    def failed_attempts(self, seq: int) -> Sequence[FailedAttempt]:
+        """Return the failed attempts at a delivery, oldest first."""
+        with self._reading() as connection:
+            return [
+                FailedAttempt(
+                    attempt=attempt,
+                    failed_at=_moment(failed_at),
+                    handler=handler,
+                    error=error,
+                    seconds=seconds,
+                )
+                for attempt, failed_at, handler, error, seconds in connection.execute(_ATTEMPTS, (seq,))
+            ]
+
+    def number(self, condition: str, bound: dict[str, object]) -> int:
+        """Return how many deliveries meet a condition of this module and a selection."""
+        query = f"SELECT count(*) FROM deliveries WHERE {condition} AND {MATCHES}"  # noqa: S608 - of constants
+        with self._reading() as connection:
+            (found,) = connection.execute(query, bound).fetchone()
+            return int(found)
+
+    def stats(self) -> InboxStats:
+        """Return figures about the deliveries in the file."""
+        with self._reading() as connection:
+            counts = connection.execute(_COUNTS).fetchall()
+            (oldest,) = connection.execute(_OLDEST_DUE, {"now": time()}).fetchone()
+            handlers = connection.execute(_HANDLERS).fetchall()
+            receivers = connection.execute(_RECEIVERS, (time() - _REPORTED_SECONDS,)).fetchall()
+        return InboxStats(
+            counts=[StateCount(state=state, event_name=name, count=count) for state, name, count in counts],
+            oldest_due_at=None if oldest is None else _moment(oldest),
+            handlers=[
+                HandlerFailures(
+                    handler=handler,
+                    failures=failures,
+                    mean_seconds=mean,
+                    worst_seconds=worst,
+                    last_failed_at=_moment(last),
+                )
+                for handler, failures, mean, worst, last in handlers
+            ],
+            receivers=[msgspec.json.decode(figures, type=ReceiverFigures) for (figures,) in receivers],
         )
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection]:
+        file = self._path.resolve()
+        if not file.is_file():
+            raise InboxError(f"there is no inbox at {file}")
+        try:
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if 0 < version < SCHEMA_VERSION:
+                    raise InboxError(
+                        f"an older version made the inbox {file}; the receiver upgrades it when it starts"
+                    )
+                yield connection
+        except sqlite3.Error as error:
+            raise InboxError(f"{file} can't be read as an inbox: {error}") from None
 
 
 def _hints(selection: Selection) -> dict[str, str]:
@@ -194,77 +264,5 @@ def _entry(row: Sequence[Any]) -> Entry:
     )
 
 
-def failed_attempts(path: Path, seq: int) -> Sequence[FailedAttempt]:
-    """Return the failed attempts at a delivery, oldest first.
-
-    Raises:
-        InboxError: There is no inbox, or it cannot be read.
-    """
-    with _reading(path) as connection:
-        return [
-            FailedAttempt(
-                attempt=attempt, failed_at=_moment(failed_at), handler=handler, error=error, seconds=seconds
-            )
-            for attempt, failed_at, handler, error, seconds in connection.execute(_ATTEMPTS, (seq,))
-        ]
-
-
-def number(path: Path, condition: str, bound: dict[str, object]) -> int:
-    """Return how many deliveries meet a condition of this module and a selection.
-
-    Raises:
-        InboxError: There is no inbox, or it cannot be read.
-    """
-    query = f"SELECT count(*) FROM deliveries WHERE {condition} AND {MATCHES}"  # noqa: S608 - of constants
-    with _reading(path) as connection:
-        (found,) = connection.execute(query, bound).fetchone()
-        return int(found)
-
-
-def stats(path: Path) -> InboxStats:
-    """Return figures about the deliveries in the file.
-
-    Raises:
-        InboxError: There is no inbox, or it cannot be read.
-    """
-    with _reading(path) as connection:
-        counts = connection.execute(_COUNTS).fetchall()
-        (oldest,) = connection.execute(_OLDEST_DUE, {"now": time()}).fetchone()
-        handlers = connection.execute(_HANDLERS).fetchall()
-        receivers = connection.execute(_RECEIVERS, (time() - _REPORTED_SECONDS,)).fetchall()
-    return InboxStats(
-        counts=[StateCount(state=state, event_name=name, count=count) for state, name, count in counts],
-        oldest_due_at=None if oldest is None else _moment(oldest),
-        handlers=[
-            HandlerFailures(
-                handler=handler,
-                failures=failures,
-                mean_seconds=mean,
-                worst_seconds=worst,
-                last_failed_at=_moment(last),
-            )
-            for handler, failures, mean, worst, last in handlers
-        ],
-        receivers=[msgspec.json.decode(figures, type=ReceiverFigures) for (figures,) in receivers],
-    )
-
-
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-@contextmanager
-def _reading(path: Path) -> Generator[sqlite3.Connection]:
-    file = path.resolve()
-    if not file.is_file():
-        raise InboxError(f"there is no inbox at {file}")
-    try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if 0 < version < SCHEMA_VERSION:
-                raise InboxError(
-                    f"an older version made the inbox {file}; the receiver upgrades it when it starts"
-                )
-            yield connection
-    except sqlite3.Error as error:
-        raise InboxError(f"{file} can't be read as an inbox: {error}") from None
