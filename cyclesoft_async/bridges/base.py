@@ -64,11 +64,15 @@ class Bridge(BaseSession):
     """
 
     def __init__(self, base_url: str, auth: Auth, **options: Unpack[BridgeOptions]) -> None:
+        try:
+            origin = Origin(base_url, auth, allow_http=options.get("allow_http", False))
+        finally:
+            del base_url  # a traceback can show it, and it may hold a password
         minutely_limit = options.get("minutely_limit")
         if minutely_limit is not None and minutely_limit < 1:
             raise UsageError(f"minutely_limit must be >= 1 or None, got {minutely_limit}")
         self._client = ApiClient(
-            Origin(base_url, auth, allow_http=options.get("allow_http", False)),
+            origin,
             FixedLimiter(minutely_limit),
             connect_timeout=options.get("connect_timeout", 10.0),
             http_session=options.get("http_session"),

@@ -324,8 +324,11 @@ class Fleetio(Bridge):
         **options: Unpack[BridgeOptions],
     ) -> None:
         options.setdefault("minutely_limit", MINUTELY_LIMIT)
-        tokens = {"Authorization": f"Token {api_key}", "Account-Token": account_token}
-        super().__init__(base_url, HeaderTokens(tokens), **options)
+        try:
+            auth = HeaderTokens({"Authorization": f"Token {api_key}", "Account-Token": account_token})
+            super().__init__(base_url, auth, **options)
+        finally:
+            del api_key, account_token, base_url  # a traceback can show them
 
     async def create_work_order(self, order: WorkOrderCreate) -> WorkOrder:
         """Create a work order. Deprecated by Fleetio in favour of its version 2.

@@ -211,7 +211,10 @@ class Ppw(Bridge):
     """
 
     def __init__(self, access_token: str, *, base_url: str, **options: Unpack[BridgeOptions]) -> None:
-        super().__init__(base_url, BearerToken(access_token), **options)
+        try:
+            super().__init__(base_url, BearerToken(access_token), **options)
+        finally:
+            del access_token, base_url  # a traceback can show them
 
     async def create_invoice(self, invoice: InvoiceCreate) -> CreatedInvoice:
         """Create the invoice of a work order. Deprecated by PPW, which now creates one for every work order.

@@ -89,7 +89,10 @@ class ShopCtrl(Bridge):
     """
 
     def __init__(self, auth: Auth, *, base_url: str, **options: Unpack[BridgeOptions]) -> None:
-        super().__init__(base_url, auth, **options)
+        try:
+            super().__init__(base_url, auth, **options)
+        finally:
+            del base_url  # a traceback can show it, and it may hold a password
 
     async def create_invoice(self, order_id: int) -> Invoice | None:
         """Create one invoice for all rows of an order without one. Return None if there are no such rows.

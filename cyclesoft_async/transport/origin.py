@@ -66,7 +66,7 @@ def _parse(base_url: object) -> tuple[URL | None, str]:
     try:
         url = URL(base_url)
         (url.raw_host or "").encode("idna")
-    except ValueError:
+    except (ValueError, IndexError):  # the latter from yarl, for some that are malformed
         return None, "base_url must be a valid URL like https://api.example.com"
     if url.user is not None or url.password is not None:
         return None, "base_url must not hold credentials: pass username and password"

@@ -38,13 +38,20 @@ def environment_proxy(scheme: str, host: str, port: int) -> URL | None:
     proxy = _parse(configured)
     del configured  # a traceback can show it, and it may hold a password
     if proxy is None:
-        raise UsageError(f"{scheme.upper()}_PROXY must be a URL like http://proxy.example.com:3128")
+        raise UsageError(
+            f"{scheme.upper()}_PROXY must be a URL like http://proxy.example.com:3128; a user name in it must"
+            " have no colon, and name and password only letters of Latin-1"
+        )
     return proxy
 
 
 def _parse(configured: str) -> URL | None:
+    """Return the proxy, or None if it is not one. It raises nothing: a frame would show the text."""
     try:
         proxy = URL(configured if "://" in configured else f"http://{configured}")
-    except ValueError:
+        # aiohttp does so for each request, and its error holds what it cannot encode.
+        f"{proxy.user}{proxy.password}".encode("latin-1")
+    except (ValueError, IndexError):  # the latter from yarl, for some that are malformed
         return None
-    return proxy if proxy.scheme in {"http", "https"} and proxy.host else None
+    is_proxy = proxy.scheme in {"http", "https"} and proxy.host and ":" not in (proxy.user or "")
+    return proxy if is_proxy else None

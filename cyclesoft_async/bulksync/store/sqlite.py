@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, Dialect
 from sqlalchemy.exc import ArgumentError
@@ -52,10 +52,12 @@ class Sqlite:
     def __init__(self, url: str) -> None:
         self._has_warned = False
         try:
-            self._url = make_url(url).set(drivername="sqlite+pysqlite")
-            self.engine()  # connects to nothing yet, but reads the parameters
-        except (ArgumentError, ValueError):
-            raise UsageError("a SQLite URL must look like sqlite:///orders.db") from None
+            parsed = _parse(url)
+        finally:
+            del url  # a traceback can show it, and it may hold a password
+        if parsed is None:
+            raise UsageError("a SQLite URL must look like sqlite:///orders.db")
+        self._url = parsed
         if self._url.database in {None, "", ":memory:"}:
             raise UsageError("a store in memory would be lost at the end; name a file: sqlite:///orders.db")
         self.shown: str = self._url.set(drivername="sqlite").render_as_string()
@@ -199,6 +201,16 @@ class Sqlite:
     def reason(self, error: BaseException | None) -> str:
         """Return SQLite's words, which hold no values."""
         return str(error)
+
+
+def _parse(url: str) -> URL | None:
+    """Return the URL, or None if it cannot be read. It raises nothing: a frame would show the text."""
+    try:
+        parsed = make_url(url).set(drivername="sqlite+pysqlite")
+        create_engine(parsed)  # connects to nothing yet, but reads the parameters
+    except (ArgumentError, ValueError):
+        return None
+    return parsed
 
 
 def _path_of_uri(uri: str) -> str | None:

@@ -147,8 +147,8 @@ class Store:
 
 
 def _backend(url: str) -> Backend:
+    scheme = url.partition("://")[0]
     try:
-        scheme = url.partition("://")[0]
         if scheme in _SQLITE:
             return Sqlite(url)
         if scheme in _POSTGRES:
@@ -158,7 +158,7 @@ def _backend(url: str) -> Backend:
                 raise missing_extra(error, "postgres") from None
             return Postgres(url)
     finally:
-        del url  # see Store
+        del url, scheme  # see Store
     raise UsageError(
         "a database URL must look like sqlite:///orders.db or postgresql://user:password@host/database"
     )

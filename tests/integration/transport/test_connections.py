@@ -114,12 +114,21 @@ async def test_loopback_is_never_proxied(monkeypatch: pytest.MonkeyPatch) -> Non
         assert (await cs.workshop_orders.get(24, 1)).workshop_order_id == 1
 
 
-@pytest.mark.parametrize("proxy", ["socks5://me:pr-xy@proxy.invalid", "http://[::1", "http://"])
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://me:pr-xy@proxy.invalid",
+        "http://[::1",
+        "http://",
+        "http://me:pr-xy%CE%A9@proxy.invalid",
+        "http://m%3Ae:pr-xy@proxy.invalid",
+    ],
+)
 async def test_a_proxy_that_is_no_url_of_one(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     async with session(SHOP) as cs:
         error = await failure(cs.workshop_orders.get(24, 1), UsageError)
-    assert str(error) == "HTTPS_PROXY must be a URL like http://proxy.example.com:3128"
+    assert str(error).startswith("HTTPS_PROXY must be a URL like http://proxy.example.com:3128; ")
     assert "pr-xy" not in str(error)
 
 
