@@ -117,6 +117,10 @@ async def read_deliveries(url: str) -> None:
     await asyncio.to_thread(entries, url)
 
 
+async def migrate_store(url: str) -> None:
+    await Store(url).migrate()
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -128,9 +132,9 @@ async def read_deliveries(url: str) -> None:
         read_deliveries,
         migrate_inbox,
         migrate_ledger,
-        lambda url: Store(url).migrate(),
+        migrate_store,
     ],
-    ids=lambda use: use.__name__,
+    ids=lambda use: str(use.__name__),
 )
 async def test_a_database_that_is_not_reached_is_reported_without_its_password(
     use: Callable[[str], Awaitable[object]], caplog: pytest.LogCaptureFixture
