@@ -6,12 +6,11 @@ Vendor page: "Comments" (scope `resources` or `crm`).
 from __future__ import annotations
 
 from cyclesoft_async._arguments import check_type
-from cyclesoft_async.errors import AmbiguousWriteError
 from cyclesoft_async.models import Comment, CommentCreate, CommentUpdate
 from cyclesoft_async.pagination import PageReader, Paginator, next_resultset
 from cyclesoft_async.transport import nothing, under
 
-from .resource import Endpoint, Listing, Resource, found_by
+from .resource import Endpoint, Listing, Resource, with_look
 
 _SCOPE = "resources or crm"
 
@@ -103,11 +102,7 @@ class Comments(Resource):
                 if they could be listed. Older ones are among them: see `created_at`.
         """
         check_type("comment", comment, CommentCreate)
-        try:
-            return await self._fetch(CREATE, json=comment)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        raise await found_by(self._like(comment), ambiguous)
+        return await with_look(self._fetch(CREATE, json=comment), lambda: self._like(comment))
 
     async def _like(self, wanted: CommentCreate) -> list[Comment]:
         listed = self.list_for_entity(wanted.entity_type_id, wanted.entity_id)
@@ -130,11 +125,7 @@ class Comments(Resource):
                 The comment is read again, and is the error's `found` if that succeeds.
         """
         check_type("changes", changes, CommentUpdate)
-        try:
-            return await self._fetch(UPDATE, comment_id, json=changes)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        raise await found_by(self.get(comment_id), ambiguous)
+        return await with_look(self._fetch(UPDATE, comment_id, json=changes), lambda: self.get(comment_id))
 
     async def delete(self, comment_id: int) -> None:
         """Delete a comment.
@@ -147,8 +138,4 @@ class Comments(Resource):
             AmbiguousWriteError: The comment may or may not have been deleted. The request is never repeated.
                 The comment is read again, and is the error's `found` if it is still there.
         """
-        try:
-            return await self._fetch(DELETE, comment_id)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        raise await found_by(self.get(comment_id), ambiguous)
+        return await with_look(self._fetch(DELETE, comment_id), lambda: self.get(comment_id))

@@ -6,17 +6,18 @@ Vendor page: "Customers" (scope `resources`).
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TypeAlias
 
 from msgspec import UNSET
 
 from cyclesoft_async._arguments import check_moment, check_type
-from cyclesoft_async.errors import AmbiguousWriteError, UsageError
+from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import Customer, CustomerCreate, CustomerUpdate
 from cyclesoft_async.pagination import PageReader, Paginator, next_offset
 from cyclesoft_async.transport import whole
 
-from .resource import Endpoint, Listing, Resource, found_by
+from .resource import Endpoint, Listing, Look, Resource, with_look
 
 CustomerList: TypeAlias = list[Customer]  # inside the class, `list` is the method
 
@@ -133,22 +134,16 @@ class Customers(Resource):
                 `found` if that succeeds.
         """
         check_type("customer", customer, CustomerCreate)
-        try:
-            return await self._fetch(CREATE, json=customer)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        raise await self._with_same(customer, ambiguous)
+        return await with_look(self._fetch(CREATE, json=customer), self._look_up(customer))
 
-    async def _with_same(
-        self, customer: CustomerCreate, ambiguous: AmbiguousWriteError
-    ) -> AmbiguousWriteError:
-        if customer.email:
-            return await found_by(self.find(email=customer.email), ambiguous)
-        numbers = [] if customer.phone_numbers is UNSET else customer.phone_numbers
+    def _look_up(self, wanted: CustomerCreate) -> Look | None:
+        if wanted.email:
+            return partial(self.find, email=wanted.email)
+        numbers = [] if wanted.phone_numbers is UNSET else wanted.phone_numbers
         for number in numbers:
             if number.phone_number:
-                return await found_by(self.find(phone_number=number.phone_number), ambiguous)
-        return ambiguous
+                return partial(self.find, phone_number=number.phone_number)
+        return None
 
     async def update(self, customer_id: int, changes: CustomerUpdate) -> Customer:
         """Change a customer and return its new state.
@@ -164,8 +159,4 @@ class Customers(Resource):
                 The customer is read again, and is the error's `found` if that succeeds.
         """
         check_type("changes", changes, CustomerUpdate)
-        try:
-            return await self._fetch(UPDATE, customer_id, json=changes)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        raise await found_by(self.get(customer_id), ambiguous)
+        return await with_look(self._fetch(UPDATE, customer_id, json=changes), lambda: self.get(customer_id))

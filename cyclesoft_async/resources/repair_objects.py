@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from cyclesoft_async._arguments import check_count, check_text, check_type
-from cyclesoft_async.errors import AmbiguousWriteError, UsageError
+from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import RepairObject, RepairObjectCreate, RepairObjectUpdate
 from cyclesoft_async.pagination import PageReader, Paginator
 from cyclesoft_async.transport import Recover, under, whole
 
-from .resource import Endpoint, Listing, Resource, found_by
+from .resource import Endpoint, Listing, Resource, with_look
 
 Objects: TypeAlias = list[RepairObject]  # inside the class, `list` is the method
 
@@ -139,13 +139,7 @@ class RepairObjects(Resource):
         if once and look is None:
             raise UsageError("once=True needs an object_barcode or a frame_id to look up")
         recover = look if once else None
-        try:
-            return await self._fetch(CREATE, customer_id, json=repair_object, recover=recover)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        if look is None:
-            raise ambiguous
-        raise await found_by(look(), ambiguous)
+        return await with_look(self._fetch(CREATE, customer_id, json=repair_object, recover=recover), look)
 
     def _look_up(self, customer_id: int, wanted: RepairObjectCreate) -> Recover[RepairObject] | None:
         name = "object_barcode" if _text(wanted.object_barcode) else "frame_id"
@@ -173,11 +167,8 @@ class RepairObjects(Resource):
                 The object is read again, and is the error's `found` if that succeeds.
         """
         check_type("changes", changes, RepairObjectUpdate)
-        try:
-            return await self._fetch(UPDATE, customer_id, object_id, json=changes)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        raise await found_by(self.get(customer_id, object_id), ambiguous)
+        write = self._fetch(UPDATE, customer_id, object_id, json=changes)
+        return await with_look(write, lambda: self.get(customer_id, object_id))
 
 
 def _text(value: object) -> str:

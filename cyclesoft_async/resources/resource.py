@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar, cast
@@ -13,6 +13,7 @@ from msgspec import Struct
 from cyclesoft_async._arguments import check_id, check_text
 from cyclesoft_async.codec.encode import Scalar, form_body, json_body, query_string
 from cyclesoft_async.errors import AmbiguousWriteError, CycleSoftError, UsageError
+from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import PageReader, Paginator
 from cyclesoft_async.quota import EndpointLimit
 from cyclesoft_async.transport import (
@@ -30,6 +31,8 @@ T = TypeVar("T")
 Query: TypeAlias = Mapping[str, Scalar | Sequence[int]]
 PathId: TypeAlias = int | str | Sequence[str]
 """An id, a text such as a barcode, or several texts that are a part of the path each."""
+
+Look: TypeAlias = Callable[[], Awaitable[object]]
 
 _NAME = re.compile(r"\{(\w+)\}")
 
@@ -143,11 +146,26 @@ class Resource:
         return Paginator(fetch, first)
 
 
-async def found_by(look: Awaitable[object], ambiguous: AmbiguousWriteError) -> AmbiguousWriteError:
-    """Return the error with what a look at the server found. A failed look changes nothing."""
-    with suppress(CycleSoftError):  # the ambiguous outcome matters more
-        ambiguous.found = await look
-    return ambiguous.with_traceback(None)
+async def with_look(write: Awaitable[T], look: Look | None) -> T:
+    """Return the result of a write. An ambiguous outcome is raised with what a look at the server found.
+
+    Args:
+        write: The call.
+        look: Reads what the write may have changed. A failed look changes nothing.
+
+    Raises:
+        AmbiguousWriteError: The write may or may not have been carried out.
+    """
+    try:
+        return await write
+    except AmbiguousWriteError as error:
+        ambiguous = error
+    if look is not None:
+        with suppress(CycleSoftError):  # the ambiguous outcome matters more
+            ambiguous.found = await look()
+    if isinstance(ambiguous.found, WorkshopOrder):
+        ambiguous.order = ambiguous.found
+    raise ambiguous.with_traceback(None)
 
 
 def _encoded(query: Query) -> str:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from typing import TypeAlias
 
 from msgspec import UNSET
 
 from cyclesoft_async._arguments import check_day, check_id, check_ids, check_type
-from cyclesoft_async.errors import AmbiguousWriteError, UsageError
+from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import CreatedInvoice, WorkshopOrder, WorkshopOrderCreate, WorkshopOrderUpdate
 from cyclesoft_async.pagination import PageReader, Paginator
 from cyclesoft_async.quota import EndpointLimit
 from cyclesoft_async.transport import Recover, under, whole
 
-from .resource import Endpoint, Listing, Resource, flag, found_by
+from .resource import Endpoint, Listing, Resource, flag, with_look
 
 CREATE_INVOICES_LIMIT = EndpointLimit("create-invoices", 15)
 
@@ -171,19 +172,8 @@ class WorkshopOrders(Resource):
         """
         check_type("changes", changes, WorkshopOrderUpdate)
         query = {"send_customer_messages": flag(send_customer_messages)}
-        try:
-            return await self._fetch(UPDATE, customer_id, workshop_order_id, query=query, json=changes)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        raise await self._with_order(ambiguous, customer_id, workshop_order_id)
-
-    async def _with_order(
-        self, ambiguous: AmbiguousWriteError, customer_id: int, workshop_order_id: int
-    ) -> AmbiguousWriteError:
-        await found_by(self.get(customer_id, workshop_order_id), ambiguous)
-        if isinstance(ambiguous.found, WorkshopOrder):
-            ambiguous.order = ambiguous.found
-        return ambiguous
+        write = self._fetch(UPDATE, customer_id, workshop_order_id, query=query, json=changes)
+        return await with_look(write, lambda: self.get(customer_id, workshop_order_id))
 
     async def create_invoices(
         self,
@@ -231,10 +221,5 @@ class WorkshopOrders(Resource):
                 split_items_as_text_on_default_customer_invoice
             ),
         }
-        try:
-            return await self._fetch(CREATE_INVOICES, workshop_order_id, form=form)
-        except AmbiguousWriteError as error:
-            ambiguous = error
-        if customer_id is not None:
-            await self._with_order(ambiguous, customer_id, workshop_order_id)
-        raise ambiguous
+        look = None if customer_id is None else partial(self.get, customer_id, workshop_order_id)
+        return await with_look(self._fetch(CREATE_INVOICES, workshop_order_id, form=form), look)
