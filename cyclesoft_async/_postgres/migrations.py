@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import TupleRow
 
-from cyclesoft_async._backoff import exponential_backoff
+from cyclesoft_async._exponential_backoff import exponential_backoff
 
 from .errors import ErrorTypes
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from cyclesoft_async.pagination import Page
 
-from .window import Window
+from .date_ranges import Window
 
 T = TypeVar("T")
 

@@ -16,6 +16,7 @@ from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.session import CycleSoftSession
 
 from .account_hash import account_hash
+from .date_ranges import Window
 from .fetch.listing import WORKSHOP_ORDERS
 from .fetch.plan import Plan
 from .fetch.readers import RequestCounter, read_first_page, read_windows, validate_range
@@ -28,7 +29,6 @@ from .store.migrations import build_indexes
 from .store.open_store import StoreWriter
 from .store.runs import StoredRun
 from .store.store import Store
-from .window import Window
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 

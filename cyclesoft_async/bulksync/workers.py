@@ -34,6 +34,7 @@ from cyclesoft_async.errors import CycleSoftError, QuotaExhausted, StoreError
 from cyclesoft_async.session import CycleSoftSession
 
 from .account_hash import account_hash
+from .date_ranges import Window, equal_windows, halves
 from .fetch.listing import WORKSHOP_ORDERS
 from .fetch.plan import WindowReader
 from .fetch.readers import (
@@ -52,7 +53,6 @@ from .store.open_store import StoreWriter
 from .store.runs import StoredRun
 from .store.store import Store
 from .sync_orders import finish_run, give_up_run, open_run
-from .window import Window, equal_windows, halves
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 

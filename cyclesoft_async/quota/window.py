@@ -24,7 +24,7 @@ from math import inf
 
 from msgspec import Struct
 
-from .pause import Pause
+from .pause_after_429 import Pause
 
 __all__ = ["WINDOW", "RateWindow", "Token"]
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from cyclesoft_async._backoff import exponential_backoff
+from cyclesoft_async._exponential_backoff import exponential_backoff
 from cyclesoft_async.errors import (
     AmbiguousWriteError,
     CertificateError,

@@ -24,7 +24,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from cyclesoft_async._backoff import exponential_backoff
+from cyclesoft_async._exponential_backoff import exponential_backoff
 from cyclesoft_async.errors import InboxError, printable_line
 
 from .envelope import read, undecodable

@@ -11,13 +11,13 @@ import psycopg
 from sqlalchemy import Table
 
 from cyclesoft_async.bulksync import Store
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.resources import WORKSHOP_ORDERS
 from cyclesoft_async.bulksync.resources.mirrored import Received
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.bulksync.store.runs import RefetchedOrders, StoredRun
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import PageReader
 from cyclesoft_async.transport import Call, Response

@@ -13,7 +13,7 @@ import grimp
 __all__ = ["draw_rooms"]
 
 _PACKAGE = "cyclesoft_async"
-_LEAVES = {"_arguments", "_backoff", "_extras", "_version"}
+_LEAVES = {"_arguments", "_exponential_backoff", "_extras", "_version"}
 """Small private files that most rooms import; they would hide the rest."""
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 124, 34, 30, 38, 24
 _INK, _LINE, _BOX, _PAPER = "#1f2933", "#7b8794", "#dbe8fb", "#f8fafc"

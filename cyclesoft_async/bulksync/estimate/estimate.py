@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from cyclesoft_async._arguments import check_type
 from cyclesoft_async.bulksync.account_hash import account_hash
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.fetch.plan import Plan
 from cyclesoft_async.bulksync.fetch.readers import bulk_session, validate_range
 from cyclesoft_async.bulksync.store import queries, runs
@@ -19,7 +20,6 @@ from cyclesoft_async.bulksync.store.account import check_account
 from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.store.store import Store
 from cyclesoft_async.bulksync.sync_orders import resumable_run
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.snapshots import QuotaSnapshot

@@ -11,9 +11,9 @@ from itertools import pairwise
 from math import hypot
 from operator import itemgetter
 
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.fetch.listing import WORKSHOP_ORDERS
 from cyclesoft_async.bulksync.fetch.readers import bulk_session
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.session import CycleSoftSession
 
 _WEEK = 7

@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.fetch.plan import Plan, WindowReader
-from cyclesoft_async.bulksync.window import Window
 
 
 class SimulatedList:

@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from cyclesoft_async.bulksync.window import Window
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder
 from cyclesoft_async.pagination import Page, Paginator
 from cyclesoft_async.session import CycleSoftSession

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
 from typing import Final
 
-from cyclesoft_async.bulksync.window import Window, halves
+from cyclesoft_async.bulksync.date_ranges import Window, halves
 
 from .density import DensityEstimate
 

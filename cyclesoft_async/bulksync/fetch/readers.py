@@ -14,8 +14,8 @@ from anyio.abc import ObjectSendStream
 from msgspec.structs import replace
 
 from cyclesoft_async._arguments import check_day, check_id, check_type
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.pages import FetchedPage
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.errors import (
     AuthenticationError,
     LedgerError,

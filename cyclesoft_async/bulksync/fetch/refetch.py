@@ -14,13 +14,13 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.report import SyncSuspicious
 from cyclesoft_async.bulksync.resources.mirrored import Received
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.bulksync.store.queries import ANONYMOUS, OrderKey
 from cyclesoft_async.bulksync.store.runs import RefetchedOrders, StoredRun
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.codec.decode import decode
 from cyclesoft_async.errors import NotFoundError, QuotaExhausted, ResponseDecodeError
 from cyclesoft_async.models import WorkshopOrder

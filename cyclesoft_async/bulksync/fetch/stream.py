@@ -9,8 +9,8 @@ from datetime import date
 import anyio
 from anyio.abc import ObjectSendStream
 
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.pages import FetchedPage
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import Page
 from cyclesoft_async.session import CycleSoftSession

@@ -9,10 +9,10 @@ from math import ceil
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
 
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.resources.mirrored import Received
 from cyclesoft_async.bulksync.resources.workshop_orders import WORKSHOP_ORDERS
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.errors import StoreError
 from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import RejectedRow

@@ -11,10 +11,10 @@ from aiohttp import web
 
 from cyclesoft_async import CycleSoftSession, errors, models
 from cyclesoft_async.bulksync import SyncProgress, SyncStopped, sync_workshop_orders
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.fetch.refetch import refetch
 from cyclesoft_async.bulksync.store import runs
 from cyclesoft_async.bulksync.store.queries import OrderKey
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import AMSTERDAM, WorkshopOrder, WorkshopOrderUpdate
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.loopback import served

@@ -11,8 +11,8 @@ import pytest
 
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import SyncProgress, estimate, sync_workshop_orders
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.estimate.sampling import Sample
-from cyclesoft_async.bulksync.window import Window
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.loopback import served

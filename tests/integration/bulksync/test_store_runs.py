@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from cyclesoft_async import errors
 from cyclesoft_async.bulksync import Store
+from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.resources import WORKSHOP_ORDERS
 from cyclesoft_async.bulksync.store import queries, runs, upserts
 from cyclesoft_async.bulksync.store.runs import StoredRun
-from cyclesoft_async.bulksync.window import Window
 from tests.support.store import (
     SQLITE,
     YEAR,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cyclesoft_async.bulksync.date_ranges import Window, equal_windows, halves
 from cyclesoft_async.bulksync.fetch.density import DensityEstimate
 from cyclesoft_async.bulksync.fetch.overlap import step_back
 from cyclesoft_async.bulksync.fetch.plan import (
@@ -17,7 +18,6 @@ from cyclesoft_async.bulksync.fetch.plan import (
     Plan,
     WindowReader,
 )
-from cyclesoft_async.bulksync.window import Window, equal_windows, halves
 
 FIRST = date(2025, 1, 1)
 YEAR = Window(FIRST, date(2025, 12, 31))

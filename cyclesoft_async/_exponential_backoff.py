@@ -1,4 +1,4 @@
-"""Exponential backoff, the one formula behind every retry and pause."""
+"""Exponential backoff: the formula behind the delays of all retries."""
 
 from __future__ import annotations
 

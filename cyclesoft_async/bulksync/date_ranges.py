@@ -1,4 +1,4 @@
-"""Window: whole days, the unit in which lists are read and progress is stored."""
+"""Date ranges: `Window`, the unit in which lists are read and progress is stored, and ways to cut it."""
 
 from __future__ import annotations
 
