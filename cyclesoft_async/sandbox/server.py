@@ -203,10 +203,6 @@ class Sandbox:
         """Call the listener with every changed order, before (None if it is new) and after the change."""
         self._world.orders.listeners.append(listener)
 
-    def unwatch(self, listener: ChangeListener) -> None:
-        """Remove the listener."""
-        self._world.orders.listeners.remove(listener)
-
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._serve])
         if self._scopes is not None:

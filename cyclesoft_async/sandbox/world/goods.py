@@ -118,101 +118,118 @@ class Goods:
         return self._counter.order((stock_object_id - _SOLD_FROM) * INSURED)
 
     def _bike(self, stock_object_id: int) -> Record:
-        bike = BIKES[stock_object_id % len(BIKES)]
-        status = STATUSES[stock_object_id % len(STATUSES)]
         is_sold = stock_object_id in self.sold
         order = self.counter_order_of(stock_object_id) if is_sold else None
         store = STORES[stock_object_id % len(STORES)] if order is None else order["store_id"]
-        price = 49_900 + mix(stock_object_id) % 60 * 5_000
-        is_demo, is_used, is_rental = (not is_sold and status == name for name in ("demo", "used", "rental"))
-        is_expected = not is_sold and status == "expected"
+        status = _status(stock_object_id, is_sold=is_sold)
+        frame_prefix = BIKES[stock_object_id % len(BIKES)].frame_prefix
         return {
             "stock_object_id": stock_object_id,
             "store_id": store,
             "customer_id": None if order is None else order["customer_id"],
             "sales_order_id": None if order is None else order["sales_order_id"],
             "sales_transaction_number": None,
-            "status": {
-                "available": not is_sold and not is_expected,
-                "expected_at": _expected(stock_object_id) if is_expected else None,
-                "is_demo": is_demo,
-                "is_used": is_used,
-                "is_rental": is_rental,
-                "is_sold": is_sold,
-                "is_reserved": False,
-                "km_age": 250 if is_demo or is_used or is_rental else 0,
-            },
-            "object": {
-                "stock_object_id": stock_object_id,
-                "store_id": store,
-                "is_reserved": False,
-                "is_demo": is_demo,
-                "object_reference": "",
-                "barcode": f"87199{stock_object_id % len(BIKES):08}",
-                "article_id": f"{bike.frame_prefix}{stock_object_id % len(BIKES):03}",
-                "brand_name": bike.brand,
-                "brand_id": _BRAND_IDS[bike.brand],
-                "model_name": bike.model,
-                "article_main_group": 1,
-                "article_group": "A",
-                "article_sub_group": 1,
-                "frame_type": "LAGE INSTAP",
-                "model_year": 2024,
-                "frame_height": 53,
-                "frame_size_supplier": "",
-                "wheel_size": 28,
-                "customer_group": "DAMES",
-                "frame_material": "ALUMINIUM",
-                "color": "Zwart",
-                "primary_color": "ZWART",
-                "secondary_color": "",
-                "type_brake_system_front": "",
-                "brand_brake_system_front": "",
-                "model_brake_system_front": "",
-                "type_brake_system_rear": "",
-                "brand_brake_system_rear": "",
-                "model_brake_system_rear": "",
-                "type_gear_system": "NAAF",
-                "brand_gear_system": "SHIMANO",
-                "model_gear_system": "NEXUS",
-                "gear_count": 8,
-                "description_short": f"{bike.brand} {bike.model}",
-                "description": f"{bike.brand} {bike.model}",
-                "purchase_price_cents": price * 6 // 10,
-                "sales_price_cents": price,
-                "rrp_cents": price,
-                "ecommerce": True,
-                "ecommerce_price_cents": price,
-                "nett_weight_kg": 18.5,
-                "gross_weight_kg": 0,
-                "supplier_invoice_reference": "",
-                "supplier_order_reference": "",
-                "custom_variable_1": "",
-                "custom_variable_2": "",
-                "custom_variable_3": "",
-                "custom_variable_4": "",
-                "warranty_type": 0,
-                "has_front_suspension": False,
-                "front_suspension_brand": "",
-                "front_suspension_model": "",
-                "rear_suspension_brand": "",
-                "rear_suspension_model": "",
-            },
-            "identification": {
-                "frame_number": f"{bike.frame_prefix}{stock_object_id:07}",
-                "key_number": "",
-                "key_number_2": "",
-                "lock_number": "",
-                "lock_number_2": "",
-                "battery_number": "",
-                "battery_number_2": "",
-                "engine_number": "",
-                "serial_number": "",
-                "imei_number": "",
-                "license_plate_number": "",
-            },
+            "status": status,
+            "object": {**_object(stock_object_id), "store_id": store, "is_demo": status["is_demo"]},
+            "identification": {**_NO_NUMBERS, "frame_number": f"{frame_prefix}{stock_object_id:07}"},
             "images": [],
         }
+
+
+def _status(stock_object_id: int, *, is_sold: bool) -> Record:
+    kind = "sold" if is_sold else STATUSES[stock_object_id % len(STATUSES)]
+    return {
+        "available": kind not in {"sold", "expected"},
+        "expected_at": _expected(stock_object_id) if kind == "expected" else None,
+        "is_demo": kind == "demo",
+        "is_used": kind == "used",
+        "is_rental": kind == "rental",
+        "is_sold": is_sold,
+        "is_reserved": False,
+        "km_age": 250 if kind in {"demo", "used", "rental"} else 0,
+    }
+
+
+def _object(stock_object_id: int) -> Record:
+    """Return what a bike is, but for its store and its use."""
+    number = stock_object_id % len(BIKES)
+    bike = BIKES[number]
+    price = 49_900 + mix(stock_object_id) % 60 * 5_000
+    return {
+        **_SAME_FOR_ALL_BIKES,
+        "stock_object_id": stock_object_id,
+        "barcode": f"87199{number:08}",
+        "article_id": f"{bike.frame_prefix}{number:03}",
+        "brand_name": bike.brand,
+        "brand_id": _BRAND_IDS[bike.brand],
+        "model_name": bike.model,
+        "description_short": f"{bike.brand} {bike.model}",
+        "description": f"{bike.brand} {bike.model}",
+        "purchase_price_cents": price * 6 // 10,
+        "sales_price_cents": price,
+        "rrp_cents": price,
+        "ecommerce_price_cents": price,
+    }
+
+
+_SAME_FOR_ALL_BIKES: Final[Record] = {
+    "is_reserved": False,
+    "object_reference": "",
+    "article_main_group": 1,
+    "article_group": "A",
+    "article_sub_group": 1,
+    "frame_type": "LAGE INSTAP",
+    "model_year": 2024,
+    "frame_height": 53,
+    "frame_size_supplier": "",
+    "wheel_size": 28,
+    "customer_group": "DAMES",
+    "frame_material": "ALUMINIUM",
+    "color": "Zwart",
+    "primary_color": "ZWART",
+    "secondary_color": "",
+    "type_brake_system_front": "",
+    "brand_brake_system_front": "",
+    "model_brake_system_front": "",
+    "type_brake_system_rear": "",
+    "brand_brake_system_rear": "",
+    "model_brake_system_rear": "",
+    "type_gear_system": "NAAF",
+    "brand_gear_system": "SHIMANO",
+    "model_gear_system": "NEXUS",
+    "gear_count": 8,
+    "ecommerce": True,
+    "nett_weight_kg": 18.5,
+    "gross_weight_kg": 0,
+    "supplier_invoice_reference": "",
+    "supplier_order_reference": "",
+    "custom_variable_1": "",
+    "custom_variable_2": "",
+    "custom_variable_3": "",
+    "custom_variable_4": "",
+    "warranty_type": 0,
+    "has_front_suspension": False,
+    "front_suspension_brand": "",
+    "front_suspension_model": "",
+    "rear_suspension_brand": "",
+    "rear_suspension_model": "",
+}
+_NO_NUMBERS: Final[Record] = dict.fromkeys(
+    (
+        "frame_number",
+        "key_number",
+        "key_number_2",
+        "lock_number",
+        "lock_number_2",
+        "battery_number",
+        "battery_number_2",
+        "engine_number",
+        "serial_number",
+        "imei_number",
+        "license_plate_number",
+    ),
+    "",
+)
 
 
 def stocked_at(stock_object_id: int) -> date:
