@@ -25,6 +25,7 @@ PARTS = {
     "limiter": "limiter",
     "webhook": "webhook",
     "sync": "sync",
+    "mirror": "mirror",
     "shared": "shared",
     "import": "imports",
     "growth": "growth",
@@ -34,7 +35,7 @@ PARTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all by default: {', '.join(PARTS)}")
-    parser.add_argument("--quick", action="store_true", help="a look of three minutes, not to be quoted")
+    parser.add_argument("--quick", action="store_true", help="a look of eight minutes, not to be quoted")
     parser.add_argument(
         "--output", type=Path, default=HERE / "results", help="folder for JSON, Markdown and SVG"
     )

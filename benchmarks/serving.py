@@ -115,11 +115,17 @@ def _nginx(folder: Path, files: Path, port: int) -> list[str]:
 
 
 @contextmanager
-def orders_server(count: int) -> Generator[str]:
-    """Yield the base URL of a server that lists a number of workshop orders of the year 2025."""
+def orders_server(count: int, limit: int | None = None, *, clock: Sequence[str] = ()) -> Generator[str]:
+    """Yield the base URL of a server that lists a number of workshop orders of the year 2025.
+
+    Args:
+        count: Orders.
+        limit: Requests a minute; None for no limit.
+        clock: Command that runs a module with another clock.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with running(
-        [sys.executable, "-m", "benchmarks.page_server", str(port), "orders", str(count)], f"{url}/health"
-    ):
+    limits = [] if limit is None else [str(limit)]
+    module = [*(clock or [sys.executable, "-m"]), "benchmarks.page_server"]
+    with running([*module, str(port), "orders", str(count), *limits], f"{url}/health"):
         yield url

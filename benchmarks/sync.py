@@ -37,7 +37,20 @@ from .orders import FIRST_DAY, LAST_DAY, LIST_PATH
 from .peers import msgspec_page_decoder
 from .serving import orders_server
 
-__all__ = ["measure"]
+__all__ = [
+    "ITEM_COLUMNS",
+    "ORDER_COLUMNS",
+    "Row",
+    "Run",
+    "empty_database",
+    "item_values",
+    "measure",
+    "most_memory",
+    "order_values",
+    "raw_rows",
+    "storable",
+    "write_page",
+]
 
 OURS, BARE, RAW = "ours", "bare loop", "bare loop that keeps the raw JSON"
 COLUMN = "from an empty database"
@@ -133,39 +146,48 @@ class RawPage(msgspec.Struct):
     data: list[msgspec.Raw]
 
 
+_raw_decoder = msgspec.json.Decoder(RawPage)
+
+
+def raw_rows(body: bytes) -> list[str]:
+    """Return the JSON of each row of a page."""
+    return [bytes(raw).decode() for raw in _raw_decoder.decode(body).data]
+
+
 async def bare(url: str, database: str, *, keeps_raw: bool) -> None:
     """Run the bare loop."""
-    decoder, raw_decoder = msgspec_page_decoder(), msgspec.json.Decoder(RawPage)
+    decoder = msgspec_page_decoder()
     target = f"{LIST_PATH}?date_from={FIRST_DAY}&date_until={LAST_DAY}"
-    with closing(_empty(database)) as connection:
+    with closing(empty_database(database)) as connection:
         async with aiohttp.ClientSession() as http:
             while target:
                 async with http.get(url + target) as response:
                     body = await response.read()
                 page = decoder.decode(body)
-                raws = [bytes(raw).decode() for raw in raw_decoder.decode(body).data] if keeps_raw else []
-                _write(connection, page.data, raws or [None] * len(page.data))
+                raws = raw_rows(body) if keeps_raw else []
+                write_page(connection, page.data, raws or [None] * len(page.data))
                 target = page.pagination.next_url
 
 
-def _empty(database: str) -> sqlite3.Connection:
+def empty_database(database: str) -> sqlite3.Connection:
     connection = sqlite3.connect(database, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(
-        f"CREATE TABLE workshop_orders ({', '.join(ORDER_COLUMNS)}, raw, PRIMARY KEY (workshop_order_id))"
+        f"CREATE TABLE IF NOT EXISTS workshop_orders ({', '.join(ORDER_COLUMNS)}, raw,"
+        " PRIMARY KEY (workshop_order_id))"
     )
     connection.execute(
-        f"CREATE TABLE workshop_order_items (workshop_order_id, position, {', '.join(ITEM_COLUMNS)},"
-        " PRIMARY KEY (workshop_order_id, position))"
+        "CREATE TABLE IF NOT EXISTS workshop_order_items (workshop_order_id, position,"
+        f" {', '.join(ITEM_COLUMNS)}, PRIMARY KEY (workshop_order_id, position))"
     )
     return connection
 
 
-def _write(connection: sqlite3.Connection, orders: Sequence[Any], raws: Sequence[str | None]) -> None:
-    rows = [(*map(_storable, order_values(order)), raw) for order, raw in zip(orders, raws, strict=True)]
+def write_page(connection: sqlite3.Connection, orders: Sequence[Any], raws: Sequence[str | None]) -> None:
+    rows = [(*map(storable, order_values(order)), raw) for order, raw in zip(orders, raws, strict=True)]
     lines = [
-        (order.workshop_order_id, position, *map(_storable, item_values(line)))
+        (order.workshop_order_id, position, *map(storable, item_values(line)))
         for order in orders
         for position, line in enumerate(order.order_items)
     ]
@@ -183,7 +205,7 @@ _INSERT_ORDERS = _insert("workshop_orders", len(ORDER_COLUMNS) + 1)
 _INSERT_LINES = _insert("workshop_order_items", len(ITEM_COLUMNS) + 2)
 
 
-def _storable(value: object) -> object:
+def storable(value: object) -> object:
     return str(value) if isinstance(value, datetime | Decimal) else value
 
 
@@ -193,12 +215,12 @@ def main(contender: str, url: str, database: str) -> None:
     run = Run(
         seconds=time.perf_counter() - began,
         cpu=time.process_time() - cpu,
-        megabytes=_most_memory(),
+        megabytes=most_memory(),
     )
     sys.stdout.buffer.write(msgspec.json.encode(run))
 
 
-def _most_memory() -> float:
+def most_memory() -> float:
     # Not getrusage, whose figure starts at that of the parent process.
     [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(kilobytes) / 1_000

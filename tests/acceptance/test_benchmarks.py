@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import decode, load, shared
+from benchmarks import decode, load, mirror, shared
 from benchmarks.machine import describe
 from benchmarks.measuring import Effort, Goal, Part, Table, turns
 from benchmarks.orders import FIRST_DAY, LAST_DAY, page
@@ -145,6 +145,22 @@ def test_the_page_server_lists_every_order_of_a_range_once() -> None:
         }
         target = told["pagination"]["next_url"]
     assert found == list(range(1_000_000, 1_000_000 + 1_000 * 100 // 365))
+
+
+def test_the_page_server_refuses_what_is_over_its_limit() -> None:
+    server = Orders(1_000, limit=2)
+    statuses = [(server.answer("/orders.json") or b"").split(b"\r\n", 1)[0] for _ in range(3)]
+    assert statuses == [b"HTTP/1.1 200 OK"] * 2 + [b"HTTP/1.1 429 Too Many Requests"]
+    counts = (server.answer("/counts") or b"").partition(b"\r\n\r\n")[2]
+    assert json.loads(counts) == {"answered": 2, "refused": 1}
+
+
+@pytest.mark.parametrize("contender", mirror.CONTENDERS)
+def test_every_mirror_has_the_orders(contender: str, url: str, tmp_path: Path) -> None:
+    with orders_server(250) as server:
+        done = mirror.run(contender, server, mirror.Place(url, str(tmp_path)), 250)
+    assert done.seconds > 0
+    assert done.megabytes > 0
 
 
 async def test_the_page_server_in_a_process_of_its_own() -> None:

@@ -13,6 +13,7 @@ import time
 from unittest.mock import patch
 
 _real = time.monotonic
+_real_sleep = time.sleep
 _began = _real()
 
 
@@ -31,6 +32,10 @@ class Clock:
         return cls.wall + cls.monotonic() - _began
 
     @classmethod
+    def sleep(cls, seconds: float) -> None:
+        _real_sleep(seconds / cls.factor)
+
+    @classmethod
     def set_wall(cls, now: float) -> None:
         """Set the wall clock, in unix seconds."""
         cls.wall += now - cls.time()
@@ -46,7 +51,7 @@ if __name__ == "__main__":
 
     Clock.factor = float(sys.argv[1])
     with (
-        patch.multiple(time, time=Clock.time, monotonic=Clock.monotonic),
+        patch.multiple(time, time=Clock.time, monotonic=Clock.monotonic, sleep=Clock.sleep),
         patch.object(selectors, "DefaultSelector", FastSelector),
     ):
         sys.argv = sys.argv[2:]
