@@ -8,13 +8,13 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Coroutine
 from datetime import date
-from selectors import DefaultSelector, SelectorKey
 
 from cyclesoft_async import CycleSoftSession, RetryPolicy
 from cyclesoft_async.quota.postgres import PostgresLedger
 from cyclesoft_async.sandbox import Sandbox
+
+from .fast_loop import fast_wall, run_fast
 
 HOST = "https://api.cyclesoftware.nl"
 EMPTY_DAY = date(1970, 1, 1)
@@ -23,25 +23,6 @@ FAST_CLOCK = """
         SELECT extract(epoch FROM clock_timestamp())::double precision * {speed}
     $$
 """
-
-
-def run_fast(main: Coroutine[object, object, None], speed: float) -> None:
-    """Run it in a loop whose clock is `speed` times as fast as others."""
-
-    class FastSelector(DefaultSelector):
-        def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
-            return super().select(None if timeout is None else timeout / speed)
-
-    class FastLoop(asyncio.SelectorEventLoop):
-        def time(self) -> float:
-            return time.monotonic() * speed
-
-    with asyncio.Runner(loop_factory=lambda: FastLoop(FastSelector())) as runner:
-        runner.run(main)
-
-
-def fast_wall(speed: float) -> Callable[[], float]:
-    return lambda: time.time() * speed
 
 
 def say(line: str) -> None:

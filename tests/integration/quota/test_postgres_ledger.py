@@ -18,9 +18,10 @@ from cyclesoft_async.quota.postgres import PostgresLedger, migrate
 from cyclesoft_async.quota.postgres.ledger_connection import LedgerConnection, TurnError
 from cyclesoft_async.quota.state import AccountState, decode_state
 from cyclesoft_async.sandbox import Sandbox
+from tests.support.fast_loop import run_fast
 from tests.support.limiter import EPOCH, INVOICES, Queue, headers, settle
 from tests.support.postgres import Server, query
-from tests.support.processes import EMPTY_DAY, FAST_CLOCK, run_fast
+from tests.support.processes import EMPTY_DAY, FAST_CLOCK
 from tests.support.shared_limiters import SOON, first, go, limiters
 
 

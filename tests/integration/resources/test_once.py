@@ -12,8 +12,8 @@ from cyclesoft_async.errors import AmbiguousWriteError, ResponseDecodeError, Usa
 from cyclesoft_async.models import WorkshopOrderCreate, WorkshopOrderItemInput, WorkshopOrderUpdate
 from cyclesoft_async.sandbox import Fault, Faults, Sandbox
 from cyclesoft_async.transport import CallEvent, CallFailed, CallRetried
+from tests.support.fast_loop import run_fast
 from tests.support.http_server import Raw, Reply, answering, failure, http, page, raw_server, session
-from tests.support.processes import run_fast
 
 CUSTOMER = 1001
 PATIENT = RetryPolicy(attempts=40, first_delay=0.0)

@@ -37,9 +37,9 @@ from cyclesoft_async.models import (
 )
 from cyclesoft_async.sandbox import TRANSIENT, Fault, Faults, Sandbox
 from cyclesoft_async.transport import CallEvent, CallRetried
+from tests.support.fast_loop import run_fast
 from tests.support.http_server import answering, page, session, wire
 from tests.support.paths import ROOT
-from tests.support.processes import run_fast
 
 PATIENT = RetryPolicy(attempts=20, first_delay=0.0)
 LIMITLESS = 10**9

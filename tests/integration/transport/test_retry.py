@@ -26,6 +26,7 @@ from cyclesoft_async.errors import (
     TransportError,
 )
 from cyclesoft_async.models import WorkshopOrderCreate, WorkshopOrderUpdate
+from tests.support.fast_loop import run_fast
 from tests.support.http_server import (
     AT_ONCE,
     ONCE,
@@ -38,7 +39,6 @@ from tests.support.http_server import (
     session,
     wire,
 )
-from tests.support.processes import run_fast
 
 ORDER = wire({"workshop_order_id": 1})
 FOUND = Raw(http(ORDER))
