@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -13,7 +14,7 @@ import click
 import msgspec
 
 from cyclesoft_async.errors import UsageError, printable_line
-from cyclesoft_async.sandbox.samples import EVENT_NAMES, sample
+from cyclesoft_async.sandbox.samples import EVENT_NAMES, sample, text_of
 from cyclesoft_async.sandbox.signing import Message, signed
 
 from .options import SECRET_FILE, read_secrets
@@ -30,7 +31,8 @@ _ACCEPTED: Final = range(200, 300)
     "changes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a property of the payload: status_id=7, sales_order.customer.name=Vos. Repeatable.",
+    help="Change a property of the payload: status_id=7, sales_order.customer.name=Vos. The text of an id,"
+    " such as status_text, follows unless it is set too. Repeatable.",
 )
 @SECRET_FILE
 def trigger(event_name: str, url: str, changes: tuple[str, ...], secret_file: Path | None) -> None:
@@ -40,8 +42,7 @@ def trigger(event_name: str, url: str, changes: tuple[str, ...], secret_file: Pa
     1 if it does not answer 2xx.
     """
     payload = sample(event_name) or {}
-    for change in changes:
-        _set(payload, change)
+    _set_all(payload, changes)
     secret = os.fsencode(read_secrets(secret_file)[0])
     message = signed(event_name, payload, secret=secret, account_id=1, at=time.time())
     try:
@@ -61,8 +62,25 @@ async def _send(url: str, message: Message) -> int:
         return response.status
 
 
-def _set(payload: dict[str, Any], change: str) -> None:
+def _set_all(payload: dict[str, Any], changes: Sequence[str]) -> None:
+    """Change properties, and the texts of ids that are changed without them.
+
+    Raises:
+        UsageError: A change has no "=", or the payload has no such property.
+    """
+    changed = [_set(payload, change) for change in changes]
+    given = {(id(record), name) for record, name in changed}
+    for record, name in changed:
+        text = text_of(record, name)
+        if text is not None and (id(record), text[0]) not in given:
+            record[text[0]] = text[1]
+
+
+def _set(payload: dict[str, Any], change: str) -> tuple[dict[str, Any], str]:
     """Change one property. Its value is JSON, or text if it is not JSON.
+
+    Returns:
+        The object that has the property, and its name.
 
     Raises:
         UsageError: The change has no "=", or the payload has no such property.
@@ -76,8 +94,9 @@ def _set(payload: dict[str, Any], change: str) -> None:
         raise UsageError(
             f"--set must be KEY=VALUE with a property of the payload, got {printable_line(change)}"
         )
+    record = cast("dict[str, Any]", found)
     try:
-        value: object = msgspec.json.decode(text)
+        record[name] = msgspec.json.decode(text)
     except msgspec.DecodeError:
-        value = text
-    cast("dict[str, object]", found)[name] = value
+        record[name] = text
+    return record, name

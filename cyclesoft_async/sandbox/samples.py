@@ -6,11 +6,13 @@ Vendor pages: "Webhooks", of the shops and of the warehouse.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final
 
-from .world.notices import ACCOUNT, dealer_id
+from .orders.catalogue import ORDER_STATUSES
+from .world.counter import CANCELLATIONS, DELIVERY_METHODS, STATUSES, TYPES
+from .world.notices import ACCOUNT, STORE_ORDER_STATUSES, STORE_ORDER_TYPES, dealer_id
 from .world.overlay import Record
 from .world.payments import CASH, INVOICE, PIN, Payment
 from .world.world import World
@@ -25,6 +27,22 @@ def sample(event_name: str) -> Record | None:
     """Return a documented payload of an event; None if the vendor documents no such event."""
     make = _SAMPLES.get(event_name)
     return None if make is None else make(_world())
+
+
+def text_of(record: Record, name: str) -> tuple[str, str | None] | None:
+    """Return the property with the text of an id, and the text of the id's present value.
+
+    Returns:
+        None if the vendor sends no text beside this id. The text is empty for a value that is not known.
+    """
+    for kind, texts in _TEXTS.items():
+        if kind in record:
+            if name not in texts:
+                return None
+            text_name, known = texts[name]
+            value = record[name]
+            return text_name, known.get(value, "") if isinstance(value, int) else ""
+    return None
 
 
 def _world() -> World:
@@ -142,6 +160,21 @@ _SAMPLES: Final[dict[str, Callable[[World], Record]]] = {
     "warehouse_stock_item.updated": _stock_item,
     "warehouse_stock_item.released_for_shipment": _stock_item,
 }
+
+_TEXTS: Final[Mapping[str, Mapping[str, tuple[str, Mapping[int, str | None]]]]] = {
+    "workshop_order_id": {"status_id": ("status_text", {**ORDER_STATUSES})},
+    "store_order_id": {
+        "status_id": ("status", {**STORE_ORDER_STATUSES}),
+        "store_order_type_id": ("store_order_type", {**STORE_ORDER_TYPES}),
+    },
+    "sales_order_id": {
+        "status_id": ("status_text", {**STATUSES}),
+        "order_type_id": ("order_type_text", {**TYPES}),
+        "delivery_method_id": ("delivery_method_description", {**DELIVERY_METHODS}),
+        "cancellation_type_id": ("cancellation_description", {0: None, **CANCELLATIONS}),
+    },
+}
+"""By the id that an object has: its ids that come with a text, that text's property, and all texts."""
 
 EVENT_NAMES: Final = tuple(_SAMPLES)
 """Names of the documented events."""

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 NoticeListener: TypeAlias = Callable[[str, Record], None]
 """Called with the name of an event and its payload."""
 ACCOUNT: Final = 1
+STORE_ORDER_TYPES: Final = {0: "regulier", 1: "via warehouse", 2: "regulier via warehouse"}
+# The vendor documents only the text of 1. The others translate its list of statuses.
+STORE_ORDER_STATUSES: Final = {
+    0: "Open",
+    1: "Verwerkt",
+    2: "Geannuleerd",
+    3: "Gefactureerd",
+    5: "Vergrendeld",
+}
 _CUSTOMER_TEXTS: Final = (
     "customer_type_name",
     "customer_reference",
@@ -154,10 +163,10 @@ class Notices:
             "dealer_id_from": dealer_id(order["store_id"]),
             "store_id_to": to_store,
             "dealer_id_to": dealer_id(to_store),
-            "store_order_type": "regulier",
+            "store_order_type": STORE_ORDER_TYPES[0],
             "store_order_type_id": 0,
             "status_id": 1,
-            "status": "Verwerkt",
+            "status": STORE_ORDER_STATUSES[1],
             "remarks": f"Filiaal naar filiaal levering #{store_order_id}",
             "processed_at": self._world.now(),
             "related_to_sales_order_ids": [order["sales_order_id"]],
