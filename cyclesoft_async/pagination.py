@@ -16,7 +16,7 @@ from msgspec import Raw, Struct, defstruct, field
 from msgspec.structs import replace
 
 from .codec.decode import Decoded, decode, decode_with_problems
-from .errors import PaginationError, ResponseDecodeError
+from .errors import PaginationError, ResponseDecodeError, UsageError
 from .transport import Call, ErrorBody, Response, decode_error, raise_for_error, read_error_body
 
 __all__ = [
@@ -273,7 +273,10 @@ class PageReader(Generic[T]):
         self, row_type: type[T], *, key: str = "data", follow: Pager = next_url, required: str | None = None
     ) -> None:
         rows = ("rows", GenericAlias(list, (row_type,)) | None, field(name=key))
-        envelope = defstruct("Page", [rows], bases=(_Envelope,), frozen=True, kw_only=True)
+        try:
+            envelope = defstruct("Page", [rows], bases=(_Envelope,), frozen=True, kw_only=True)
+        except ValueError:  # what every page has beside its list, or no name that JSON text can show
+            raise UsageError(f"key must be the name of a page's list, such as data, got {key!r}") from None
         self._decode = msgspec.json.Decoder(cast("type[_Envelope[T]]", envelope)).decode
         self.row_type = row_type
         self.key = key

@@ -11,4 +11,7 @@ def run() -> None:
         from .main import cyclesoft  # noqa: PLC0415 - the extra may not be installed
     except ModuleNotFoundError as error:
         sys.exit(f"cyclesoft: {missing_extra(error, 'cli,store')}")
+    except KeyboardInterrupt:  # the imports take long enough for one
+        print("cyclesoft: stopped", file=sys.stderr)  # noqa: T201 - click may not be imported
+        sys.exit(130)
     cyclesoft()

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from cyclesoft_async import CycleSoftSession
-from cyclesoft_async.errors import UsageError
+from cyclesoft_async.errors import ResponseDecodeError, UsageError
 from cyclesoft_async.pagination import (
     Pager,
     next_link,
@@ -23,6 +23,7 @@ from cyclesoft_async.pagination import (
 )
 
 from .credentials import session_from_user
+from .errors import naming
 
 PagerName: TypeAlias = Literal["next_url", "next_offset", "next_resultset", "next_link", "next_page_number"]
 
@@ -90,9 +91,16 @@ async def _call(cs: CycleSoftSession, method: str, path: str, query: dict[str, s
 
 
 async def _list(cs: CycleSoftSession, path: str, query: dict[str, str], key: str, pager: Pager) -> None:
+    with naming("--rows"):
+        paginator = cs.paginate("GET", path, row=Raw, key=key, follow=pager, params=query)
     async with cs:
-        async for row in cs.paginate("GET", path, row=Raw, key=key, follow=pager, params=query):
-            click.echo(bytes(row))
+        try:
+            async for row in paginator:
+                click.echo(bytes(row))
+        except ResponseDecodeError as error:
+            if str(error).endswith((f"`{key}`", f"`$.{key}`")):
+                raise UsageError(f"--rows must be the name of a list in the page, got {key}") from None
+            raise
 
 
 def _pair(param: str) -> tuple[str, str]:

@@ -39,9 +39,9 @@ def naming(option: str) -> Generator[None]:
         raise errors.UsageError(f"{option}: {error}") from None
 
 
-def say_rows_remain(ctx: click.Context) -> None:
+def say_rows_remain() -> None:
     """Say after Ctrl-C from now on that rows stay stored."""
-    ctx.meta[_WHEN_STOPPED] = "; rows stored before remain"
+    click.get_current_context().meta[_WHEN_STOPPED] = "; the rows stored until now remain"
 
 
 class ExitCodes(click.Group):

@@ -9,6 +9,7 @@ import click
 
 from cyclesoft_async.errors import UsageError
 
+from .counted import counted
 from .errors import naming
 from .options import check_folder
 
@@ -66,7 +67,7 @@ def export(database: str, folder: Path, file_format: Format, tables: str) -> Non
     with naming("--to"):
         rows = export_files(store, folder, file_format=file_format, names=names)
     for name, count in rows.items():
-        click.echo(f"{folder / name}: {count:,} rows")
+        click.echo(f"{folder / name}: {counted(count, 'row')}")
 
 
 def _names(given: str) -> list[str]:

@@ -10,7 +10,6 @@ import anyio
 import click
 
 from .credentials import session_from_user
-from .errors import say_rows_remain
 from .options import SECRET_FILE, check_inbox, read_secrets
 from .run_options import (
     ACCEPT_MISSING,
@@ -100,7 +99,6 @@ def follow(
         secrets=[] if inbox is None else read_secrets(secret_file),
         port=port,
     )
-    say_rows_remain(ctx)
     try:
         anyio.run(partial(follow_runner.follow, session_from_user(), store, options, copied))
     except SyncSuspicious as suspicion:

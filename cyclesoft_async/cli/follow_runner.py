@@ -13,6 +13,7 @@ from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.bulksync import Follower, Store, SyncReport
 from cyclesoft_async.webhooks import WebhookReceiver
 
+from .counted import counted
 from .options import make_inbox
 from .output import print_report
 from .sync_runner import SyncOptions, copy_orders
@@ -76,7 +77,7 @@ async def _open_follower(cs: CycleSoftSession, store: Store, how: FollowOptions)
 def _print_round(report: SyncReport) -> None:
     """Print a line for a refresh round."""
     click.echo(
-        f"refreshed: {report.orders:,} orders, {report.requests_now:,} requests;"
+        f"refreshed: {counted(report.orders, 'order')}, {counted(report.requests_now, 'request')};"
         f" {report.quota.daily.remaining:,} left today",
         err=True,
     )

@@ -16,7 +16,8 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import SqliteInbox
 from cyclesoft_async.webhooks.inbox import InboxStats, Selection, entries, failed_attempts
 
-from .inbox_output import deliveries, format_entry, format_line, format_stats, json_line
+from .counted import counted
+from .inbox_output import format_entry, format_line, format_stats, json_line
 from .inbox_selection import selects_deliveries
 from .options import check_inbox, make_inbox
 
@@ -39,7 +40,7 @@ INBOX = click.option(
 @click.option("--before", type=int, metavar="SEQ", help="Only deliveries before this one: the next page.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per line, without bodies.")
 def list_(selection: Selection, inbox: str, limit: int, before: int | None, as_json: bool) -> None:
-    """List deliveries, newest first. Works while the receiver runs."""
+    """List newest first. Works while the receiver runs."""
     found = entries(inbox, where=selection, before=before, limit=limit)
     for entry in found:
         click.echo(json_line(entry) if as_json else format_line(entry))
@@ -84,9 +85,9 @@ def replay(selection: Selection, inbox: str, delivery_id: str | None, dead: bool
     if delivery_id is not None and not entries(inbox, delivery_id=delivery_id, limit=1):
         raise _unknown(delivery_id)
     selected = anyio.run(partial(store.replay, where=selection, dry_run=True))
-    click.echo(f"scheduling {deliveries(selected)}", err=True)
+    click.echo(f"scheduling {counted(selected, 'delivery', 'deliveries')}", err=True)
     count = anyio.run(partial(store.replay, where=selection))
-    click.echo(f"{deliveries(count)} scheduled")
+    click.echo(f"{counted(count, 'delivery', 'deliveries')} scheduled")
 
 
 @click.command(short_help="Delete deliveries that were done or dead long ago.")
@@ -119,14 +120,14 @@ def purge(selection: Selection, inbox: str, done_days: float, dead_days: float, 
         raise UsageError("--compact must be used with a file, PostgreSQL reuses free space by itself")
     if deletes:
         selected = anyio.run(partial(store.purge, selection, dry_run=True))
-        click.echo(f"deleting {deliveries(selected)}", err=True)
+        click.echo(f"deleting {counted(selected, 'delivery', 'deliveries')}", err=True)
         count = anyio.run(store.purge, selection)
-        click.echo(f"{deliveries(count)} deleted")
+        click.echo(f"{counted(count, 'delivery', 'deliveries')} deleted")
     if compact and isinstance(store, SqliteInbox):
         _compact(store, Path(inbox))
 
 
-@click.command(short_help="Count deliveries, and failed attempts by handler.")
+@click.command(short_help="Count and failed attempts by handler.")
 @INBOX
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option("--watch", is_flag=True, help="Print again every 2 seconds, until Ctrl-C.")

@@ -11,6 +11,8 @@ from cyclesoft_async.errors import printable_line
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.webhooks.inbox import Entry, FailedAttempt, InboxStats, ReceiverFigures
 
+from .counted import counted
+
 
 def format_line(entry: Entry) -> str:
     """Return a delivery as one line."""
@@ -66,25 +68,21 @@ def format_stats(stats: InboxStats) -> str:
     for receiver in stats.receivers:
         lines += _receiver_lines(receiver)
     lines += [
-        f"{one.failures:>12,}  failed attempts of {printable_line(one.handler)}, last"
+        f"{counted(one.failures, 'failed attempt', width=12)} of {printable_line(one.handler)}, last"
         f" {local_time(one.last_failed_at)}, mean {one.mean_seconds:.3f} s, worst {one.worst_seconds:.3f} s"
         for one in stats.handlers
     ]
     return "\n".join(lines)
 
 
-def deliveries(count: int) -> str:
-    """Return a number of deliveries in words."""
-    return "1 delivery" if count == 1 else f"{count:,} deliveries"
-
-
 def _receiver_lines(receiver: ReceiverFigures) -> list[str]:
     return [
         f"receiver {receiver.id} since {local_time(receiver.started_at)}: {receiver.stored:,} stored,"
-        f" {receiver.duplicates:,} duplicates, {receiver.quarantined:,} quarantined,"
+        f" {counted(receiver.duplicates, 'duplicate')}, {receiver.quarantined:,} quarantined,"
         f" {receiver.refused:,} refused, {receiver.unavailable:,} answered 503",
         *(
-            f"{one.attempts:>12,}  calls of {printable_line(one.handler)}, {one.failures:,} failed, mean"
+            f"{counted(one.attempts, 'call', width=12)} of {printable_line(one.handler)},"
+            f" {one.failures:,} failed, mean"
             f" {one.mean_seconds:.3f} s, worst {one.worst_seconds:.3f} s"
             for one in receiver.handlers
         ),

@@ -16,6 +16,8 @@ from rich.text import Text
 from cyclesoft_async import QuotaSnapshot
 from cyclesoft_async.models import AMSTERDAM
 
+from .counted import counted
+
 if TYPE_CHECKING:
     from cyclesoft_async.bulksync import SyncEstimate, SyncProgress, SyncReport
     from cyclesoft_async.bulksync.store.rejected import RetriedRows
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _PLAIN_LINES = 10
 
 ShowProgress: TypeAlias = "Callable[[SyncProgress], None]"
+ShowRows: TypeAlias = Callable[[str, int], None]
 
 
 @contextmanager
@@ -92,19 +95,40 @@ class WorkersProgress:
         done = len(run.windows)
         if done > self._printed:
             self._printed = done
-            words = f"{done} windows, {run.orders:,} orders, {run.requests:,} requests"
+            words = f"{counted(done, 'window')}, {_orders_and_requests(run)}"
             self._console.print(words, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def rows_display(*, quiet: bool) -> Generator[ShowRows]:
+    """Yield a function that shows on a terminal's stderr how many rows of each table are stored."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda _name, _rows: None
+        return
+    stored = dict[str, int]()
+    with console.status("reading the other tables") as status:
+
+        def show(name: str, rows: int) -> None:
+            stored[name] = rows
+            status.update(f"{counted(sum(stored.values()), 'row')} of {counted(len(stored), 'other table')}")
+
+        yield show
+
+
+def _orders_and_requests(done: SyncProgress | StoredRun) -> str:
+    return f"{counted(done.orders, 'order')}, {counted(done.requests, 'request')}"
 
 
 def _pages(progress: SyncProgress) -> str:
     about = "about " if progress.pages_left else ""
-    return f"{progress.pages:,} of {about}{progress.pages + progress.pages_left:,} pages"
+    return f"{progress.pages:,} of {about}{counted(progress.pages + progress.pages_left, 'page')}"
 
 
 def _counts(progress: SyncProgress) -> str:
     left = progress.quota
     return (
-        f"{progress.orders:,} orders, {progress.requests:,} requests, "
+        f"{_orders_and_requests(progress)}, "
         f"quota left: {left.minutely.remaining:,} this minute, {left.daily.remaining:,} today"
     )
 
@@ -129,36 +153,39 @@ def print_report(report: SyncReport, store: str) -> None:
 
 def print_tables(result: TablesResult, store: str) -> None:
     """Print the report of a sync of several tables, and the question that they answer together."""
-    report = result.report
-    if report.orders is not None:
-        print_report(report.orders, store)
-    rows = {
-        name: f"{each.rows:,} {'rows' if each.is_whole else 'changed rows'}"
-        + (f", {each.deleted:,} deleted" if each.deleted else "")
-        + (f", {each.rejected:,} rejected" if each.rejected else "")
-        for name, each in report.tables.items()
-    }
+    report, rows = result.report, dict[str, str]()
+    if (orders := report.orders) is not None:
+        rows["days of workshop orders"] = f"{orders.date_from} to {orders.date_until}"
+        rows["workshop_orders"] = counted(orders.orders, "row") + _rejected(orders.rejected)
+    for name, each in report.tables.items():
+        deleted = f", {each.deleted:,} deleted" if each.deleted else ""
+        noun = "row" if each.is_whole else "changed row"
+        rows[name] = counted(each.rows, noun) + deleted + _rejected(each.rejected)
     rows |= dict.fromkeys(report.denied, "not allowed by the user's scopes")
-    rows |= {"requests of all tables": f"{report.requests:,}", "seconds": f"{report.seconds:.1f}"}
-    _print_rows(f"Synced to {store}", rows)
+    rows |= {"requests": f"{report.requests:,}", "seconds": f"{report.seconds:.1f}"}
+    _print_rows(f"Synced to {store}", rows | _quota_rows(result.quota))
     if result.ready_count is not None:
-        click.echo(f"{result.ready_count:,} repairs are ready: see the view ready_for_pickup")
+        click.echo(f"repairs that are ready: {result.ready_count:,}, see the view ready_for_pickup")
     for repair in result.ready:
         words = (repair.status_text, repair.customer_name, repair.phone_number, repair.bike, repair.mechanic)
         click.echo(f"{repair.workshop_order_id}: " + ", ".join(word or "unknown" for word in words))
 
 
+def _rejected(count: int) -> str:
+    return f", {count:,} rejected" if count else ""
+
+
 def print_cost(expected: SyncEstimate) -> None:
     """Print the estimate of a sync."""
     ready = expected.ready_at.astimezone(AMSTERDAM)
-    days = "today" if expected.days == 1 else f"{expected.days:,} days, limited by the daily quota"
+    days = "today" if expected.days == 1 else f"{counted(expected.days, 'day')}, limited by the daily quota"
     rows = {
         "orders": f"about {expected.orders:,}",
         "requests": f"about {expected.requests:,}",
         "minutes": f"about {expected.minutes:.1f}",
         "takes": days,
         "done": f"{ready:%Y-%m-%d %H:%M} Dutch time, if started now",
-        "estimated from": f"the {expected.source}, for {expected.requests_now:,} requests",
+        "estimated from": f"the {expected.source}, for {counted(expected.requests_now, 'request')}",
     }
     title = "Remaining cost of the stopped run" if expected.resumes else "Estimated cost of the sync"
     _print_rows(title, rows | _quota_rows(expected.quota))
@@ -171,7 +198,7 @@ def print_retried(retried: RetriedRows) -> None:
 
 def print_run(run: StoredRun) -> None:
     """Print the totals of a run by workers."""
-    Console().print(f"{run.orders:,} orders, {run.requests:,} requests", highlight=False, soft_wrap=True)
+    Console().print(_orders_and_requests(run), highlight=False, soft_wrap=True)
 
 
 def stop_message(stop: QuotaExhausted) -> str:
@@ -179,9 +206,9 @@ def stop_message(stop: QuotaExhausted) -> str:
     done = ""
     progress: SyncProgress | None = getattr(stop, "progress", None)
     if progress is not None:
-        done = f" {progress.orders:,} orders are stored"
+        done = f" stored until now: {counted(progress.orders, 'order')}"
         # Before the first page the number of pages is unknown.
-        done += f", about {progress.pages_left:,} requests are left;" if progress.pages else ";"
+        done += f", left: about {counted(progress.pages_left, 'request')};" if progress.pages else ";"
     # Rounded up to a whole minute, as a moment too early is too early.
     back = stop.resets_at.astimezone(AMSTERDAM) + timedelta(seconds=59)
     return f"the {stop.scope} quota is used up;{done} the quota resets at {back:%H:%M on %Y-%m-%d} Dutch time"

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from cyclesoft_async.errors import UsageError
 
+from .counted import counted
 from .errors import naming
 from .options import check_folder
 
@@ -111,7 +112,7 @@ def check_rejected(rejected: int, orders: int, most: int | None) -> None:
     )
     if is_too_many if most is None else rejected > most:
         click.echo(
-            f"cyclesoft: {rejected:,} of {read:,} rows were rejected and are in the table rejected_rows;"
+            f"cyclesoft: {rejected:,} of {counted(read, 'row')} rejected, see the table rejected_rows;"
             " all others are stored",
             err=True,
         )

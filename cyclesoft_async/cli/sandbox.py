@@ -13,6 +13,7 @@ import click
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.sandbox import Deliveries, Sandbox
 
+from .counted import counted
 from .options import SECRET_FILE, read_secrets
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -20,7 +21,7 @@ _LOOPBACK: Final = "127.0.0.1"
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free port."
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free port."
 )
 @click.option(
     "--orders", type=click.IntRange(0), default=20_000, show_default=True, help="Number of workshop orders."
@@ -45,9 +46,8 @@ def sandbox(
 async def _serve(server: Sandbox, deliver_to: str | None, secret: str | None) -> None:
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(server)
-        click.echo(
-            f"{server.url} (user:pass, {server.orders:,} orders, 360 requests a minute); Ctrl-C stops it"
-        )
+        contents = f"user:pass, {counted(server.orders, 'order')}, 360 requests a minute"
+        click.echo(f"{server.url} ({contents}); Ctrl-C stops it")
         if not server.url.startswith(f"http://{_LOOPBACK}:"):
             click.secho(
                 f"WARNING: every machine that reaches {server.url} can read and change this sandbox",

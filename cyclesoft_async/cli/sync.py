@@ -15,7 +15,6 @@ from cyclesoft_async.errors import QuotaExhausted, UsageError
 from cyclesoft_async.sandbox import Sandbox
 
 from .credentials import session_from_user
-from .errors import say_rows_remain
 from .output import print_cost, print_report, print_retried, print_tables, stop_message
 from .run_options import (
     ACCEPT_MISSING,
@@ -151,7 +150,6 @@ def sync(
         return
 
     store = make_store(url, adopt=same_account)
-    say_rows_remain(ctx)
     if options is None or names != [_ORDERS]:
         copy_tables = partial(
             tables_runner.sync_tables,

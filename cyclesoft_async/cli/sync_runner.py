@@ -16,6 +16,7 @@ from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.bulksync import (
     Store,
     SyncEstimate,
+    SyncProgress,
     SyncReport,
     SyncStopped,
     estimate,
@@ -27,6 +28,7 @@ from cyclesoft_async.bulksync.sync_orders import resumable_run
 from cyclesoft_async.models import AMSTERDAM
 from cyclesoft_async.sandbox import Sandbox
 
+from .errors import say_rows_remain
 from .output import WorkersProgress, progress_display, stop_message
 
 if TYPE_CHECKING:
@@ -140,10 +142,15 @@ async def _run_sync(
     cs: CycleSoftSession, store: Store, run: _Run, options: SyncOptions, *, wait: bool, quiet: bool
 ) -> SyncReport:
     with progress_display(quiet=quiet) as show:
+
+        def stored(progress: SyncProgress) -> None:
+            say_rows_remain()
+            show(progress)
+
         while True:
             try:
                 return await sync_workshop_orders(
-                    cs, store, **run, accept_missing=options.accept_missing, on_progress=show
+                    cs, store, **run, accept_missing=options.accept_missing, on_progress=stored
                 )
             except SyncStopped as stop:
                 if not wait:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import click
 from msgspec import Struct
 
-from cyclesoft_async import CycleSoftSession
+from cyclesoft_async import CycleSoftSession, QuotaSnapshot
 from cyclesoft_async.bulksync import Store, SyncReport, TablesReport, sync
 from cyclesoft_async.bulksync.resources import WORKSHOP_ORDERS
 from cyclesoft_async.bulksync.store.queries import Pickup, ready_for_pickup
 from cyclesoft_async.errors import QuotaExhausted
 from cyclesoft_async.sandbox import Sandbox
 
-from .output import stop_message
+from .errors import say_rows_remain
+from .output import rows_display, stop_message
 from .sync_runner import SyncOptions, copy_orders, open_session, sleep_until
 
 _SHOWN = 5
@@ -28,6 +29,8 @@ class TablesResult(Struct, frozen=True, kw_only=True):
     """Some of the repairs that are ready; none unless the sandbox was read: they are people's data."""
     ready_count: int | None
     """How many there are; None if the tables for it were not all read."""
+    quota: QuotaSnapshot
+    """The account's quota at the end."""
 
 
 async def sync_tables(
@@ -61,10 +64,12 @@ async def sync_tables(
         if options is not None and WORKSHOP_ORDERS.name in names:
             orders = await copy_orders(cs, store, options, wait=wait, quiet=quiet)
         others = [name for name in names if name != WORKSHOP_ORDERS.name]
+        if not quiet:
+            click.echo(f"tables: {', '.join(others)}", err=True)
         while True:
             try:
-                report = await sync(
-                    cs, store, others, resume=False if whole else None, accept_missing=accept_missing
+                report = await _sync_others(
+                    cs, store, others, whole=whole, accept_missing=accept_missing, quiet=quiet
                 )
             except QuotaExhausted as stop:
                 if not wait:
@@ -75,11 +80,36 @@ async def sync_tables(
             else:
                 break
             await sleep_until(resets_at)
-    return await _with_answer(store, report, orders, is_sandbox=isinstance(source, Sandbox))
+        quota = cs.quota
+    return await _with_answer(store, report, orders, quota, is_sandbox=isinstance(source, Sandbox))
+
+
+async def _sync_others(
+    cs: CycleSoftSession,
+    store: Store,
+    names: Sequence[str],
+    *,
+    whole: bool,
+    accept_missing: bool,
+    quiet: bool,
+) -> TablesReport:
+    with rows_display(quiet=quiet) as show:
+
+        def stored(name: str, rows: int) -> None:
+            say_rows_remain()
+            show(name, rows)
+
+        resume = False if whole else None
+        return await sync(cs, store, names, resume=resume, accept_missing=accept_missing, on_rows=stored)
 
 
 async def _with_answer(
-    store: Store, report: TablesReport, orders: SyncReport | None, *, is_sandbox: bool
+    store: Store,
+    report: TablesReport,
+    orders: SyncReport | None,
+    quota: QuotaSnapshot,
+    *,
+    is_sandbox: bool,
 ) -> TablesResult:
     both = TablesReport(
         orders=orders,
@@ -89,7 +119,7 @@ async def _with_answer(
         seconds=report.seconds + (orders.seconds if orders else 0.0),
     )
     if not {"customers", "repair_objects", "employees"} <= set(report.tables):
-        return TablesResult(report=both, ready=(), ready_count=None)
+        return TablesResult(report=both, ready=(), ready_count=None, quota=quota)
     async with store.open() as writer:
         count, ready = await writer.run(ready_for_pickup, _SHOWN if is_sandbox else 0)
-    return TablesResult(report=both, ready=ready, ready_count=count)
+    return TablesResult(report=both, ready=ready, ready_count=count, quota=quota)

@@ -75,6 +75,7 @@ def test_included_programs_are_tested_examples() -> None:
 
 SNIPPETS = list(snippets())
 PROGRAMS = [snippet for snippet in SNIPPETS if "run_app(" not in snippet.code]
+TESTS = [snippet for snippet in SNIPPETS if "def test_" in snippet.code]
 SERVERS = [snippet for snippet in SNIPPETS if "run_app(" in snippet.code]
 
 
@@ -119,6 +120,16 @@ async def test_a_program_runs(snippet: Snippet, tmp_path: Path) -> None:
         done = await anyio.run_process(command, check=False, cwd=tmp_path, env=environment(sandbox))
     assert (done.returncode, done.stderr.decode()) == (0, "")
     assert OUTPUT.get((snippet.page, snippet.number), "") in done.stdout.decode()
+
+
+@pytest.mark.parametrize("snippet", TESTS, ids=name)
+def test_a_test_passes_when_pasted(snippet: Snippet, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # none of the checkout's settings
+    snippet.save(tmp_path).rename(tmp_path / "test_pasted.py")
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:asyncio", str(tmp_path)]
+    done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{snippet.code.count('def test_')} passed" in done.stdout
 
 
 @pytest.mark.parametrize("snippet", SERVERS, ids=name)

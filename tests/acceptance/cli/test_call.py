@@ -62,12 +62,21 @@ async def test_a_write_sends_its_body(sandbox: Sandbox, from_stdin: bool) -> Non
     assert msgspec.json.decode(result.stdout)["status_id"] == 7
 
 
+@pytest.mark.parametrize("key", ["nope", "resultset", "data.workshop_order_id"])
+async def test_a_key_without_a_list(sandbox: Sandbox, key: str) -> None:
+    result = await call("GET", ORDERS, "--rows", key, base_url=sandbox.url)
+    message = f"cyclesoft: --rows must be the name of a list in the page, got {key}\n"
+    assert (result.exit_code, result.output) == (2, message)
+
+
 @pytest.mark.parametrize(
     ("args", "code", "text"),
     [
         (["GET", "/x", "--param", "a"], 2, "--param must be K=V, got a"),
         (["PUT", "/x", "--data", "{"], 2, "--data must be JSON"),
         (["POST", "/x", "--rows", "data"], 2, "--rows must be used with GET and without --data"),
+        (["GET", "/x", "--rows", "pagination"], 2, "--rows: key must be the name of a page's list, such as"),
+        (["GET", "/x", "--rows", 'a"b'], 2, "--rows: key must be the name of a page's list, such as data"),
         (["GET", "x"], 2, "path must start with a slash"),
         (["FETCH", "/x"], 2, "'FETCH' is not one of 'get', 'post', 'put', 'patch', 'delete'"),
         (["GET", "/x"], 4, "check CYCLESOFT_BASE_URL and the network"),

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -283,6 +284,41 @@ def test_ctrl_c_stops_cleanly() -> None:
     assert (out, err) == ("", "cyclesoft: stopped\n")
 
 
+def test_ctrl_c_while_the_command_is_imported() -> None:
+    program = """
+import signal, sys
+from importlib.abc import MetaPathFinder
+
+class Interrupting(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "cyclesoft_async.cli.sandbox":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from cyclesoft_async.cli import run
+run()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "cyclesoft: stopped\n")
+
+
+def test_ctrl_c_before_a_row_is_stored_promises_none(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it never answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [CYCLESOFT, "sync", "--from", "2025-01-01", "--to", f"sqlite:///{tmp_path / 'orders.db'}"],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean_environment() | credentials(url),
+        )
+        with process:
+            assert process.stderr is not None
+            process.stderr.readline()  # the days
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "cyclesoft: stopped\n")
+
+
 def test_ctrl_c_during_a_sync(tmp_path: Path) -> None:
     command = [str(CYCLESOFT), "sync", "--sandbox", "--to", f"sqlite:///{tmp_path / 'orders.db'}"]
     with subprocess.Popen(
@@ -294,7 +330,7 @@ def test_ctrl_c_during_a_sync(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.endswith("cyclesoft: stopped; rows stored before remain\n")
+    assert err.endswith("cyclesoft: stopped; the rows stored until now remain\n")
     assert 0 < count(tmp_path / "orders.db") < 20_000
 
 

@@ -69,7 +69,8 @@ async def test_a_used_up_quota_exits_75_and_the_same_command_resumes(tmp_path: P
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
         assert done.returncode == 75
         assert re.search(
-            r"cyclesoft: the daily quota is used up; \d\d\d orders are stored, about \d\d requests are left; "
+            r"cyclesoft: the daily quota is used up; stored until now: \d\d\d orders, "
+            r"left: about \d\d requests; "
             r"the quota resets at 00:00 on \d{4}-\d\d-\d\d Dutch time; run the same command again then\n$",
             done.stderr,
         )
@@ -98,7 +99,8 @@ async def test_remaining_requests_are_not_reported_before_the_first_page(tmp_pat
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db")
     assert done.returncode == 75
     assert re.search(
-        r"\ncyclesoft: the daily quota is used up; 0 orders are stored; the quota resets at ", done.stderr
+        r"\ncyclesoft: the daily quota is used up; stored until now: 0 orders; the quota resets at ",
+        done.stderr,
     )
 
 
@@ -129,7 +131,7 @@ async def test_many_rejected_rows_exit_9_and_all_others_are_stored(tmp_path: Pat
         done = await sync(sandbox, tmp_path, "--to", "sqlite:///a.db", "--max-rejected", "2")
         enough = await sync(sandbox, tmp_path, "--to", "sqlite:///b.db", "--max-rejected", "10")
     assert (done.returncode, enough.returncode) == (9, 0)
-    assert re.search(r"cyclesoft: [3-7] of 50 rows were rejected and are in the table", done.stderr)
+    assert re.search(r"cyclesoft: [3-7] of 50 rows rejected, see the table", done.stderr)
     [(stored,)] = rows(tmp_path / "a.db", "select count(*) from workshop_orders")
     [(rejected,)] = rows(tmp_path / "a.db", "select count(*) from rejected_rows")
     assert (stored, rejected) == (50 - int(str(rejected)), rejected)

@@ -24,9 +24,12 @@ def test_all_tables_answer_the_question_at_the_end(tmp_path: Path) -> None:
             "select workshop_order_id, status_text, customer_name, phone_number, bike, mechanic"
             " from ready_for_pickup order by 1"
         ).fetchall()
-    assert f"{len(ready):,} repairs are ready: see the view ready_for_pickup" in lines
+    assert f"repairs that are ready: {len(ready):,}, see the view ready_for_pickup" in lines
     order, *words = ready[0]
-    assert f"{order}: {', '.join(words)}" in lines
+    assert f"{order}: {', '.join(words)}" in lines[-5:]  # the answer comes last
+    assert "workshop_orders: 5,000 rows" in lines
+    requests = next(int(line.removeprefix("requests: ")) for line in lines if line.startswith("requests: "))
+    assert f"quota left, day: {15_000 - requests:,} of 15,000" in lines
 
 
 def test_some_tables_need_no_days(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ async def test_follow_works_without_a_port(
     async with Sandbox(orders=20) as sandbox:
         following = ["follow", *YEAR, "--to", "sqlite:///orders.db", *inbox]
         async with running(*following, base_url=sandbox.url) as follower:
-            await line_with(follower, r"refreshed: 0 orders, 1 requests; 14,99\d left today\n")
+            await line_with(follower, r"refreshed: 0 orders, 1 request; 14,99\d left today\n")
             follower.send_signal(signal.SIGINT)
             with anyio.fail_after(20):
                 assert await follower.wait() == 130
@@ -169,7 +169,7 @@ async def test_follow_needs_no_earlier_sync(tmp_path: Path) -> None:
     async with Sandbox(orders=20) as sandbox:
         following = ["follow", "--to", f"sqlite:///{tmp_path / 'orders.db'}"]
         async with running(*following, base_url=sandbox.url) as follower:
-            await line_with(follower, r"refreshed: 0 orders, 1 requests; 14,99\d left today\n")
+            await line_with(follower, r"refreshed: 0 orders, 1 request; 14,99\d left today\n")
 
 
 async def test_a_taken_port_costs_no_request(tmp_path: Path) -> None:
