@@ -105,9 +105,12 @@ class DensityEstimate:
         if not alike:
             return self._rate
         place = bisect_left(alike, day)
-        near = alike[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]
-        weights = {each: 1 / abs(each - day) for each in near}
-        return sum(self._known[each] * weight for each, weight in weights.items()) / sum(weights.values())
+        rows = weights = 0.0
+        for near in alike[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]:
+            weight = 1 / abs(near - day)
+            rows += self._known[near] * weight
+            weights += weight
+        return rows / weights
 
 
 def _requests(rows: float, variance: float, page_size: int) -> float:

@@ -18,17 +18,19 @@ from sqlalchemy import Column, Date, Table, Text
 from cyclesoft_async.codec.decode import decode
 
 from .columns import BOOKKEEPING, ExactDecimal, UtcDateTime
-from .values import raw_text, utc_text
+from .values import has_odd_escape, raw_text, utc_text
 
 T = TypeVar("T")
 
-Row: TypeAlias = tuple[object, ...]
+Row: TypeAlias = Sequence[object]
 Key: TypeAlias = tuple[int | str, ...]
 """The values of a row's key columns."""
 Received: TypeAlias = tuple[T, bytes]
 """A row and its JSON."""
 
-_NUL: Final = b"\\u0000"
+_Conversion: TypeAlias = tuple[int, Callable[[Any], object]]
+"""A column's place, and what its values become."""
+
 _CONVERT: Final[Mapping[type, Callable[[Any], object]]] = {
     UtcDateTime: utc_text,
     Date: str,
@@ -58,12 +60,14 @@ class Lines(Generic[T]):
         self.key: list[str] = [column.name for column in table.primary_key][:-1]
         self._lines: Callable[[T], Sequence[object]] = attrgetter(of)
         names = [column.name for column in table.columns][len(self.key) + 1 :]
-        self._values, self._places = _values_of(names), _conversions(table)
+        self._values, self._conversions = _values_of(names), _conversions(table)
 
     def rows(self, key: Key, item: T) -> Iterable[Row]:
-        """Return the rows of a row's lines."""
+        """Yield the rows of a row's lines."""
         for position, line in enumerate(self._lines(item)):
-            yield _converted([*key, position, *self._values(line)], self._places)
+            row: list[object] = [*key, position, *self._values(line)]
+            _convert(row, self._conversions)
+            yield row
 
 
 class Mirrored(Generic[T]):
@@ -103,7 +107,7 @@ class Mirrored(Generic[T]):
         self.name: str = table.name
         self.key: list[Column[Any]] = list(table.primary_key)
         names = [column.name for column in table.columns][: -len(BOOKKEEPING)]
-        self._values, self._places = _values_of(names), _conversions(table)
+        self._values, self._conversions = _values_of(names), _conversions(table)
         self._key = _values_of([column.name for column in self.key])
         self._modified = None if modified is None else attrgetter(modified)
 
@@ -128,10 +132,6 @@ class Mirrored(Generic[T]):
         key = tuple(value for value, kind in zip(values, kinds, strict=True) if isinstance(value, kind))
         return key if len(key) == len(self.key) else None
 
-    def key_in(self, row: Row) -> Key:
-        """Return the key of a row of the table: its columns come first."""
-        return tuple(value for value in row[: len(self.key)] if isinstance(value, int | str))
-
     def modified_text(self, item: T) -> str | None:
         """Return when a row was last changed, as `utc_text` writes it.
 
@@ -152,18 +152,22 @@ class Mirrored(Generic[T]):
         Raises:
             OverflowError: A time lies outside of the years 1 to 9999, once it is UTC.
         """
-        values = _converted([*self._values(item)], self._places)
-        if _NUL in raw:
-            values = without_nul(values)
-        text = raw_text(raw, careful=careful)
-        return (*values, text, hash_of(raw), stamp.now, stamp.now, stamp.asked_at, None)
+        row: list[object] = [*self._values(item)]
+        _convert(row, self._conversions)
+        if careful or has_odd_escape(raw):
+            row = _without_nul(row)
+            text = raw_text(raw, careful=careful)
+        else:
+            text = raw.decode(errors="replace")
+        row += (text, hash_of(raw), stamp.now, stamp.now, stamp.asked_at, None)
+        return row
 
     def line_rows(self, item: T, raw: bytes) -> Iterable[Row]:
         """Return the rows of the lines' table."""
         if self.lines is None:
             return ()
         rows = self.lines.rows(self.key_of(item), item)
-        return map(without_nul, rows) if _NUL in raw else rows
+        return map(_without_nul, rows) if has_odd_escape(raw) else rows
 
 
 def hash_of(raw: bytes) -> int:
@@ -171,9 +175,9 @@ def hash_of(raw: bytes) -> int:
     return int.from_bytes(blake2b(raw, digest_size=8).digest(), "big", signed=True)
 
 
-def without_nul(row: Row) -> Row:
+def _without_nul(row: Row) -> list[object]:
     """Drop NUL: PostgreSQL cannot store it, and in SQLite a text seems to end there."""
-    return tuple(value.replace("\0", "") if isinstance(value, str) else value for value in row)
+    return [value.replace("\0", "") if isinstance(value, str) else value for value in row]
 
 
 def is_text(column: Column[Any]) -> bool:
@@ -191,7 +195,7 @@ def _values_of(names: Sequence[str]) -> Callable[[object], Any]:
     return get if len(names) > 1 else lambda item: (get(item),)
 
 
-def _conversions(table: Table) -> Sequence[tuple[int, Callable[[Any], object]]]:
+def _conversions(table: Table) -> Sequence[_Conversion]:
     return [
         (place, _CONVERT[type(column.type)])
         for place, column in enumerate(table.columns)
@@ -199,8 +203,7 @@ def _conversions(table: Table) -> Sequence[tuple[int, Callable[[Any], object]]]:
     ]
 
 
-def _converted(row: list[object], places: Sequence[tuple[int, Callable[[Any], object]]]) -> Row:
-    for place, convert in places:
+def _convert(row: list[object], conversions: Sequence[_Conversion]) -> None:
+    for place, convert in conversions:
         if (value := row[place]) is not None:
             row[place] = convert(value)
-    return tuple(row)

@@ -25,6 +25,11 @@ _PAIR_OR_ESCAPE: Final = re.compile(
 _SURROGATES: Final = range(0xD800, 0xE000)
 
 
+def has_odd_escape(raw: bytes) -> bool:
+    """Whether a row's JSON may hold NUL or half a surrogate pair, which PostgreSQL refuses."""
+    return _ODD_ESCAPE.search(raw) is not None
+
+
 def raw_text(raw: bytes, *, careful: bool = False) -> str:
     """Return a row's JSON as it is stored: UTF-8 that every database reads as JSON.
 
@@ -33,8 +38,8 @@ def raw_text(raw: bytes, *, careful: bool = False) -> str:
         careful: Whether JSON that only a lenient parser reads is written anew.
     """
     text = raw.decode(errors="replace")
-    if _ODD_ESCAPE.search(raw) is not None:
-        # PostgreSQL refuses NUL and half surrogate pairs, and with them every query of the whole column.
+    if has_odd_escape(raw):
+        # With one of them every query of the whole column would fail.
         text = _PAIR_OR_ESCAPE.sub(_legal_escape, text)
     return json.dumps(json.loads(text, strict=False), ensure_ascii=False) if careful else text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -102,17 +102,17 @@ class Backend(Protocol):
         ...
 
     def insert_rows(
-        self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], rows: Iterable[Row]
     ) -> Collection[Key]:
-        """Insert rows, and return the keys of those that were not there."""
+        """Insert rows that have these keys, and return the keys of those that were not there."""
         ...
 
-    def update_rows(self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]) -> None:
+    def update_rows(self, connection: Connection, kind: Mirrored[Any], rows: Iterable[Row]) -> None:
         """Replace rows that are there and locked, but for `first_seen_at`."""
         ...
 
     def replace_lines(
-        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], lines: Sequence[Row]
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], lines: Iterable[Row]
     ) -> None:
         """Replace all lines of some rows."""
         ...

@@ -99,18 +99,22 @@ class Postgres:
         return {row[:width]: StoredVersion(*row[width:]) for row in map(tuple, found)}
 
     def insert_rows(
-        self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]
+        self,
+        connection: Connection,
+        kind: Mirrored[Any],
+        keys: Sequence[Key],  # noqa: ARG002 - of the protocol
+        rows: Iterable[Row],
     ) -> Collection[Key]:
         """Insert rows; see `Backend`."""
         columns = _columns(len(kind.table.columns), rows)
         return {tuple(key) for key in connection.exec_driver_sql(_statements(kind).insert_new, columns)}
 
-    def update_rows(self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]) -> None:
+    def update_rows(self, connection: Connection, kind: Mirrored[Any], rows: Iterable[Row]) -> None:
         """Replace rows; see `Backend`."""
         connection.exec_driver_sql(_statements(kind).update, _columns(len(kind.table.columns), rows))
 
     def replace_lines(
-        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], lines: Sequence[Row]
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], lines: Iterable[Row]
     ) -> None:
         """Replace lines; see `Backend`."""
         if kind.lines is None:

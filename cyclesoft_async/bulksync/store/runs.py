@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from math import ceil
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, func, or_, select
 
 from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.pages import FetchedPage
@@ -25,6 +25,14 @@ from .upserts import mark_deleted, upsert_orders
 
 _KEPT_RUNS = 30
 _FORGOTTEN_AFTER = timedelta(days=30)
+_COUNTED = ("requests", "orders", "pages", "refetched")
+_COUNT = (
+    runs.update()
+    .where(runs.c.run_id == bindparam("of_run"))
+    .values(
+        active_at=bindparam("now"), **{name: runs.c[name] + bindparam(f"more_{name}") for name in _COUNTED}
+    )
+)
 
 
 class ReadWindow(Struct, frozen=True, kw_only=True):
@@ -172,11 +180,9 @@ def store_pages(
     _count(
         tx,
         run_id,
-        {
-            "requests": runs.c.requests + requests,
-            "orders": runs.c.orders + sum(each.rows for each in finished),
-            "pages": runs.c.pages + sum(each.pages for each in finished),
-        },
+        requests=requests,
+        orders=sum(each.rows for each in finished),
+        pages=sum(each.pages for each in finished),
     )
     for each in finished:
         _add_window(tx, run_id, each)
@@ -195,7 +201,7 @@ def store_refetched(tx: Transaction, answers: RefetchedOrders, run_id: int | Non
     mark_deleted(tx, WORKSHOP_ORDERS, [(key,) for key in answers.deleted])
     if run_id is not None:
         note_refetched(tx, answers.requested, run_id)
-        _count(tx, run_id, {"refetched": runs.c.refetched + len(answers.requested)})
+        _count(tx, run_id, refetched=len(answers.requested))
     return len(unstorable)
 
 
@@ -221,14 +227,15 @@ def give_up_run(tx: Transaction, run_id: int, *, suspicion: str, requests: int) 
     tx.connection.execute(runs.update().where(runs.c.run_id == run_id).values(values))
 
 
-def _count(tx: Transaction, run_id: int, figures: Mapping[str, ColumnElement[int]]) -> None:
+def _count(tx: Transaction, run_id: int, **figures: int) -> None:
     """Add figures, relative to those stored, because several processes may work on the run.
 
     Raises:
         StoreError: There is no such run any more.
     """
-    counted = runs.update().where(runs.c.run_id == run_id).values(active_at=datetime.now(UTC), **figures)
-    if not tx.connection.execute(counted).rowcount:
+    added = {f"more_{name}": figures.get(name, 0) for name in _COUNTED}
+    noted = {"of_run": run_id, "now": datetime.now(UTC), **added}
+    if not tx.connection.execute(_COUNT, noted).rowcount:
         raise StoreError("this run was given up: a later one has read its days meanwhile")
 
 

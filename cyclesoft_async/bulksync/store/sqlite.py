@@ -122,18 +122,18 @@ class Sqlite:
         return {row[:width]: StoredVersion(*row[width:]) for row in map(tuple, found)}
 
     def insert_rows(
-        self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], rows: Iterable[Row]
     ) -> Collection[Key]:
         """Insert rows; see `Backend`."""
         self.update_rows(connection, kind, rows)
-        return {kind.key_in(row) for row in rows}
+        return set(keys)
 
-    def update_rows(self, connection: Connection, kind: Mirrored[Any], rows: Sequence[Row]) -> None:
+    def update_rows(self, connection: Connection, kind: Mirrored[Any], rows: Iterable[Row]) -> None:
         """Insert or replace rows; see `Backend`."""
         _insert(connection, _statements(kind).upsert, rows)
 
     def replace_lines(
-        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], lines: Sequence[Row]
+        self, connection: Connection, kind: Mirrored[Any], keys: Sequence[Key], lines: Iterable[Row]
     ) -> None:
         """Replace lines; see `Backend`."""
         statements = _statements(kind)

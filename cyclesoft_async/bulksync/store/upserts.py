@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from sqlalchemy import ColumnElement, bindparam
 
-from cyclesoft_async.bulksync.resources.mirrored import Key, Mirrored, Received, Stamp, hash_of
+from cyclesoft_async.bulksync.resources.mirrored import Key, Mirrored, Received, Row, Stamp, hash_of
 from cyclesoft_async.bulksync.resources.values import utc_text
 from cyclesoft_async.bulksync.resources.workshop_orders import WORKSHOP_ORDERS
 from cyclesoft_async.errors import StoreError
@@ -57,8 +57,10 @@ def upsert_orders(
     """
     arrived_at = arrived_at or datetime.now(UTC)
     unstorable = upsert(tx, WORKSHOP_ORDERS, orders, asked_at=arrived_at)
-    refused = {row.raw for row in unstorable}
-    keys = {order.workshop_order_id for order, raw in orders if raw not in refused}
+    keys = {order.workshop_order_id for order, _ in orders}
+    if unstorable:
+        refused = {row.raw for row in unstorable}
+        keys = {order.workshop_order_id for order, raw in orders if raw not in refused}
     mark_seen(tx, keys, run_id, arrived_at=arrived_at)
     return unstorable
 
@@ -97,8 +99,7 @@ def upsert_batch(tx: Transaction, kind: Mirrored[T], rows: Mapping[Key, Received
         new = {key: row for key, row in left.items() if key not in stored}
         changed = _newer(kind, left, stored, stamp)
         if new:
-            made = _rows(tx, kind, new, stamp)
-            inserted = tx.backend.insert_rows(tx.connection, kind, made)
+            inserted = tx.backend.insert_rows(tx.connection, kind, list(new), _rows(tx, kind, new, stamp))
             _replace_lines(tx, kind, {key: new[key] for key in new if key in inserted})
             # Another process may have inserted some of them since they were looked for.
             new = {key: row for key, row in new.items() if key not in inserted}
@@ -158,17 +159,15 @@ def _in_doubled_hour(utc_text: str) -> bool:
     return date.fromisoformat(day).weekday() == _SUNDAY
 
 
-def _rows(
-    tx: Transaction, kind: Mirrored[T], rows: Mapping[Key, Received[T]], stamp: Stamp
-) -> list[tuple[object, ...]]:
-    return [kind.row(item, raw, stamp, careful=tx.one_by_one) for item, raw in rows.values()]
+def _rows(tx: Transaction, kind: Mirrored[T], rows: Mapping[Key, Received[T]], stamp: Stamp) -> Iterable[Row]:
+    return (kind.row(item, raw, stamp, careful=tx.one_by_one) for item, raw in rows.values())
 
 
 def _replace_lines(tx: Transaction, kind: Mirrored[T], rows: Mapping[Key, Received[T]]) -> None:
     # Of new rows, too: rows that were deleted by hand can leave their lines behind.
     if kind.lines is not None and rows:
         lines = chain.from_iterable(kind.line_rows(item, raw) for item, raw in rows.values())
-        tx.backend.replace_lines(tx.connection, kind, list(rows), list(lines))
+        tx.backend.replace_lines(tx.connection, kind, list(rows), lines)
 
 
 def _newer(
