@@ -30,7 +30,7 @@ from cyclesoft_async.errors import InboxError, printable_line
 from .envelope import read, undecodable
 from .events import Event, UnknownEvent
 from .handlers import HandlerCalls, Reject, RetryAt, Routes, understood
-from .inbox import ClaimedDelivery, HandlerFailure, Inbox, QueuedDelivery
+from .inbox import ClaimedDelivery, Completed, HandlerFailure, Inbox, QueuedDelivery
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
@@ -78,19 +78,22 @@ class Retry(NamedTuple):
 
 
 class _Failures(NamedTuple):
-    handlers: list[HandlerFailure]
+    handlers: tuple[HandlerFailure, ...] = ()
     """One for each handler that failed."""
-    retry_at: list[float]
+    retry_at: tuple[float, ...] = ()
     """The moments that handlers asked for."""
-    is_final: bool
+    is_final: bool = False
     """True once a handler rejected the event."""
 
     def and_also(self, failure: HandlerFailure, error: BaseException) -> _Failures:
         """Return these failures and another."""
-        asked = [error.moment.timestamp()] if isinstance(error, RetryAt) else []
+        asked = (error.moment.timestamp(),) if isinstance(error, RetryAt) else ()
         return _Failures(
-            [*self.handlers, failure], self.retry_at + asked, self.is_final or isinstance(error, Reject)
+            (*self.handlers, failure), self.retry_at + asked, self.is_final or isinstance(error, Reject)
         )
+
+
+_NO_FAILURES: Final = _Failures()
 
 
 class Attempts:
@@ -115,13 +118,11 @@ class Attempts:
         self._cut_off = True
         self._calls.cut_off()
 
-    async def run(self, queued: QueuedDelivery, at_once: Callable[[], bool]) -> Retry | None:
-        """Attempt an event once. None: it needs no other attempt.
+    async def run(self, queued: QueuedDelivery) -> Completed | Retry | None:
+        """Attempt an event once.
 
-        Args:
-            queued: The delivery.
-            at_once: Called when its handlers have succeeded. Returns whether the write of that must not wait
-                to share a commit.
+        Returns:
+            `Completed`: its handlers succeeded, which `complete` has yet to write. None: it is finished.
         """
         claimed = queued.claimed or await self._retry_until_written(lambda: self._inbox.claim(queued.seq))
         if claimed is None:
@@ -140,11 +141,11 @@ class Attempts:
             return await self._doom(event, claimed, handled, event.problem)
         # One event dated far ahead must not make all later ones of its entity stale.
         timestamp = event.event_timestamp if event.event_timestamp < time() + _LATEST_TIMESTAMP else 0.0
-        is_awaited = at_once() or self._cut_off
-        await self._retry_until_written(
-            lambda: self._inbox.complete(claimed.seq, claimed.ordering_key, timestamp, at_once=is_awaited)
-        )
-        return None
+        return Completed(claimed.seq, claimed.ordering_key, timestamp)
+
+    async def complete(self, completed: Sequence[Completed]) -> None:
+        """Mark events as done."""
+        await self._retry_until_written(lambda: self._inbox.complete(completed))
 
     def _problem_before(self, event: Event, claimed: ClaimedDelivery) -> str | None:
         """Return why the event must not reach handlers."""
@@ -158,7 +159,7 @@ class Attempts:
         """Return the names of the handlers that have succeeded so far, and the failures of the others."""
         routes = self._routes.matching(event)
         handled = list(claimed.handled)
-        failures = _Failures([], [], is_final=False)
+        failures = _NO_FAILURES
         for route in routes:
             if route.name in handled:
                 continue

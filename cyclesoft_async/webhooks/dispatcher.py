@@ -10,28 +10,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from time import monotonic, time
-from typing import Final
+from typing import Final, TypeAlias
 
 from .attempts import LONGEST_DELAY, Attempts, Policy, Retry, retry_delay, where
 from .figures import Figures
 from .handlers import HandlerCalls, Routes
-from .inbox import Inbox, QueuedDelivery
+from .inbox import Completed, Inbox, QueuedDelivery
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _CANCEL_SECONDS: Final = 1.0
 _FAULT_SECONDS: Final = 1.0
+_LARGEST_GROUP: Final = 64
 _MOST_EVENTS_KEPT: Final = 1000
+_PATIENCE_SECONDS: Final = 0.010
 _POLL_SECONDS: Final = 0.05
-
-
-class Reservation:
-    """Place of a delivery that is being stored as claimed: its entity's turn, and a slot for its handlers."""
-
-    def __init__(self, ordering_key: str) -> None:
-        self.ordering_key = ordering_key
 
 
 class Dispatcher:
@@ -41,6 +36,9 @@ class Dispatcher:
         inbox: Where deliveries are.
         routes: Handlers.
         policy: Limits.
+
+    Attributes:
+        figures: What this receiver does.
     """
 
     def __init__(self, inbox: Inbox, routes: Routes, policy: Policy) -> None:
@@ -50,33 +48,37 @@ class Dispatcher:
         self._calls = HandlerCalls(policy.handler_timeout, self._start_some)
         self._attempts = Attempts(inbox, routes, policy, self._calls)
         self._entities: dict[str, _Entity] = {}
-        self._reserved: dict[str, Reservation] = {}
+        self._reserved: set[str] = set()
         self._ready = _Turns()
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._running: dict[asyncio.Task[None], _Entity] = {}
-        self._completing: set[str] = set()
+        self._running: dict[asyncio.Task[None], Sequence[_Entity]] = {}
+        self._succeeded: _Group = []
+        self._completing: set[asyncio.Task[None] | None] = set()
         self._events_kept = 0
         self._stopping = False
+        self.figures: Figures = Figures(self._calls)
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def reserve(self, ordering_key: str) -> Reservation | None:
-        """Hold a place for a delivery that is about to be stored. None: it has to queue."""
-        if ordering_key in self._entities or ordering_key in self._reserved or self._ready:
-            return None
-        if self._stopping or not self._has_slot():
-            return None
-        reservation = self._reserved[ordering_key] = Reservation(ordering_key)
-        self._idle.clear()
-        return reservation
+    def reserve(self, ordering_key: str) -> bool:
+        """Hold a place for a delivery that is about to be stored as claimed: its entity's turn, and a slot.
 
-    def cancel(self, reservation: Reservation) -> None:
+        False: it has to queue.
+        """
+        if ordering_key in self._entities or ordering_key in self._reserved or self._ready:
+            return False
+        if self._stopping or not self._has_slot():
+            return False
+        self._reserved.add(ordering_key)
+        self._idle.clear()
+        return True
+
+    def cancel(self, ordering_key: str) -> None:
         """Give a place back. Does nothing once its delivery has arrived."""
-        key = reservation.ordering_key
-        if self._reserved.get(key) is reservation:
-            del self._reserved[key]
-            if key in self._entities:
-                self._line_up(self._entities[key], 0.0)
+        if ordering_key in self._reserved:
+            self._reserved.discard(ordering_key)
+            if ordering_key in self._entities:
+                self._line_up(self._entities[ordering_key], 0.0)
             self._start_some()
 
     def add(self, arrived: Sequence[QueuedDelivery]) -> None:
@@ -88,7 +90,8 @@ class Dispatcher:
             is_new = entity is None
             if entity is None:
                 entity = self._entities[key] = _Entity(key)
-            if queued.claimed is not None and self._reserved.pop(key, None) is not None:
+            if queued.claimed is not None and key in self._reserved:
+                self._reserved.discard(key)
                 entity.waiting.appendleft((monotonic(), queued))
                 if not self._stopping:
                     self._start(entity)
@@ -98,11 +101,6 @@ class Dispatcher:
             if is_new and key not in self._reserved:
                 self._line_up(entity, min(queued.due_at, latest))
         self._start_some()
-
-    @property
-    def figures(self) -> Figures:
-        """Counts what this receiver does."""
-        return self._calls.figures
 
     async def settled(self) -> None:
         """Wait until every stored delivery is handled or waits for its retry."""
@@ -134,6 +132,7 @@ class Dispatcher:
         self._stopping = True
         for timer in self._timers.values():
             timer.cancel()
+        self._write(self._succeeded)
         if self._running:
             await asyncio.wait(self._running, timeout=deadline)
         self._attempts.cut_off()
@@ -143,8 +142,7 @@ class Dispatcher:
             await asyncio.wait(self._running, timeout=_CANCEL_SECONDS)
 
     def _has_slot(self) -> bool:
-        # A hung handler has no slot: it keeps its entity, and must not stop the others. Nor has an event
-        # whose handlers succeeded, while its completion waits to share a commit.
+        # A hung handler has no slot: it keeps its entity, and must not stop the others. Nor has a write.
         without = self.hung + min(len(self._completing), self._concurrency)
         return len(self._running) - without + len(self._reserved) < self._concurrency
 
@@ -176,42 +174,67 @@ class Dispatcher:
     def _start_some(self) -> None:
         while self._ready and self._has_slot() and not self._stopping:
             self._start(self._ready.popleft())
-        if not (self._ready or self._running or self._reserved):
+        if not (self._ready or self._running or self._reserved or self._succeeded):
             self._idle.set()
 
     def _start(self, entity: _Entity) -> None:
         self._idle.clear()
-        task = asyncio.create_task(self._advance(entity))
-        self._running[task] = entity
+        self._run(self._advance(entity), (entity,))
+
+    def _run(self, work: Coroutine[None, None, None], entities: Sequence[_Entity]) -> None:
+        task = asyncio.create_task(work)
+        self._running[task] = entities
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        entity = self._running.pop(task)
-        self._completing.discard(entity.key)
+        entities = self._running.pop(task)
+        self._completing.discard(task)
         self._calls.hung.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.error("the dispatcher failed: %s", where(error))
         if (error is not None or task.cancelled()) and not self._stopping:
             # Not by a handler: its failures end in the attempt. The entity must not stall all the same.
-            entity.claim_again()
-            self._line_up(entity, time() + retry_delay(1, max(_FAULT_SECONDS, self._retry_after)))
+            for entity in entities:
+                entity.claim_again()
+                self._line_up(entity, time() + retry_delay(1, max(_FAULT_SECONDS, self._retry_after)))
         self._start_some()
 
     async def _advance(self, entity: _Entity) -> None:
         """Attempt the first event of an entity, and line up the next."""
         _, queued = entity.waiting[0]
-        retry = await self._attempts.run(queued, lambda: self._completes(entity))
-        self._advanced(entity, queued, retry)
+        end = await self._attempts.run(queued)
+        if not isinstance(end, Completed):
+            self._advanced(entity, end)
+        elif queued.claimed is None or len(entity.waiting) > 1 or self._stopping:
+            await self._complete([(entity, end)])
+        else:
+            self._gather(entity, end)
 
-    def _completes(self, entity: _Entity) -> bool:
-        """Give the slot of an event away whose handlers have succeeded. Return whether others wait for it."""
-        self._completing.add(entity.key)
+    def _gather(self, entity: _Entity, completed: Completed) -> None:
+        """Let an event that no other waits for share its write with others. A crash repeats more of them."""
+        if not self._succeeded:
+            asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._write, self._succeeded)
+        self._succeeded.append((entity, completed))
+        if len(self._succeeded) == _LARGEST_GROUP:
+            self._write(self._succeeded)
+
+    def _write(self, group: _Group) -> None:
+        if group and group is self._succeeded:  # and not written before its time, as a full one
+            self._succeeded = []
+            self._run(self._complete(group), [entity for entity, _ in group])
+
+    async def _complete(self, group: _Group) -> None:
+        """Mark events as done, and line up the next of their entities."""
+        self._completing.add(asyncio.current_task())
         if self._ready:
             self._start_some()
-        return len(entity.waiting) > 1 or self._stopping
+        await self._attempts.complete([completed for _, completed in group])
+        for entity, _ in group:
+            self._advanced(entity, None)
 
-    def _advanced(self, entity: _Entity, queued: QueuedDelivery, retry: Retry | None) -> None:
+    def _advanced(self, entity: _Entity, retry: Retry | None) -> None:
+        _, queued = entity.waiting[0]
         if queued.event is not None and queued.claimed is None:
             self._events_kept -= 1
         if retry is not None and not retry.aside:
@@ -246,22 +269,19 @@ class _Entity:
         self.waiting[0] = (monotonic(), queued._replace(event=None, claimed=None))
 
 
-class _Turns:
-    """Entities that wait for a slot: the accounts take turns, and so does an account's entities."""
+_Group: TypeAlias = list[tuple[_Entity, Completed]]
 
-    def __init__(self) -> None:
-        self._accounts: OrderedDict[str, deque[_Entity]] = OrderedDict()
 
-    def __bool__(self) -> bool:
-        return bool(self._accounts)
+class _Turns(OrderedDict[str, deque[_Entity]]):
+    """Entities that wait for a slot, by account: the accounts take turns, and so do an account's entities."""
 
     def append(self, entity: _Entity) -> None:
         account, _, _ = entity.key.partition("/")
-        self._accounts.setdefault(account, deque()).append(entity)
+        self.setdefault(account, deque()).append(entity)
 
     def popleft(self) -> _Entity:
-        account, entities = self._accounts.popitem(last=False)
+        account, entities = self.popitem(last=False)
         entity = entities.popleft()
         if entities:
-            self._accounts[account] = entities
+            self[account] = entities
         return entity

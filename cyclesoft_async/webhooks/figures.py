@@ -11,80 +11,59 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Final, Literal, NamedTuple
 
-from .inbox import HandlerFigures, InboxStats, ReceiverFigures, RunningHandler, Stored
+from .handlers import HandlerCalls
+from .inbox import HandlerFigures, InboxStats, ReceiverFigures, RunningHandler
 
 _MOST_RUNNING: Final = 20
 _PREFIX: Final = "cyclesoft_webhooks_"
 
 
-class _Calls:
-    """Finished calls of one handler."""
-
-    attempts: int = 0
-    failures: int = 0
-    seconds: float = 0.0
-    worst_seconds: float = 0.0
-
-
 class Figures:
-    """Counts what a receiver does from its start on.
+    """What a receiver does from its start on.
+
+    Args:
+        calls: Counts the calls of handlers.
 
     Attributes:
+        stored: Deliveries stored.
+        duplicates: Deliveries that were stored before.
+        quarantined: Deliveries that were stored before with another body.
         refused: Requests answered 400 or 401.
         unavailable: Deliveries answered 503.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, calls: HandlerCalls) -> None:
+        self._calls = calls
         self._id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._started_at = datetime.now(UTC)
-        self._stored = Counter[str]()
-        self._calls: dict[str, _Calls] = {}
-        self._running: dict[object, tuple[str, str, float]] = {}
+        self.stored: int = 0
+        self.duplicates: int = 0
+        self.quarantined: int = 0
         self.refused: int = 0
         self.unavailable: int = 0
-
-    def stored(self, result: Stored) -> None:
-        """Count a delivery that was answered 200."""
-        self._stored[result.value] += 1
-
-    def call_began(self, task: object, handler: str, event_id: str) -> None:
-        """Note that a handler runs in a task."""
-        self._running[task] = handler, event_id, monotonic()
-
-    def call_ended(self, task: object, *, failed: bool) -> None:
-        """Count the call of the handler that ran in a task."""
-        handler, _, began = self._running.pop(task)
-        seconds = monotonic() - began
-        calls = self._calls.get(handler)
-        if calls is None:
-            calls = self._calls[handler] = _Calls()
-        calls.attempts += 1
-        calls.failures += failed
-        calls.seconds += seconds
-        calls.worst_seconds = max(calls.worst_seconds, seconds)
 
     def report(self) -> ReceiverFigures:
         """Return the figures as they are now."""
         now = monotonic()
-        running = sorted(self._running.values(), key=lambda call: call[2])[:_MOST_RUNNING]
+        running = list(self._calls.running.values())[:_MOST_RUNNING]
         return ReceiverFigures(
             id=self._id,
             started_at=self._started_at,
             reported_at=datetime.now(UTC),
-            stored=self._stored[Stored.NEW.value],
-            duplicates=self._stored[Stored.DUPLICATE.value],
-            quarantined=self._stored[Stored.QUARANTINED.value],
+            stored=self.stored,
+            duplicates=self.duplicates,
+            quarantined=self.quarantined,
             refused=self.refused,
             unavailable=self.unavailable,
             handlers=[
                 HandlerFigures(
                     handler=handler,
-                    attempts=calls.attempts,
-                    failures=calls.failures,
-                    mean_seconds=calls.seconds / calls.attempts,
-                    worst_seconds=calls.worst_seconds,
+                    attempts=counts.attempts,
+                    failures=counts.failures,
+                    mean_seconds=counts.seconds / counts.attempts,
+                    worst_seconds=counts.worst_seconds,
                 )
-                for handler, calls in sorted(self._calls.items())
+                for handler, counts in sorted(self._calls.counts.items())
             ],
             running=[
                 RunningHandler(handler=handler, event_id=event_id, seconds=now - began)

@@ -8,12 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from cyclesoft_async.errors import UsageError
 
 from .events import Event, UnknownEvent
-from .figures import Figures
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
@@ -136,6 +136,15 @@ def described(value: object) -> str:
     return f"{type(value).__name__} {name}" if isinstance(name, str) else type(value).__name__
 
 
+class CallCounts:
+    """Finished calls of one handler."""
+
+    attempts: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    worst_seconds: float = 0.0
+
+
 class HandlerTimeoutError(Exception):
     """The handler ran longer than `handler_timeout`."""
 
@@ -155,19 +164,20 @@ class HandlerCalls:
         on_hung: Called when a handler is found hung.
 
     Attributes:
-        figures: Counts the calls.
+        running: Tasks whose handler runs, in order of its start: its name, the event's id, and when it
+            began by the monotonic clock.
+        counts: Finished calls by handler.
         hung: Tasks whose handler ignores that it was cancelled after its timeout.
     """
 
     def __init__(self, timeout: float | None, on_hung: Callable[[], None]) -> None:
         self._timeout = timeout
         self._on_hung = on_hung
-        # In order of their deadlines, as all have the same time. So one timer serves all.
-        self._deadlines: dict[asyncio.Task[object], tuple[float, str]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._overdue: dict[asyncio.Task[object], asyncio.TimerHandle] = {}
         self._cut_off = False
-        self.figures: Figures = Figures()
+        self.running: dict[asyncio.Task[object], tuple[str, str, float]] = {}
+        self.counts: dict[str, CallCounts] = {}
         self.hung: set[asyncio.Task[object]] = set()
 
     def cut_off(self) -> None:
@@ -187,8 +197,10 @@ class HandlerCalls:
         task = asyncio.current_task()
         if task is None or self._cut_off:  # the handler before this one ended in spite of the stop
             raise asyncio.CancelledError
-        self._limit(task, name)
-        self.figures.call_began(task, name, event.id)
+        began = monotonic()
+        self.running[task] = name, event.id, began
+        if self._timer is None and self._timeout is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._timeout, self._time_out, self._timeout)
         cancelled: BaseException | None = None
         failed = True
         try:
@@ -203,8 +215,8 @@ class HandlerCalls:
                 raise
             cancelled = error
         finally:
-            self.figures.call_ended(task, failed=failed)
-            self._deadlines.pop(task, None)
+            del self.running[task]
+            self._count(name, monotonic() - began, failed=failed)
             is_overdue = self._is_over(task)
             if task.cancelling() and not self._cut_off:
                 cancelled = cancelled or asyncio.CancelledError()
@@ -214,12 +226,14 @@ class HandlerCalls:
         if cancelled is not None:
             raise HandlerCancelledError("the handler was cancelled from within") from cancelled
 
-    def _limit(self, task: asyncio.Task[object], name: str) -> None:
-        if self._timeout is not None:
-            loop = asyncio.get_running_loop()
-            self._deadlines[task] = loop.time() + self._timeout, name
-            if self._timer is None:
-                self._timer = loop.call_later(self._timeout, self._time_out)
+    def _count(self, name: str, seconds: float, *, failed: bool) -> None:
+        counts = self.counts.get(name)
+        if counts is None:
+            counts = self.counts[name] = CallCounts()
+        counts.attempts += 1
+        counts.failures += failed
+        counts.seconds += seconds
+        counts.worst_seconds = max(counts.worst_seconds, seconds)
 
     def _is_over(self, task: asyncio.Task[object]) -> bool:
         """Note the end of a handler. Return whether it came after its timeout."""
@@ -230,17 +244,18 @@ class HandlerCalls:
         self.hung.discard(task)
         return True
 
-    def _time_out(self) -> None:
+    def _time_out(self, timeout: float) -> None:
         """Cancel the handlers that are over their time, and set the timer for the next deadline."""
         loop = asyncio.get_running_loop()
         self._timer = None
-        for task, (deadline, name) in list(self._deadlines.items()):
-            if deadline > loop.time():
-                self._timer = loop.call_at(deadline, self._time_out)
+        for task, (name, _, began) in list(self.running.items()):
+            left = began + timeout - monotonic()
+            if left > 0.0:
+                self._timer = loop.call_later(left, self._time_out, timeout)
                 return
-            del self._deadlines[task]
-            self._overdue[task] = loop.call_later(_GRACE_SECONDS, self._found_hung, task, name)
-            task.cancel()
+            if task not in self._overdue:
+                self._overdue[task] = loop.call_later(_GRACE_SECONDS, self._found_hung, task, name)
+                task.cancel()
 
     def _found_hung(self, task: asyncio.Task[object], name: str) -> None:
         logger.error(

@@ -202,10 +202,11 @@ class Intake:
 
     async def _store(self, event: Event, body: bytes, running: Running) -> Answer:
         dispatcher, health, _ = running
+        figures = dispatcher.figures
         state, problem = self._first_state(event)
         key = ordering_key(event)
         claims = state == "received" and problem is None and self._inbox.claims_on_arrival
-        reservation = dispatcher.reserve(key) if claims else None
+        is_reserved = claims and dispatcher.reserve(key)
         delivery = Delivery(
             account_id=event.account_id,
             id=event.id,
@@ -215,23 +216,28 @@ class Intake:
             body=body,
             state=state,
             problem=problem,
-            event=event if event.event_name else None,
-            claim=reservation is not None,
+            event=event if state == "received" and event.event_name else None,
+            claim=is_reserved,
         )
         try:
             stored = await self._inbox.put(delivery)
         except InboxError as error:
             health.is_failing = True
-            dispatcher.figures.unavailable += 1
+            figures.unavailable += 1
             self._log.warning("a delivery was not stored and is answered 503", f": {error}")
             return UNAVAILABLE
         finally:
-            if reservation is not None:
-                dispatcher.cancel(reservation)
+            if is_reserved:
+                dispatcher.cancel(key)
         health.stored_at = monotonic()
         health.is_failing = False
-        dispatcher.figures.stored(stored)
-        if stored is not Stored.NEW or state == "dead":
+        if stored is Stored.NEW:
+            figures.stored += 1
+        elif stored is Stored.DUPLICATE:
+            figures.duplicates += 1
+        else:
+            figures.quarantined += 1
+        if stored is Stored.QUARANTINED or (stored is Stored.NEW and state == "dead"):
             _log_stored(delivery, stored)
         return _STORED
 
@@ -254,8 +260,6 @@ class Intake:
 
 
 def _log_stored(delivery: Delivery, stored: Stored) -> None:
-    if stored is Stored.DUPLICATE:
-        return
     id_ = printable_line(delivery.id)
     fields = {
         "event_id": id_,
@@ -270,6 +274,8 @@ def _log_stored(delivery: Delivery, stored: Stored) -> None:
 
 
 def _compare_headers(event: Event, headers: VendorHeaders) -> None:
+    if headers.ids == [event.id] and headers.event_names == [event.event_name]:
+        return
     for header, values, signed in (
         (DELIVERY_HEADER, headers.ids, event.id),
         (EVENT_HEADER, headers.event_names, event.event_name),

@@ -5,6 +5,7 @@ from .browse import Place, entries, failed_attempts
 from .entry import Entry, FailedAttempt
 from .protocol import (
     ClaimedDelivery,
+    Completed,
     Delivery,
     HandlerFailure,
     Inbox,
@@ -31,6 +32,7 @@ __all__ = [
     "Activity",
     "BaseInbox",
     "ClaimedDelivery",
+    "Completed",
     "Delivery",
     "Entry",
     "FailedAttempt",

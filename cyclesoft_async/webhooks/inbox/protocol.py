@@ -91,6 +91,15 @@ class HandlerFailure(Struct, frozen=True, kw_only=True, gc=False):
     """How long the handler ran."""
 
 
+class Completed(NamedTuple):
+    """A delivery that all its handlers succeeded with."""
+
+    seq: int
+    ordering_key: str
+    event_timestamp: float
+    """Recorded as handled for its key, in seconds since 1970."""
+
+
 class QueuedDelivery(NamedTuple):
     """A delivery that waits to be handled."""
 
@@ -148,13 +157,8 @@ class Inbox(Protocol):
     async def progress(self, seq: int, handled: Sequence[str]) -> None:
         """Record which handlers have succeeded so far."""
 
-    async def complete(
-        self, seq: int, ordering_key: str, event_timestamp: float, *, at_once: bool = True
-    ) -> None:
-        """Mark a delivery as done, and its timestamp as handled for its key. Returns when that is durable.
-
-        Unless `at_once`, the write may wait up to 10 ms for others to share its commit.
-        """
+    async def complete(self, completed: Sequence[Completed]) -> None:
+        """Mark deliveries as done, and their timestamps as handled for their keys, in one write."""
 
     async def postpone(
         self,

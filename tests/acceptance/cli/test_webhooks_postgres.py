@@ -19,7 +19,7 @@ from cyclesoft_async.cli.migrate import migrate
 from cyclesoft_async.cli.webhooks import webhooks
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import QueuedDelivery, entries
+from cyclesoft_async.webhooks.inbox import Completed, QueuedDelivery, entries
 from tests.support.inboxes import at_work, letter
 from tests.support.paths import DATA
 from tests.support.postgres import query
@@ -86,7 +86,7 @@ async def test_migrate_upgrades_an_older_procrastinate_in_postgres(postgres: str
         [work] = await hands.take(1)
         await inbox.release(work.seq, ())
         [work] = await hands.take(1)
-        await inbox.complete(work.seq, work.ordering_key, 1.0)
+        await inbox.complete([Completed(work.seq, work.ordering_key, 1.0)])
 
 
 async def test_migrate_upgrades_an_older_inbox_in_postgres(postgres: str) -> None:
@@ -116,7 +116,7 @@ async def test_migrate_upgrades_an_older_inbox_in_postgres(postgres: str) -> Non
             [worker, job] = connection.execute("SELECT worker_id, id FROM procrastinate_jobs").fetchall()[0]
             found = connection.execute("SELECT attempts FROM claim(%s, %s, 1)", (worker, job)).fetchall()
         assert found == [(2,)]
-        await inbox.complete(work.seq, work.ordering_key, 1.0)
+        await inbox.complete([Completed(work.seq, work.ordering_key, 1.0)])
 
 
 async def test_a_role_that_may_not_create_needs_migrate_before(postgres: str) -> None:
@@ -246,7 +246,7 @@ async def test_migrate_upgrades_an_inbox_while_a_receiver_of_the_version_before_
             for number in (1, 2, 3):
                 [work] = await hands.take(1)
                 assert (work.attempt, work.newest) == (1, number - 1.0)
-                await inbox.complete(work.seq, work.ordering_key, float(number))
+                await inbox.complete([Completed(work.seq, work.ordering_key, float(number))])
             assert hands.work.empty()
     assert [(entry.id, entry.state) for entry in entries(postgres)] == [
         (f"id-{number}", "done") for number in (3, 2, 1, 0)

@@ -11,6 +11,7 @@ from msgspec import structs
 from cyclesoft_async.errors import InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import Reject, WebhookReceiver, events, sign
 from cyclesoft_async.webhooks.inbox import (
+    Completed,
     QueuedDelivery,
     Selection,
     Stored,
@@ -37,7 +38,7 @@ async def test_a_stored_delivery_is_announced_at_once_and_after_a_restart(place:
             (b"{}", 1, False, None)
         }
         for work in first[:100]:
-            await inbox.complete(work.seq, work.ordering_key, 1.0)
+            await inbox.complete([Completed(work.seq, work.ordering_key, 1.0)])
     async with at_work(place.inbox()) as hands:
         again = await hands.take(200)
         assert {work.seq for work in again} == {work.seq for work in first[100:]}
@@ -71,7 +72,7 @@ async def test_every_end_of_an_attempt_is_recorded(place: Place) -> None:
         await asyncio.gather(*(inbox.put(letter(number)) for number in range(4)))
         done, dead, later, back = await hands.take(4)
         await inbox.progress(done.seq, ["first"])
-        await inbox.complete(done.seq, done.ordering_key, 5.0)
+        await inbox.complete([Completed(done.seq, done.ordering_key, 5.0)])
         await inbox.dead_letter(dead.seq, "hopeless \ud800 \0")
         await inbox.postpone(later.seq, 0.0, ["first"], "not yet")
         await inbox.release(back.seq, ["first"])

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks.inbox import (
+    Completed,
     Stored,
     entries,
 )
@@ -83,14 +84,14 @@ async def test_an_entitys_newest_time_outlives_its_deliveries_by_years(place: Pl
     async with at_work(place.inbox()) as hands:
         await hands.inbox.put(letter(1))
         [work] = await hands.take(1)
-        await hands.inbox.complete(work.seq, work.ordering_key, 100.0)
+        await hands.inbox.complete([Completed(work.seq, work.ordering_key, 100.0)])
     age_entities(place.location, days=400)
     async with at_work(place.inbox(keep_done_days=0)) as hands:
         await hands.inbox.purge()
         assert await hands.inbox.put(structs.replace(letter(1), id="id-2")) is Stored.NEW
         [work] = await hands.take(1)
         assert work.newest == 100.0
-        await hands.inbox.complete(work.seq, work.ordering_key, 100.0)
+        await hands.inbox.complete([Completed(work.seq, work.ordering_key, 100.0)])
     age_entities(place.location, days=800)
     async with at_work(place.inbox(keep_done_days=0)) as hands:
         await hands.inbox.purge()

@@ -14,7 +14,7 @@ import pytest
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.errors import InboxError, InboxUnavailableError, UsageError
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import QueuedDelivery, Stored, entries
+from cyclesoft_async.webhooks.inbox import Completed, QueuedDelivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.pool import Database
 from tests.support.inboxes import at_work, letter
@@ -100,8 +100,8 @@ async def test_a_dead_processs_postgres_deliveries_are_taken_over(postgres: str)
             taken = {work.seq: work for work in await second.take(5)}
             assert {work.attempt for work in taken.values()} == {2}
             # What the first says about them now does not count.
-            await slow.complete(held[0].seq, held[0].ordering_key, 1.0)
-            await slow.complete(held[0].seq, held[0].ordering_key, 1.0)
+            await slow.complete([Completed(held[0].seq, held[0].ordering_key, 1.0)])
+            await slow.complete([Completed(held[0].seq, held[0].ordering_key, 1.0)])
             await slow.dead_letter(held[1].seq, "too late")
             await slow.postpone(held[2].seq, 0.0, (), "too late")
             await slow.release(held[3].seq, ())
@@ -110,7 +110,7 @@ async def test_a_dead_processs_postgres_deliveries_are_taken_over(postgres: str)
             assert await slow.claim(held[4].seq) is None
             assert {entry.state for entry in entries(postgres)} == {"running"}
             for work in taken.values():
-                await quick.complete(work.seq, work.ordering_key, 1.0)
+                await quick.complete([Completed(work.seq, work.ordering_key, 1.0)])
             assert {entry.state for entry in entries(postgres)} == {"done"}
 
 
@@ -256,7 +256,7 @@ async def test_an_idle_postgres_connection_that_died_costs_no_delivery(postgres:
     async with at_work(inbox) as hands:
         await inbox.put(letter(1))
         [work] = await hands.take(1)
-        await inbox.complete(work.seq, work.ordering_key, 1.0)
+        await inbox.complete([Completed(work.seq, work.ordering_key, 1.0)])
         query(postgres, f"SELECT pg_terminate_backend(pid, 5000) {OURS}")
         assert await inbox.put(letter(2)) is Stored.NEW
 

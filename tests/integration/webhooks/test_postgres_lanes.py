@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from cyclesoft_async._postgres.connect import connect
 from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async.webhooks import PostgresInbox, Reject, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import Delivery, Stored, entries
+from cyclesoft_async.webhooks.inbox import Completed, Delivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.claims import queue_jobs
@@ -145,7 +145,7 @@ async def test_no_order_of_a_store_a_jobs_end_and_queueing_leaves_a_delivery_wit
         for _ in ORDERS:
             [work] = await hands.take(1)
             assert work.body == b"second"
-            await hands.inbox.complete(work.seq, work.ordering_key, 1.0)
+            await hands.inbox.complete([Completed(work.seq, work.ordering_key, 1.0)])
 
 
 async def one_order(
@@ -231,7 +231,7 @@ async def test_receivers_that_complete_what_the_other_stores_do_not_deadlock(pos
             stored = msgspec.structs.replace(
                 letter(0), id=f"next-{wanted.seq}", ordering_key=wanted.ordering_key
             )
-            completed = inbox.complete(held.seq, held.ordering_key, 1.0)
+            completed = inbox.complete([Completed(held.seq, held.ordering_key, 1.0)])
             writes.append(asyncio.gather(inbox.put(stored), completed))
             async with asyncio.timeout(60):
                 while query(postgres, WAITING) != [(len(writes),)]:  # noqa: ASYNC110 - of the server

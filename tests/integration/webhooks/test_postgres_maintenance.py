@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from cyclesoft_async.webhooks import PostgresInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import Selection, entries, failed_attempts
+from cyclesoft_async.webhooks.inbox import Completed, Selection, entries, failed_attempts
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.protocol import HandlerFailure
 from tests.support.inboxes import at_work, letter
@@ -39,7 +39,7 @@ async def test_figures_count_deliveries_failures_and_what_waits(postgres: str) -
         await inbox.put(letter(0))
         await inbox.put(letter(0, body=b"[]"))
         done, later, dead = await hands.take(3)
-        await inbox.complete(done.seq, done.ordering_key, 1.0)
+        await inbox.complete([Completed(done.seq, done.ordering_key, 1.0)])
         await inbox.postpone(later.seq, 2e9, (), "app.notify: ValueError: no", [failure])
         await inbox.dead_letter(dead.seq, "app.notify: ValueError: no", [failure, failure])
         figures = await inbox.stats()

@@ -14,7 +14,14 @@ from msgspec import structs
 
 from cyclesoft_async.errors import InboxUnavailableError
 from cyclesoft_async.webhooks import SqliteInbox, WebhookReceiver, events
-from cyclesoft_async.webhooks.inbox import HandlerFailure, QueuedDelivery, Stored, entries, failed_attempts
+from cyclesoft_async.webhooks.inbox import (
+    Completed,
+    HandlerFailure,
+    QueuedDelivery,
+    Stored,
+    entries,
+    failed_attempts,
+)
 from cyclesoft_async.webhooks.testing import delivery
 from tests.support.inboxes import at_work, letter, opened
 from tests.support.webhook_server import SECRET, order, running, take
@@ -41,7 +48,7 @@ async def test_a_delivery_stored_as_claimed_is_running(tmp_path: Path) -> None:
         assert first is not None
         assert (first.seq, first.attempt, first.body, first.replayed) == (queued.seq, 1, b"{}", False)
         assert (first.newest, first.interrupted) == (None, 0)
-        await inbox.complete(first.seq, first.ordering_key, 5.0000001, at_once=False)
+        await inbox.complete([Completed(first.seq, first.ordering_key, 5.0000001)])
         assert [entry.state for entry in entries(path)] == ["done"]
         await inbox.put(structs.replace(letter(2), ordering_key="1/a/1", claim=True))
         second = announced[1].claimed
@@ -53,20 +60,18 @@ async def test_a_delivery_stored_as_claimed_is_running(tmp_path: Path) -> None:
         assert again.first_attempt_at == second.first_attempt_at == second.received_at
 
 
-async def test_deliveries_that_are_completed_together_share_a_commit(tmp_path: Path) -> None:
+async def test_deliveries_can_be_completed_together(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     inbox = SqliteInbox(path)
     async with opened(inbox) as announced:
         await asyncio.gather(*(inbox.put(structs.replace(letter(n), claim=True)) for n in range(200)))
-        await asyncio.gather(
-            *(inbox.complete(one.seq, one.ordering_key, 1.0, at_once=False) for one in announced)
-        )
+        await inbox.complete([Completed(one.seq, one.ordering_key, 1.0) for one in announced])
         assert {entry.state for entry in entries(path, limit=-1)} == {"done"}
-        last = asyncio.create_task(inbox.complete(1, "1/a/0", 2.0, at_once=False))
+        last = asyncio.create_task(inbox.complete([Completed(1, "1/a/0", 2.0)]))
         await asyncio.sleep(0)
     await last  # closing wrote it
     with pytest.raises(InboxUnavailableError):
-        await inbox.complete(1, "1/a/0", 2.0, at_once=False)
+        await inbox.complete([Completed(1, "1/a/0", 2.0)])
 
 
 async def test_only_failed_attempts_are_recorded(tmp_path: Path) -> None:
@@ -81,7 +86,7 @@ async def test_only_failed_attempts_are_recorded(tmp_path: Path) -> None:
         await inbox.claim(fails.seq)
         other = HandlerFailure(handler="m.g", error="OSError", seconds=0.5)
         await inbox.dead_letter(fails.seq, "KeyError", [quick, other])
-        await inbox.complete(succeeds.seq, succeeds.ordering_key, 1.0)
+        await inbox.complete([Completed(succeeds.seq, succeeds.ordering_key, 1.0)])
         stats = await inbox.stats()
     rows = [(one.attempt, one.handler, one.error, one.seconds) for one in failed_attempts(path, fails.seq)]
     assert rows == [

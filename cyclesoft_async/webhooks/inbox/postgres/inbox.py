@@ -22,6 +22,7 @@ from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd, BaseInbox
 from cyclesoft_async.webhooks.inbox.protocol import (
     Announce,
     ClaimedDelivery,
+    Completed,
     Delivery,
     QueuedDelivery,
     Stored,
@@ -204,16 +205,10 @@ class PostgresInbox(BaseInbox):
             claimer.lost(seq)
         return claimed
 
-    async def complete(
-        self,
-        seq: int,
-        ordering_key: str,  # noqa: ARG002 - the row knows it
-        event_timestamp: float,
-        *,
-        at_once: bool = True,  # noqa: ARG002 - writes that arrive together share a commit anyway
-    ) -> None:
-        """Mark a delivery as done."""
-        await self._settle(AttemptEnd(seq=seq, state="done"), newest=event_timestamp)
+    async def complete(self, completed: Sequence[Completed]) -> None:
+        """Mark deliveries as done."""
+        for one in completed:
+            await self._settle(AttemptEnd(seq=one.seq, state="done"), newest=one.event_timestamp)
 
     def problem(self) -> str | None:
         """Return why this process cannot claim deliveries."""

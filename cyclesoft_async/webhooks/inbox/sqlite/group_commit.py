@@ -31,7 +31,6 @@ Housekeeping: TypeAlias = Callable[[InboxFile], bool]
 
 _LARGEST_BATCH: Final = 64
 _WORTH_HALVING: Final = 16
-_PATIENCE_SECONDS: Final = 0.010
 _BUSY_BATCH: Final = 8
 _BUSY_SECONDS: Final = 0.003
 """Time between the starts of commits, after one of a busy batch."""
@@ -62,7 +61,6 @@ class GroupCommitter:
         self._file: InboxFile | None = None
         self._jobs: SimpleQueue[list[_Job] | None] = SimpleQueue()
         self._gathering: list[_Job] = []
-        self._patient: list[_Job] = []
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._closing = False
@@ -97,43 +95,19 @@ class GroupCommitter:
         self._gathering.append(_Job(operation, argument, result, on_commit, alone))
         return result
 
-    def submit_patiently(self, operation: Operation[A, R], argument: A) -> asyncio.Future[R]:
-        """Schedule an operation that waits, up to 10 ms, for 63 others to share its commit.
-
-        Raises:
-            InboxUnavailableError: See `submit`.
-        """
-        if self._closing:
-            raise InboxUnavailableError("the inbox is closed")
-        result: asyncio.Future[R] = self._loop.create_future()
-        if not self._patient:
-            self._loop.call_later(_PATIENCE_SECONDS, self._hand_over_patient, self._patient)
-        self._patient.append(_Job(operation, argument, result, None, alone=False))
-        if len(self._patient) == _LARGEST_BATCH:
-            self._hand_over_patient(self._patient)
-        return result
-
     async def close(self) -> None:
         """Write what is waiting, close the file, and end the thread."""
         if not self._closing:
             self._closing = True
             self._hand_over()
-            self._hand_over_patient(self._patient)
             self._jobs.put(None)
         await asyncio.shield(self._ended)
 
     def _hand_over(self) -> None:
         # Once for each round of the event loop: waking the thread for every job costs more than the job.
         if self._gathering:
-            # The pages that patient jobs change are mostly those that new deliveries are added to.
-            self._jobs.put(self._gathering + self._patient)
+            self._jobs.put(self._gathering)
             self._gathering = []
-            self._patient = []
-
-    def _hand_over_patient(self, jobs: list[_Job]) -> None:
-        if jobs and jobs is self._patient:  # and not written meanwhile, as a group that became full
-            self._jobs.put(jobs)
-            self._patient = []
 
     def _run(self) -> None:
         try:

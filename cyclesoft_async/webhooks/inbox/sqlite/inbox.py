@@ -16,6 +16,7 @@ from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd, BaseInbox
 from cyclesoft_async.webhooks.inbox.protocol import (
     Announce,
     ClaimedDelivery,
+    Completed,
     Delivery,
     Stored,
 )
@@ -38,7 +39,6 @@ from .maintenance import (
     shrink,
 )
 from .queries import (
-    Completed,
     StoredDelivery,
     check,
     claim,
@@ -140,13 +140,9 @@ class SqliteInbox(BaseInbox):
         """Mark a delivery as running and count the attempt."""
         return await self._open_committer.submit(claim, seq)
 
-    async def complete(
-        self, seq: int, ordering_key: str, event_timestamp: float, *, at_once: bool = True
-    ) -> None:
-        """Mark a delivery as done; see `Inbox.complete`."""
-        committer = self._open_committer
-        submit = committer.submit if at_once else committer.submit_patiently
-        await submit(complete, Completed(seq, ordering_key, event_timestamp))
+    async def complete(self, completed: Sequence[Completed]) -> None:
+        """Mark deliveries as done; see `Inbox.complete`."""
+        await self._open_committer.submit(complete, completed)
 
     async def _settle(self, end: AttemptEnd) -> None:
         await self._open_committer.submit(end_attempts, end)

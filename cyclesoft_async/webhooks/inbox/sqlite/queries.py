@@ -18,6 +18,7 @@ import msgspec
 from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd
 from cyclesoft_async.webhooks.inbox.protocol import (
     ClaimedDelivery,
+    Completed,
     Delivery,
     QueuedDelivery,
     State,
@@ -37,6 +38,8 @@ _ARRIVE: Final = """
         error, attempts, first_attempt_at, body
     )
 """
+# For each None and bytes sqlite3 looks for an adapter, which takes longer than the value's insertion.
+_ARRIVAL: Final = "(?,?,?,?,?,?,?,?,?,nullif(?,''),?,nullif(?,0.0),?)"
 _BY_HASH: Final = """
     SELECT d.account_id, d.delivery_id, b.body FROM delivery_ids i
     JOIN deliveries d ON d.seq = i.seq JOIN bodies b ON b.seq = i.seq WHERE i.hash = ?
@@ -96,14 +99,6 @@ class StoredDelivery(NamedTuple):
     queued: QueuedDelivery | None = None
 
 
-class Completed(NamedTuple):
-    """A delivery that all its handlers succeeded with."""
-
-    seq: int
-    ordering_key: str
-    event_timestamp: float
-
-
 def store(file: InboxFile, deliveries: Sequence[Delivery]) -> list[StoredDelivery]:
     """Store deliveries that are new; quarantine those whose id was stored with another body.
 
@@ -117,7 +112,7 @@ def store(file: InboxFile, deliveries: Sequence[Delivery]) -> list[StoredDeliver
     for seq, one in enumerate(deliveries, first):
         rows += _row(seq, one, now, id_hash(one.account_id, one.id), one.state)
     try:
-        file.connection.execute(_many(_ARRIVE, 13, len(deliveries)), rows)
+        file.connection.execute(_many(_ARRIVE, _ARRIVAL, len(deliveries)), rows)
     except IntegrityError:
         with file.transaction():
             return [
@@ -155,16 +150,15 @@ def claim(file: InboxFile, seqs: Sequence[int]) -> list[ClaimedDelivery]:
     return [claimed[seq] for seq in seqs]
 
 
-def complete(file: InboxFile, completed: Sequence[Completed]) -> list[None]:
+def complete(file: InboxFile, groups: Sequence[Sequence[Completed]]) -> list[None]:
     """Mark deliveries as done, and record the newest timestamp of each entity."""
     now = time()
-    values: list[object] = []
-    for one in completed:
-        values += (one.ordering_key, one.event_timestamp, now)
     with file.transaction():
-        file.connection.execute(_COMPLETE, (now, msgspec.json.encode([one.seq for one in completed])))
-        file.connection.execute(_many(_REMEMBER, 3, len(completed), _OR_NEWER), values)
-    return [None] * len(completed)
+        for group in groups:
+            file.connection.execute(_COMPLETE, (now, msgspec.json.encode([one.seq for one in group])))
+            values = [value for one in group for value in (one.ordering_key, one.event_timestamp, now)]
+            file.connection.execute(_many(_REMEMBER, "(?,?,?)", len(group), _OR_NEWER), values)
+    return [None] * len(groups)
 
 
 def end_attempts(file: InboxFile, ends: Sequence[AttemptEnd]) -> list[None]:
@@ -226,10 +220,10 @@ def _row(seq: int, delivery: Delivery, now: float, hash_: int, state: State) -> 
         delivery.event_timestamp,
         now,
         "running" if claimed else state,
-        delivery.problem,
-        int(claimed),
-        now if claimed else None,
-        delivery.body,
+        delivery.problem or "",
+        1 if claimed else 0,
+        now if claimed else 0.0,
+        bytearray(delivery.body),
     )
 
 
@@ -260,14 +254,14 @@ def _store_one(
 ) -> StoredDelivery:
     hash_, known = _find(connection, delivery)
     if known is None:
-        connection.execute(_many(_ARRIVE, 13, 1), _row(seq, delivery, now, hash_, delivery.state))
+        connection.execute(_many(_ARRIVE, _ARRIVAL, 1), _row(seq, delivery, now, hash_, delivery.state))
         return _new(seq, delivery, now, newest)
     if known is _Known.WITH_THIS_BODY:
         return StoredDelivery(Stored.DUPLICATE)
     hash_, known = _find(connection, delivery, is_variant=True)
     if known is not None:
         return StoredDelivery(Stored.DUPLICATE)
-    connection.execute(_many(_ARRIVE, 13, 1), _row(seq, delivery, now, hash_, "quarantined"))
+    connection.execute(_many(_ARRIVE, _ARRIVAL, 1), _row(seq, delivery, now, hash_, "quarantined"))
     return StoredDelivery(Stored.QUARANTINED)
 
 
@@ -309,6 +303,5 @@ def _storable(text: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _many(insert: str, columns: int, rows: int, conflict: str = "") -> str:
-    row = f"({','.join('?' * columns)})"
+def _many(insert: str, row: str, rows: int, conflict: str = "") -> str:
     return " ".join((insert, "VALUES", ",".join([row] * rows), conflict))
