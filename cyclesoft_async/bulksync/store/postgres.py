@@ -187,11 +187,25 @@ def _begin_reading(connection: Connection) -> None:
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
-def _columns(width: int, rows: Iterable[Row]) -> tuple[list[object], ...]:
-    """Turn rows into one list for each column."""
-    columns: tuple[list[object], ...] = tuple(map(list, zip(*rows, strict=True)))
-    empty: list[object] = []
-    return columns or (empty,) * width
+def _columns(width: int, rows: Iterable[Row]) -> tuple[str, ...]:
+    """Turn rows into one array for each column, as text.
+
+    psycopg's own arrays escape every quote by a regular expression, which for the 180 quotes of an order's
+    JSON took two thirds of the sync's CPU time.
+    """
+    return tuple(map(_array, zip(*rows, strict=True))) or ("{}",) * width
+
+
+def _array(values: Iterable[object]) -> str:
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value)
 
 
 class _Statements(NamedTuple):

@@ -143,6 +143,34 @@ async def test_texts_that_a_database_could_choke_on(url: str) -> None:
     assert (raw if isinstance(raw, dict) else json.loads(str(raw)))["unknown"] == "\N{REPLACEMENT CHARACTER}"
 
 
+async def test_texts_that_mean_something_in_an_array(url: str) -> None:
+    texts = [
+        "",
+        "NULL",
+        "null",
+        "{}",
+        "{a,b}",
+        "a,b",
+        '"',
+        "\\",
+        '\\"',
+        "\\\\",
+        "'",
+        " led",
+        "%s",
+        "\r\n",
+        "\x01",
+        "é",
+        None,
+    ]
+    await stored(
+        url,
+        tuple({"workshop_order_id": key, "repair_description": text} for key, text in enumerate(texts, 1)),
+    )
+    found = rows(url, "select repair_description from workshop_orders order by workshop_order_id")
+    assert [text for (text,) in found] == texts
+
+
 async def test_rows_that_cannot_be_read_are_rejected(url: str) -> None:
     bad: dict[str, object] = {"workshop_order_id": 2, "order_items": [{}, "veel"]}
     async with Store(url).open() as writer:
