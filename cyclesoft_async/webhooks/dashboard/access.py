@@ -114,9 +114,19 @@ def _entry(number: int, line: str) -> tuple[str, tuple[Operator, str]]:
     return name, (Operator(name, may_act=_ROLES[role]), password)
 
 
-def csrf_token(request: web.Request) -> str:
-    """Return the request's CSRF token, a new one if it has none."""
+def csrf_secret(request: web.Request) -> str:
+    """Return the value of the request's CSRF cookie, a new one if it has none."""
     return request.cookies.get(CSRF_COOKIE) or secrets.token_urlsafe(24)
+
+
+def csrf_token(request: web.Request, secret: str) -> str:
+    """Return the token for forms, which is good for the request's session only.
+
+    A site on another name of the same domain can set the cookie, but does not know the session's.
+    """
+    session = request.cookies.get(SESSION_COOKIE, "")
+    key = secret.encode(errors="surrogatepass")
+    return hmac.digest(key, session.encode(errors="surrogatepass"), "sha256").hex()
 
 
 def check_csrf(request: web.Request, form: Mapping[str, object]) -> None:
@@ -125,18 +135,16 @@ def check_csrf(request: web.Request, form: Mapping[str, object]) -> None:
     Raises:
         HTTPForbidden: The token is missing or wrong, or another site sent the form.
     """
-    expected, given = request.cookies.get(CSRF_COOKIE, ""), form.get("csrf")
+    secret, given = request.cookies.get(CSRF_COOKIE, ""), form.get("csrf")
     origin = request.headers.get("Origin")
     # Browsers send Origin with every form; where it is missing, they say in other words where it comes from.
     is_foreign = (origin is not None and origin.partition("://")[2] != request.host) or request.headers.get(
         "Sec-Fetch-Site", "same-origin"
     ) not in {"same-origin", "none"}
     if (
-        not expected
+        not secret
         or not isinstance(given, str)
         or is_foreign
-        or not secrets.compare_digest(
-            expected.encode(errors="surrogatepass"), given.encode(errors="surrogatepass")
-        )
+        or not hmac.compare_digest(csrf_token(request, secret).encode(), given.encode(errors="surrogatepass"))
     ):
         raise web.HTTPForbidden(text="The form is not from this page. Load the page again.")

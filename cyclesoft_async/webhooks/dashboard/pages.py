@@ -34,7 +34,10 @@ class View(Struct, frozen=True, kw_only=True):
 
     prefix: str
     operator: Operator
+    csrf_secret: str
+    """The cookie's value."""
     csrf: str
+    """The token for forms that belongs to it and to the session."""
     can_sign_out: bool
 
     @property

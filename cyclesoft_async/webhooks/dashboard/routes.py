@@ -27,7 +27,7 @@ from cyclesoft_async.webhooks.inbox import (
 )
 
 from . import pages
-from .access import CSRF_COOKIE, SESSION_COOKIE, Authorize, PasswordFile, check_csrf, csrf_token
+from .access import CSRF_COOKIE, SESSION_COOKIE, Authorize, PasswordFile, check_csrf, csrf_secret, csrf_token
 from .figures import FiguresCache
 from .jobs import Jobs, ReplayJob
 from .masking import difference, pretty
@@ -130,10 +130,12 @@ class _Dashboard:
             if self._passwords is None:
                 return web.Response(status=401, headers=_HEADERS, text="Not signed in.")
             return self._sign_in_page(request, failed=False)
+        secret = csrf_secret(request)
         view = View(
             prefix=self._prefix,
             operator=operator,
-            csrf=csrf_token(request),
+            csrf_secret=secret,
+            csrf=csrf_token(request, secret),
             can_sign_out=self._passwords is not None,
         )
         if request.method == hdrs.METH_POST:
@@ -154,7 +156,7 @@ class _Dashboard:
         self, request: web.Request, view: View, element: htpy.Element, *, status: int = 200
     ) -> web.Response:
         response = web.Response(status=status, headers=_HEADERS, text=str(element), content_type="text/html")
-        self._set_cookie(request, response, CSRF_COOKIE, view.csrf)
+        self._set_cookie(request, response, CSRF_COOKIE, view.csrf_secret)
         return response
 
     def _set_cookie(self, request: web.Request, response: web.Response, name: str, value: str) -> None:
@@ -176,10 +178,10 @@ class _Dashboard:
         return web.Response(body=body, content_type=content_type, headers=headers)
 
     def _sign_in_page(self, request: web.Request, *, failed: bool) -> web.Response:
-        token = csrf_token(request)
-        shown = str(pages.sign_in_page(self._prefix, token, failed=failed))
+        secret = csrf_secret(request)
+        shown = str(pages.sign_in_page(self._prefix, csrf_token(request, secret), failed=failed))
         response = web.Response(status=401, headers=_HEADERS, text=shown, content_type="text/html")
-        self._set_cookie(request, response, CSRF_COOKIE, token)
+        self._set_cookie(request, response, CSRF_COOKIE, secret)
         return response
 
     async def _sign_in(self, request: web.Request) -> web.StreamResponse:

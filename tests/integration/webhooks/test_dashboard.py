@@ -366,7 +366,11 @@ async def test_signing_in_with_a_password(tmp_path: Path) -> None:
         assert all(cookie["httponly"] and cookie["samesite"] == "Strict" for cookie in cookies.values())
         assert PASSWORD not in cookies["cyclesoft_session"].value
         session = cookies["cyclesoft_session"].value
-        await post(http, f"{dashboard.url}/sign-out", [("csrf", csrf)])
+        sign_out = f"{dashboard.url}/sign-out"
+        assert (await post(http, sign_out, [("csrf", csrf)]))[0] == 403, "the token of before the session"
+        known = cookies["cyclesoft_csrf"].value  # as another site under the same domain may have set it
+        assert (await post(http, sign_out, [("csrf", known)]))[0] == 403, "a token of no session"
+        await post(http, sign_out, [("csrf", await token(http, dashboard.url))])
         assert (await get(http, f"{dashboard.url}/"))[0] == 401
         async with aiohttp.ClientSession(cookies={"cyclesoft_session": session}) as thief:
             assert (await get(thief, f"{dashboard.url}/"))[0] == 401, "the copied cookie of an ended session"
