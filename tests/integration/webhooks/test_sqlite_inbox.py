@@ -24,7 +24,7 @@ from cyclesoft_async.webhooks.inbox import (
 )
 from cyclesoft_async.webhooks.testing import delivery
 from tests.support.inboxes import at_work, letter, opened
-from tests.support.webhook_server import SECRET, order, running, take
+from tests.support.webhook_server import SECRET, eventually, order, running, take, until
 
 
 async def test_a_delivery_whose_put_was_cancelled_is_announced(tmp_path: Path) -> None:
@@ -187,9 +187,11 @@ async def test_deliveries_keep_their_order_after_a_start_with_a_full_disk(tmp_pa
         assert newest == [f"id-{10 * number + n}" for n in reversed(range(6))]
 
 
-async def test_handlers_wait_while_the_disk_is_full(tmp_path: Path) -> None:
+async def test_handlers_wait_while_the_disk_is_full(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "inbox.db"
-    hooks = WebhookReceiver(SECRET, SqliteInbox(path))
+    hooks = WebhookReceiver(SECRET, SqliteInbox(path), max_bytes=1 << 20)
     started, release = asyncio.Event(), asyncio.Event()
     runs = 0
 
@@ -200,18 +202,15 @@ async def test_handlers_wait_while_the_disk_is_full(tmp_path: Path) -> None:
         started.set()
         await release.wait()
 
+    # Its frames make the write-ahead log the largest file, so that no later write has room.
+    big = delivery("workshop_order.updated", {"workshop_order_id": 1, "x": "y" * 500_000}, secret=SECRET)
     async with running(hooks) as server:
-        assert await server.post(order(1)) == 200
+        assert await server.post(big) == 200
         await started.wait()
         with disk_full(path):
-            while await server.get("/health") == 200:
-                pass
+            assert await server.post(order(2)) == 503
+            assert await server.get("/health") == 503
             release.set()
-            await asyncio.sleep(0)
-        await asyncio.to_thread(wait_until_done, path)
+            await until(lambda: "handlers wait" in caplog.text)
+        await eventually(path, lambda entry: entry.state == "done")
     assert runs == 1
-
-
-def wait_until_done(path: Path) -> None:
-    while entries(path)[0].state != "done":
-        pass
