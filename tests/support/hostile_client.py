@@ -23,10 +23,9 @@ class Order(Struct):
     workshop_order_id: int
 
 
-async def main(url: str) -> None:
+async def main(url: str, *, at_once: bool) -> None:
     stalls = Stalls()
     watch = asyncio.create_task(stalls.watch())
-    ends: dict[str, str] = {}
     async with (
         CycleSoftSession("winkel", "a-password", base_url=url, timeout=1.0, retries=ONCE) as cs,
         ShopCtrl(BasicAuth("winkel", "a-password"), base_url=url, timeout=1.0, retries=ONCE) as bridge,
@@ -38,9 +37,12 @@ async def main(url: str) -> None:
             "write": cs.request("POST", "/write.json", json={}, type=None),
             "bridge": bridge.create_invoice(1),
         }
-        for name, call in calls.items():
-            ends[name] = await end(call)
+        if at_once:
+            found = await asyncio.gather(*map(end, calls.values()))
+        else:
+            found = [await end(call) for call in calls.values()]
     watch.cancel()
+    ends = dict(zip(calls, found, strict=True))
     print(json.dumps({"ends": ends, "stall": stalls.longest, "peak": peak()}))  # noqa: T201
 
 
@@ -75,4 +77,4 @@ class Stalls:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], at_once="--at-once" in sys.argv))

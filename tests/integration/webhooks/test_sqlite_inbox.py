@@ -187,9 +187,7 @@ async def test_deliveries_keep_their_order_after_a_start_with_a_full_disk(tmp_pa
         assert newest == [f"id-{10 * number + n}" for n in reversed(range(6))]
 
 
-async def test_handlers_wait_while_the_disk_is_full(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_handlers_wait_while_the_disk_is_full(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "inbox.db"
     hooks = WebhookReceiver(SECRET, SqliteInbox(path), max_bytes=1 << 20)
     started, release = asyncio.Event(), asyncio.Event()
