@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import importlib
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import click
 
 from cyclesoft_async._version import __version__
 
-from .call import call
-from .check import check
-from .enqueue import enqueue
 from .errors import ExitCodes
-from .export import export
-from .follow import follow
-from .migrate import migrate
-from .quota import quota
-from .sandbox import sandbox
-from .sync import sync
-from .webhooks import webhooks
-from .worker import worker
+
+_COMMANDS: Final = (
+    "sync",
+    "follow",
+    "enqueue",
+    "export",
+    "sandbox",
+    "quota",
+    "check",
+    "call",
+    "webhooks",
+    "worker",
+    "migrate",
+)
+"""Each is the function of its name in the module of its name."""
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -41,7 +45,20 @@ Exit codes:
 """
 
 
-@click.group(cls=ExitCodes, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
+class _Commands(ExitCodes):
+    """Imports a command when it is asked for: one takes half the time to start that all would take."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - see above
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXIT_CODES)
 @click.version_option(__version__, prog_name="cyclesoft")
 def cyclesoft() -> None:
     """CycleSoftware from the command line.
@@ -53,16 +70,3 @@ def cyclesoft() -> None:
     with suppress(ModuleNotFoundError):
         faster_zlib: Any = importlib.import_module("isal.isal_zlib")
         aiohttp.set_zlib_backend(faster_zlib)
-
-
-cyclesoft.add_command(sync)
-cyclesoft.add_command(follow)
-cyclesoft.add_command(enqueue)
-cyclesoft.add_command(export)
-cyclesoft.add_command(sandbox)
-cyclesoft.add_command(quota)
-cyclesoft.add_command(check)
-cyclesoft.add_command(call)
-cyclesoft.add_command(webhooks)
-cyclesoft.add_command(worker)
-cyclesoft.add_command(migrate)

@@ -284,21 +284,23 @@ def test_ctrl_c_stops_cleanly() -> None:
     assert (out, err) == ("", "cyclesoft: stopped\n")
 
 
-def test_ctrl_c_while_the_command_is_imported() -> None:
-    program = """
+@pytest.mark.parametrize("module", ["cyclesoft_async.cli.main", "cyclesoft_async.cli.sandbox"])
+def test_ctrl_c_while_the_command_is_imported(module: str) -> None:
+    program = f"""
 import signal, sys
 from importlib.abc import MetaPathFinder
 
 class Interrupting(MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "cyclesoft_async.cli.sandbox":
+        if name == "{module}":
             signal.raise_signal(signal.SIGINT)
 
 sys.meta_path.insert(0, Interrupting())
 from cyclesoft_async.cli import run
 run()
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", program, "sandbox"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "cyclesoft: stopped\n")
 
 

@@ -159,7 +159,9 @@ async def test_wrong_credentials_name_their_variables(monkeypatch: pytest.Monkey
 
 def commands(group: click.Group, *names: str) -> Iterator[tuple[str, ...]]:
     yield names
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from commands(command, *names, name)
         else:
