@@ -48,13 +48,6 @@ async def _serve(server: Sandbox, deliver_to: str | None, secret: str | None) ->
         await opened.enter_async_context(server)
         contents = f"user:pass, {counted(server.orders, 'order')}, 360 requests a minute"
         click.echo(f"{server.url} ({contents}); Ctrl-C stops it")
-        if not server.url.startswith(f"http://{_LOOPBACK}:"):
-            click.secho(
-                f"WARNING: every machine that reaches {server.url} can read and change this sandbox",
-                fg="red",
-                bold=True,
-                err=True,
-            )
         if deliver_to is not None and secret is not None:
             await opened.enter_async_context(Deliveries(server, deliver_to, os.fsencode(secret)))
             click.echo(f"delivers every change to {deliver_to}")

@@ -210,9 +210,9 @@ class Sandbox:
         app.add_routes(self._api.routes())
         app.add_routes(self._sections)
         await self._loopback.open(app)
-        if self._host != LOOPBACK:
-            _LOGGER.warning("the sandbox listens on %s: every client that reaches it can use it", self._host)
         self._announced_url = self.url
+        if self._host != LOOPBACK:
+            _LOGGER.warning("every machine that reaches %s can read and change this sandbox", self.url)
         announce(self._announced_url, seed=self._seed)
         return self
 
