@@ -64,7 +64,8 @@ async def estimate(
     """Return what `sync_workshop_orders` with the same arguments would cost; as a rule within a tenth.
 
     It takes one request if these days were synced lately. Otherwise it takes up to a tenth of the sync's own
-    requests, or two dozen.
+    requests, or two dozen, and those of a day that has dozens of pages. A closed season is found if it is
+    longer than a tenth of the range, and a single busy day in a shop of a few thousand orders.
 
     Args:
         cs: The session.

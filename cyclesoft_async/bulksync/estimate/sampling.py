@@ -9,7 +9,6 @@ from datetime import date
 from enum import Enum, auto
 from itertools import pairwise
 from math import hypot
-from operator import itemgetter
 
 from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.fetch.listing import WORKSHOP_ORDERS
@@ -22,6 +21,7 @@ _PAGE_SIZE = 100
 _MOST_REQUESTS = 24
 _LARGEST_SHARE = 1 / 40  # of the sync's own requests, where that is more
 _GOOD_ENOUGH = 0.03
+_LARGEST_GAP = 1 / 10  # of the range: a longer one can hide a season in which the shop is closed
 # How far a guess between two known stretches is off, as a rule: some of their level, and some of its change.
 _NOISE, _UNCERTAIN = 0.06, 0.3
 
@@ -88,7 +88,19 @@ class Sample:
             if days:
                 self._stretches.append(_Stretch(days, [start for start in known if start in days]))
         self._stretches.sort(key=lambda stretch: stretch.days.start)
+        self._join_empty()
         self._fit()
+
+    def _join_empty(self) -> None:
+        """Make neighbours without orders one stretch: the first days of a closed season are no Sundays."""
+        joined: list[_Stretch] = []
+        for stretch in self._stretches:
+            before = joined[-1] if joined else stretch
+            if before.days.stop == stretch.days.start and not before.counts and not stretch.counts:
+                joined[-1] = _Stretch(range(before.days.start, stretch.days.stop), [])
+            else:
+                joined.append(stretch)
+        self._stretches = joined
 
     def next_day(self) -> int | None:
         """The day to look at next; None if it is enough."""
@@ -96,22 +108,33 @@ class Sample:
             return self.days[0]
         if self._stretches[-1].days.stop < self.days.stop:
             return self.days[-1]
-        doubts = [self._doubt(*sides) for sides in pairwise(self._stretches)]
-        known = self._known_weekdays()
-        orders = self._orders()
-        if all(known) and hypot(*doubts) <= _GOOD_ENOUGH * orders:
+        gap = self._gap_to_look_into()
+        if gap is None:
             return None
-        if self.requests >= max(_MOST_REQUESTS, orders / self.page_size * _LARGEST_SHARE):
-            return None
-        gaps = (range(left.days.stop, right.days.start) for left, right in pairwise(self._stretches))
-        open_ones = [(doubt, len(gap), gap) for doubt, gap in zip(doubts, gaps, strict=True) if gap]
-        if not open_ones:
-            return None
-        *_, gap = max(open_ones, key=itemgetter(0, 1))
+        if _expected(gap, self._weekdays) < self.page_size:
+            return gap.start  # a page from there shows all of it
         # About its middle, on the weekday of which the least is known.
+        known = self._known_weekdays()
         middle = len(gap) // 2
         around = gap[max(0, middle - _WEEK // 2) : middle + _WEEK // 2 + 1]
         return min(around, key=lambda day: known[day % _WEEK])
+
+    def _gap_to_look_into(self) -> range | None:
+        pairs = list(pairwise(self._stretches))
+        gaps = [(self._doubt(*sides), range(sides[0].days.stop, sides[1].days.start)) for sides in pairs]
+        gaps = [(doubt, gap) for doubt, gap in gaps if gap]
+        pages = self._orders() / self.page_size
+        if not gaps or self.requests >= max(_MOST_REQUESTS, pages * _LARGEST_SHARE):
+            return None
+        doubtful = max(gaps, key=lambda each: (each[0], len(each[1])))[1]
+        doubt = hypot(*(doubt for doubt, _ in gaps))
+        if not all(self._known_weekdays()) or doubt > _GOOD_ENOUGH * pages * self.page_size:
+            return doubtful
+        longest = max((gap for _, gap in gaps), key=len)
+        if len(longest) > _LARGEST_GAP * len(self.days):
+            return longest
+        # If all days cost no more than that, a busy one among them is found.
+        return doubtful if pages <= _MOST_REQUESTS else None
 
     def starts(self) -> list[int]:
         """The day of every order of the range as far as can be told, in order.

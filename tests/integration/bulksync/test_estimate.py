@@ -179,6 +179,24 @@ def test_a_shop_that_opened_late_is_found_with_few_requests() -> None:
     assert abs(len(sample.starts()) / sum(counts) - 1) < 0.05
 
 
+@pytest.mark.parametrize("closed", [(59, 304), (181, 243), (187, 208), (0, 90), (300, 365)], ids=str)
+@pytest.mark.parametrize("a_day", [55, 8])
+def test_a_closed_season_is_found_with_few_requests(closed: tuple[int, int], a_day: int) -> None:
+    counts = [0 if closed[0] <= day < closed[1] else a_day for day in range(365)]
+    sample = sampled(counts, 100)
+    assert sample.requests <= 30
+    assert abs(len(sample.starts()) / sum(counts) - 1) < 0.1
+
+
+@pytest.mark.parametrize("day", [0, 100, 181, 290, 364])
+def test_a_single_busy_day_of_a_quiet_year_is_found(day: int) -> None:
+    counts = [3] * 365
+    counts[day] = 1_000
+    sample = sampled(counts, 100)
+    assert sample.requests <= 36
+    assert abs(len(sample.starts()) / sum(counts) - 1) < 0.1
+
+
 def test_where_a_day_has_dozens_of_pages_few_days_are_looked_at() -> None:
     sample = sampled([500] * 30, 10)
     assert sample.requests <= 110
