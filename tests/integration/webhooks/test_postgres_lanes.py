@@ -1,4 +1,4 @@
-"""Lanes of the PostgreSQL inbox: a stored delivery always has a job, or one before it that has."""
+"""Lanes of the PostgreSQL inbox: a stored delivery always has a job or an owner, or one before it has."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from cyclesoft_async.webhooks.inbox import Completed, Delivery, Stored, entries
 from cyclesoft_async.webhooks.inbox.base_inbox import AttemptEnd
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.claims import queue_jobs
-from cyclesoft_async.webhooks.inbox.postgres.operations import SETTLE, STORE, HeldAttempt
-from tests.support.inboxes import at_work, letter
+from cyclesoft_async.webhooks.inbox.postgres.operations import SETTLE, STORE, Arrival, HeldAttempt
+from tests.support.inboxes import Hands, at_work, letter
 from tests.support.postgres import Server, query
 from tests.support.webhook_server import SECRET, order, running, take
 
 WITHOUT_JOB = """
     SELECT d.lane FROM cyclesoft.deliveries d JOIN cyclesoft.lanes l ON l.lane = d.lane
-    WHERE d.finished_at IS NULL AND NOT l.wanted AND NOT EXISTS (
+    WHERE d.finished_at IS NULL AND NOT l.wanted AND l.owner IS NULL AND NOT EXISTS (
         SELECT FROM cyclesoft.procrastinate_jobs j WHERE j.lock = d.lane AND j.status IN ('todo', 'doing')
     )
 """
@@ -91,8 +91,8 @@ async def sessions(url: str, count: int) -> AsyncGenerator[list[Session]]:
         yield [Session(connection, watch) for connection in others]
 
 
-def store(session: Session, *deliveries: Delivery) -> Awaitable[bool]:
-    columns = [STORE.columns(one, str) for one in deliveries]
+def store(session: Session, *deliveries: Delivery, worker: int | None = None) -> Awaitable[bool]:
+    columns = [STORE.columns(Arrival(one, worker), str) for one in deliveries]
     return session.run(
         STORE.statement.replace("%b", "%s"), *(list(column) for column in zip(*columns, strict=True))
     )
@@ -103,10 +103,16 @@ def settle(session: Session, seq: int, lane: str, holder: int) -> Awaitable[bool
     return session.run(SETTLE.statement, *([column] for column in columns))
 
 
-async def begun(session: Session, url: str, lane: str) -> tuple[int, int, int]:
-    """Fetch the lane's job, and return it with its holder and delivery."""
+async def a_worker(session: Session) -> int:
     await session.run("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
     [(worker,)] = await session.result()
+    assert isinstance(worker, int)
+    return worker
+
+
+async def begun(session: Session, url: str, lane: str) -> tuple[int, int, int]:
+    """Fetch the lane's job, and return it with its holder and delivery."""
+    worker = await a_worker(session)
     await session.run(
         "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE lock = %s RETURNING id",
         worker,
@@ -119,46 +125,75 @@ async def begun(session: Session, url: str, lane: str) -> tuple[int, int, int]:
     return job, holder, seq
 
 
-ORDERS = sorted(set(permutations(["store", "store", "end", "end", "end", "queue"])))
-"""Every order of the two steps of a receiver that stores, the three of a job's end, and queueing jobs."""
+ORDERS = {
+    "job": ["store", "store", "end", "end", "end", "queue"],
+    "owner": ["store", "store", "end", "end", "queue"],
+    "lost owner": ["store", "store", "end", "end", "queue", "disown"],
+}
+"""The steps of a receiver that stores, those that end a delivery, queueing jobs, and giving up an owner."""
+
+WITH_WORK = """
+    SELECT lock AS lane FROM cyclesoft.procrastinate_jobs
+    UNION SELECT lane FROM cyclesoft.lanes WHERE owner IS NOT NULL ORDER BY lane
+"""
 
 
-async def test_no_order_of_a_store_a_jobs_end_and_queueing_leaves_a_delivery_without_a_job(
-    postgres: str,
+@pytest.mark.parametrize("holder", ORDERS)
+async def test_no_order_of_storing_ending_and_queueing_leaves_a_delivery_without_a_job_or_owner(
+    postgres: str, holder: str
 ) -> None:
     await migrate(postgres)
     connector = PsycopgConnector()
     manager = JobManager(connector)
-    async with sessions(postgres, 3) as [receiver, worker, queuer]:
-        for number, steps in enumerate(ORDERS):
-            await one_order(postgres, manager, (receiver, worker, queuer), number, steps)
-        # Whatever the order, one delivery of each lane waits, and gets its job.
+    orders = [
+        steps
+        for steps in sorted(set(permutations(ORDERS[holder])))
+        # The lane of an owner that lives has no job to queue.
+        if "disown" not in steps or steps.index("disown") < steps.index("queue")
+    ]
+    async with sessions(postgres, 4) as [receiver, worker, queuer, other]:
+        for number, steps in enumerate(orders):
+            await one_order(
+                postgres, manager, (receiver, worker, queuer, other), number, steps, has_job=holder == "job"
+            )
+        # Whatever the order, one delivery of each lane waits, and has its owner or gets its job.
         await queuer.queue_jobs(manager)
     waiting = query(postgres, "SELECT lane FROM cyclesoft.deliveries WHERE finished_at IS NULL ORDER BY lane")
-    assert len(waiting) == len(ORDERS)
-    assert query(postgres, "SELECT DISTINCT lock FROM cyclesoft.procrastinate_jobs ORDER BY lock") == waiting
+    assert len(waiting) == len(orders)
+    assert query(postgres, WITH_WORK) == waiting
     async with at_work(PostgresInbox(postgres, lease_seconds=0.2)) as hands:
         query(
             postgres,
             "DELETE FROM cyclesoft.procrastinate_workers WHERE last_heartbeat < now() - interval '1 s'",
         )
-        for _ in ORDERS:
+        for _ in orders:
             [work] = await hands.take(1)
             assert work.body == b"second"
             await hands.inbox.complete([Completed(work.seq, work.ordering_key, 1.0)])
 
 
 async def one_order(
-    url: str, manager: JobManager, by: tuple[Session, Session, Session], number: int, steps: Sequence[str]
+    url: str,
+    manager: JobManager,
+    by: tuple[Session, Session, Session, Session],
+    number: int,
+    steps: Sequence[str],
+    *,
+    has_job: bool,
 ) -> None:
-    receiver, worker, queuer = by
+    receiver, worker, queuer, other = by
     first, second = (
         letter(number),
         msgspec.structs.replace(letter(number), id=f"second-{number}", body=b"second"),
     )
-    await store(receiver, first)
-    await queuer.queue_jobs(manager)
-    job, holder, seq = await begun(worker, url, first.ordering_key)
+    owner = None if has_job else await a_worker(worker)
+    await store(receiver, first, worker=owner)
+    [(_, seq, _, _, holder)] = await receiver.result()
+    assert query(url, WITHOUT_JOB) == []
+    job = 0
+    if has_job:
+        await queuer.queue_jobs(manager)
+        job, holder, seq = await begun(worker, url, first.ordering_key)
     found: list[TupleRow] = []
 
     async def receive() -> AsyncGenerator[bool]:
@@ -172,20 +207,24 @@ async def one_order(
         yield await settle(worker, seq, first.ordering_key, holder)
         found.extend(await worker.result())
         yield await worker.run("COMMIT")
-        if found[0][1] is None:  # otherwise it has the next delivery in hand, and keeps its job
+        if has_job and found[0][1] is None:  # otherwise it has the next delivery in hand, and keeps its job
             await worker.run("DELETE FROM procrastinate_jobs WHERE id = %s", job)
         yield True
 
     async def queue() -> AsyncGenerator[bool]:
         yield await queuer.queue_jobs(manager)
 
-    actors = {"store": receive(), "end": end(), "queue": queue()}
+    async def disown() -> AsyncGenerator[bool]:
+        yield await other.run("SELECT disown_lanes(%s::bigint, '{}', NULL)", owner)
+        await other.result()
+
+    actors = {"store": receive(), "end": end(), "queue": queue(), "disown": disown()}
     blocked: set[str] = set()
     for name in steps:
         if name not in blocked and not await anext(actors[name], True):
             blocked.add(name)  # it goes on when the other has committed
         assert query(url, WITHOUT_JOB) == []
-    for name in ("store", "end", "queue"):
+    for name in actors if "disown" in steps else ("store", "end", "queue"):
         async for _ in actors[name]:
             assert query(url, WITHOUT_JOB) == []
     await queuer.result()
@@ -238,6 +277,42 @@ async def test_receivers_that_complete_what_the_other_stores_do_not_deadlock(pos
                     await asyncio.sleep(0)
         await blocker.run("COMMIT")
         assert [stored for stored, _ in await asyncio.gather(*writes)] == [Stored.NEW, Stored.NEW]
+
+
+async def test_a_delivery_that_comes_alone_is_handled_without_a_job(postgres: str) -> None:
+    """Its process owns the lane. What must wait, or is too much for a process, is left to jobs."""
+    inbox = PostgresInbox(postgres)
+    jobs = "SELECT last_value, is_called FROM cyclesoft.procrastinate_jobs_id_seq"
+    async with at_work(inbox) as hands:
+        await until_it_owns(postgres, hands)
+        before = query(postgres, jobs)
+        for number in range(1000, 1020):
+            await inbox.put(letter(number))
+            [work] = await hands.take(1)
+            await inbox.complete([Completed(work.seq, work.ordering_key, 1.0)])
+        assert query(postgres, jobs) == before
+        assert query(postgres, "SELECT count(*) FROM cyclesoft.lanes WHERE queued OR owner IS NOT NULL") == [
+            (0,)
+        ]
+        await inbox.put(letter(2000))
+        [work] = await hands.take(1)
+        await inbox.postpone(work.seq, 2e9, (), "later")
+        later = "SELECT lock, scheduled_at > now() FROM cyclesoft.procrastinate_jobs"
+        async with asyncio.timeout(60):
+            while query(postgres, later) != [("1/a/2000", True)]:  # noqa: ASYNC110 - of the server
+                await asyncio.sleep(0.01)
+
+
+async def until_it_owns(url: str, hands: Hands) -> None:
+    """Store and handle deliveries until one needs no job: from when the process has found that none waits."""
+    async with asyncio.timeout(60):
+        for number in count():
+            await hands.inbox.put(letter(number))
+            [work] = await hands.take(1)
+            owned = query(url, "SELECT lane FROM cyclesoft.lanes WHERE owner IS NOT NULL")
+            await hands.inbox.complete([Completed(work.seq, work.ordering_key, 1.0)])
+            if owned:
+                return
 
 
 async def test_a_failing_entity_with_a_backlog_has_one_job_and_delays_no_other(postgres: str) -> None:

@@ -1,4 +1,4 @@
-"""Claims lanes with work for this process, by jobs of Procrastinate's queue, and sends heartbeats.
+"""Claims lanes with work for this process, as owner or by jobs of Procrastinate's queue; sends heartbeats.
 
 Jobs, locks, workers and notifications are Procrastinate's, by its `JobManager`; the loops are ours. A
 delivery may arrive while its lane's job is about to end: Procrastinate's worker would look for the next job
@@ -48,6 +48,7 @@ _UNAVAILABLE: Final = (InboxError, ConnectorException, PoolTimeout)
 
 _WANTED: Final = "SELECT lane FROM take_wanted_lanes(%s)"
 _BEGIN: Final = "SELECT holder, seq, due_at, is_aside FROM begin_job(%s, %s, %s)"
+_DISOWN: Final = "SELECT disown_lanes(%s::bigint, %s::text[], %s::float8)"
 _IS_WORKER: Final = "SELECT EXISTS (SELECT FROM procrastinate_workers WHERE id = %s)"
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('cyclesoft_async.webhooks.requeue'))"
 
@@ -75,9 +76,10 @@ async def queue_jobs(connection: AsyncConnection[TupleRow], manager: JobManager)
 
 
 class Claim(NamedTuple):
-    """A lane that this process holds, by its job."""
+    """A lane that this process holds."""
 
-    job: Job
+    job: Job | None
+    """None: it stored a delivery and owns the lane."""
     lane: str
     holder: int
     """Shows that a write comes from this process and job."""
@@ -90,6 +92,7 @@ class Claimer:
         queue: The database, for jobs and claims.
         manager: Of the jobs.
         announce: Called with the `seq` and lane of what to handle.
+        storing: Held while deliveries are stored, until `owned` was called for them.
         lease: Seconds without a heartbeat after which other processes take over what this one holds.
 
     Attributes:
@@ -97,15 +100,23 @@ class Claimer:
     """
 
     def __init__(
-        self, queue: Database, manager: JobManager, announce: Callable[[int, str], None], lease: float
+        self,
+        queue: Database,
+        manager: JobManager,
+        announce: Callable[[int, str], None],
+        storing: asyncio.Lock,
+        lease: float,
     ) -> None:
         self._queue = queue
         self._manager = manager
         self._announce = announce
+        self._storing = storing
         self._lease = lease
         self._worker = 0
         self._registered = asyncio.Event()
         self._cut_off = False
+        # Whether no job has waited since this process had no room for one.
+        self._caught_up = False
         self._sure_until = 0.0
         self._refusals: dict[str, str] = {}
         self._in_hand: set[int] = set()
@@ -138,7 +149,25 @@ class Claimer:
                     await self._end_job(*self._ended.get_nowait())
                 for job in await self._held_jobs():
                     await self._manager.retry_job(job, _AT_ONCE)
+                await self._queue.rows(_DISOWN, (self._worker, [], None))
                 await self._manager.unregister_worker(self._worker)
+
+    def worker_for(self, arriving: int) -> int | None:
+        """Return who may own the lane of a delivery that is about to be stored, behind others that arrive.
+
+        None when lanes that wait for longer come first, in this process or in the queue.
+        """
+        has_room = len(self._unclaimed) + arriving < _AHEAD
+        return self._worker if self._worker and has_room and self._caught_up and not self._cut_off else None
+
+    def owned(self, seq: int, lane: str, holder: int) -> None:
+        """Announce a delivery that was stored in a lane that this process owns by now."""
+        self._continue(Claim(None, lane, holder), Waiting(seq))
+
+    def look_for_lost(self) -> None:
+        """Look for lanes that this process may own without its knowledge."""
+        self._sure_until = 0.0
+        self._look.set()
 
     def lanes_wanted(self) -> None:
         """Queue jobs for lanes that were marked just now."""
@@ -153,7 +182,7 @@ class Claimer:
     def lost(self, seq: int) -> None:
         """Forget a lane that another process holds by now."""
         claim = self._forget(seq)
-        if claim is not None:
+        if claim is not None and claim.job is not None:
             self._in_hand.discard(claim.job.id or 0)
 
     def advance(self, seq: int, waiting: Waiting) -> None:
@@ -163,9 +192,12 @@ class Claimer:
             self._continue(claim, waiting)
 
     def give_back(self, seq: int) -> None:
-        """End the job of a lane whose delivery was released, so that any process may handle it."""
+        """End the job of a lane whose delivery was released, so that any process may handle it.
+
+        An owner stops next, and then leaves its lanes to the others.
+        """
         claim = self._forget(seq)
-        if claim is not None:
+        if claim is not None and claim.job is not None:
             self._ended.put_nowait((claim.job, _AT_ONCE, 0))
 
     def _forget(self, seq: int) -> Claim | None:
@@ -174,12 +206,16 @@ class Claimer:
 
     def _continue(self, claim: Claim, waiting: Waiting) -> None:
         if waiting.seq is None or waiting.due_at is not None:
-            self._ended.put_nowait((claim.job, waiting.due_at, _ASIDE if waiting.is_aside else 0))
+            if claim.job is not None:
+                self._ended.put_nowait((claim.job, waiting.due_at, _ASIDE if waiting.is_aside else 0))
+            elif waiting.seq is not None:
+                self._wanted.set()
             return
         self.claims[waiting.seq] = claim
         self._unclaimed.add(waiting.seq)
         if len(self._unclaimed) >= _AHEAD:
             self._room.clear()
+            self._caught_up = False
         self._announce(waiting.seq, claim.lane)
 
     async def _queue_jobs(self) -> None:
@@ -219,6 +255,7 @@ class Claimer:
             self._refusals.pop("fetch", None)
             if fetched:
                 continue
+            self._caught_up = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._look.wait()
@@ -262,6 +299,11 @@ class Claimer:
         while, as such a commit may have waited for a standby.
         """
         lost = [job for job in await self._held_jobs() if job.id not in self._in_hand]
+        async with self._storing:
+            known = [claim.lane for claim in self.claims.values()]
+            [(disowned,)] = await self._queue.rows(_DISOWN, (self._worker, known, None))
+        if disowned:
+            self._wanted.set()
         self._sure_until = monotonic() + self._lease
         return lost
 
@@ -341,8 +383,12 @@ class Claimer:
             ]
             for job in stalled:
                 await self._manager.retry_job(job, _AT_ONCE)
-        if stalled:
-            logger.warning("requeued the jobs of %d lanes whose process sends no heartbeats", len(stalled))
+            cursor = await connection.execute(_DISOWN, (None, [], self._lease))
+            [(disowned,)] = await cursor.fetchall()
+        if stalled or disowned:
+            lanes = len(stalled) + disowned
+            logger.warning("requeued the jobs of %d lanes whose process sends no heartbeats", lanes)
+            self._wanted.set()
             self._look.set()
 
     async def _listen(self) -> None:

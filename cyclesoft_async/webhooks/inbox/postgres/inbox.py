@@ -31,7 +31,18 @@ from cyclesoft_async.webhooks.inbox.selection import Selection
 from cyclesoft_async.webhooks.inbox.stats import ReceiverFigures
 
 from .claims import Claimer, end
-from .operations import CLAIM, SETTLE, STORE, Attempt, HeldAttempt, StoredDelivery, Waiting, lane, storable
+from .operations import (
+    CLAIM,
+    SETTLE,
+    STORE,
+    Arrival,
+    Attempt,
+    HeldAttempt,
+    StoredDelivery,
+    Waiting,
+    lane,
+    storable,
+)
 from .pool import Database
 from .reader import DISMISSIBLE, OLDEST_DUE, REPLAYABLE, PostgresReader, bound, matches
 from .writer import GroupWriter
@@ -62,7 +73,7 @@ class _Parts(NamedTuple):
 
     database: Database
     queue: Database
-    storer: GroupWriter[Delivery, StoredDelivery]
+    storer: GroupWriter[Arrival, StoredDelivery]
     settler: GroupWriter[HeldAttempt, Waiting]
     beginner: GroupWriter[Attempt, ClaimedDelivery]
     claimer: Claimer
@@ -72,10 +83,10 @@ class _Parts(NamedTuple):
 class PostgresInbox(BaseInbox):
     """Stores deliveries in a PostgreSQL database that any number of receivers share (extra: postgres).
 
-    When `put` returns, a delivery is committed, and its entity has a job in Procrastinate's queue or is
-    marked to get one. The receivers claim jobs: one at a time of an entity, over all receivers, so that its
-    events are handled in order. When a receiver dies, the others take over what it held. While PostgreSQL is
-    unreachable deliveries are answered 503, and handlers wait.
+    When `put` returns, a delivery is committed, and its entity belongs to this receiver, has a job in
+    Procrastinate's queue, or is marked to get one. The receivers claim jobs. One of them at a time handles an
+    entity, so that its events are handled in order. When a receiver dies, the others take over what it held.
+    While PostgreSQL is unreachable deliveries are answered 503, and handlers wait.
 
     The tables are created on first use, in the schema `cyclesoft`, if the role may. `cyclesoft migrate`
     creates and upgrades them, too.
@@ -157,13 +168,15 @@ class PostgresInbox(BaseInbox):
 
         connector = PsycopgConnector()
         await connector.open_async(queue.pool)
+        storer = GroupWriter(database, STORE)
+        manager = App(connector=connector).job_manager
         self._open = _Parts(
             database=database,
             queue=queue,
-            storer=GroupWriter(database, STORE),
+            storer=storer,
             settler=GroupWriter(database, SETTLE),
             beginner=GroupWriter(queue, CLAIM),
-            claimer=Claimer(queue, App(connector=connector).job_manager, announce_one, self._lease),
+            claimer=Claimer(queue, manager, announce_one, storer.writing, self._lease),
             housekeeping=asyncio.create_task(self._keep_house()),
         )
 
@@ -182,15 +195,25 @@ class PostgresInbox(BaseInbox):
     async def put(self, delivery: Delivery) -> Stored:
         """Store a delivery; on return it is committed."""
         parts = self._parts
-        result = await parts.storer.run(delivery)
+        worker = parts.claimer.worker_for(parts.storer.waiting)
+
+        def stored(result: StoredDelivery | None) -> None:
+            if result is None or (result.stored is Stored.DUPLICATE and worker):
+                parts.claimer.look_for_lost()  # it was stored before, perhaps, and the answer was lost
+            elif result.stored is Stored.NEW and delivery.state == "received":
+                self._keep_event(result.seq, delivery.event)
+                if result.lane is None or result.holder is None:
+                    parts.claimer.lanes_wanted()
+                else:
+                    parts.claimer.owned(result.seq, result.lane, result.holder)
+
+        try:
+            result = await parts.storer.run(Arrival(delivery, worker), stored)
+        except InboxError:
+            parts.claimer.look_for_lost()
+            raise
         if result is None:
             raise InboxError("PostgreSQL did not store the delivery")
-        if result.stored is Stored.NEW and delivery.state == "received":
-            parts.claimer.lanes_wanted()
-            if delivery.event is not None:
-                self._events[result.seq] = delivery.event
-                if len(self._events) > _EVENTS_KEPT:
-                    del self._events[next(iter(self._events))]
         return result.stored
 
     async def claim(self, seq: int) -> ClaimedDelivery | None:
@@ -223,6 +246,12 @@ class PostgresInbox(BaseInbox):
         """Write figures of this process, to see whether that is possible."""
         report = None if figures is None else msgspec.json.encode(figures).decode()
         await self._parts.database.rows(_REPORT, ("" if figures is None else figures.id, report))
+
+    def _keep_event(self, seq: int, event: Event | None) -> None:
+        if event is not None:
+            self._events[seq] = event
+            if len(self._events) > _EVENTS_KEPT:
+                del self._events[next(iter(self._events))]
 
     async def _settle(self, end: AttemptEnd, newest: float | None = None) -> None:
         parts = self._parts

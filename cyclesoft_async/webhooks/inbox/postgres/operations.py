@@ -32,11 +32,23 @@ class Operation(NamedTuple, Generic[A, R]):
     """Reads the row of an argument, without its ordinal."""
 
 
+class Arrival(NamedTuple):
+    """A delivery to store."""
+
+    delivery: Delivery
+    worker: int | None = None
+    """Who handles it without a job, if its lane has no other work."""
+
+
 class StoredDelivery(NamedTuple):
     """Where a delivery was stored."""
 
     seq: int
     stored: Stored
+    lane: str | None
+    """Set if the worker owns it by now."""
+    holder: int | None
+    """As `lane`."""
 
 
 class Attempt(NamedTuple):
@@ -69,7 +81,8 @@ class Waiting(NamedTuple):
     """Whether later deliveries need not wait for it: it is dead, and only reported again."""
 
 
-def _delivery(one: Delivery, text: Text) -> Sequence[object]:
+def _arrival(arrival: Arrival, text: Text) -> Sequence[object]:
+    one = arrival.delivery
     return (
         one.account_id,
         text(one.id),
@@ -79,20 +92,22 @@ def _delivery(one: Delivery, text: Text) -> Sequence[object]:
         one.body,
         one.state,
         one.problem and text(one.problem),
+        arrival.worker,
     )
 
 
 def _stored(row: Sequence[Any]) -> StoredDelivery:
-    seq, stored = row
-    return StoredDelivery(seq, Stored(stored))
+    seq, stored, owned, holder = row
+    return StoredDelivery(seq, Stored(stored), owned, holder)
 
 
-STORE: Final = Operation[Delivery, StoredDelivery](
+STORE: Final = Operation[Arrival, StoredDelivery](
     statement="""
-        SELECT ordinal, seq, stored
-        FROM store_deliveries(%s::bigint[], %s, %s::text[], %s, %s::float8[], %b, %s, %s::text[])
+        SELECT ordinal, seq, stored, owned, holder FROM store_arrivals(
+            %s::bigint[], %s, %s::text[], %s, %s::float8[], %b, %s, %s::text[], %s::bigint[]
+        )
     """,
-    columns=_delivery,
+    columns=_arrival,
     result=_stored,
 )
 

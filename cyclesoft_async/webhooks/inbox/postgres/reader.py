@@ -88,7 +88,7 @@ _COUNTS: Final[LiteralString] = f"""
 OLDEST_DUE: Final = """
     SELECT min(greatest(d.received_at, d.due_at)) FROM (
         SELECT lock AS lane FROM procrastinate_jobs WHERE status IN ('todo', 'doing')
-        UNION SELECT lane FROM lanes WHERE wanted
+        UNION SELECT lane FROM lanes WHERE wanted OR owner IS NOT NULL
     ) l CROSS JOIN LATERAL (
         SELECT received_at, due_at, claimed_by FROM deliveries w
         WHERE w.lane = l.lane AND w.finished_at IS NULL ORDER BY w.seq LIMIT 1

@@ -1,10 +1,12 @@
 -- The inbox's tables and functions in the schema `cyclesoft`, beside Procrastinate's. This creates them, and upgrades
 -- those of an earlier version.
 --
--- A lane is an ordering key: account and entity. A lane with work has a job whose lock is the lane, so one process at a
--- time handles it. A transaction that stores a delivery locks the lane's row and, unless lanes.queued is set, marks the
--- lane as wanted; a job is queued for it right after the commit, by the same process or, if that dies, by any other.
--- A job looks for waiting deliveries under the same row lock before it clears lanes.queued.
+-- A lane is an ordering key: account and entity. A lane with work belongs to one process at a time: to the owner, or to
+-- the one that has fetched its job, whose lock is the lane. A transaction that stores a delivery locks the lane's row.
+-- Unless lanes.queued is set, it makes its process the owner, which handles the delivery without a job, or marks the lane
+-- as wanted. A job is queued for a wanted lane right after the commit, by the same process or, if that dies, by any other.
+-- The process that ends a delivery looks for the next under the same row lock, before lanes.queued is cleared. The owner hands a
+-- lane over, by marking it as wanted, when its next delivery is due later; another process does, when the owner dies.
 
 CREATE TABLE IF NOT EXISTS deliveries (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -47,11 +49,13 @@ CREATE TABLE IF NOT EXISTS lanes (
 ) WITH (fillfactor = 70);
 ALTER TABLE lanes
     ALTER COLUMN newest DROP NOT NULL,
-    ADD COLUMN IF NOT EXISTS queued boolean NOT NULL DEFAULT false, -- it has a job, or is wanted
+    ADD COLUMN IF NOT EXISTS queued boolean NOT NULL DEFAULT false, -- it has a job or an owner, or is wanted
     ADD COLUMN IF NOT EXISTS wanted boolean NOT NULL DEFAULT false, -- its job is still to be queued
+    ADD COLUMN IF NOT EXISTS owner bigint, -- the worker that handles it without a job
     ADD COLUMN IF NOT EXISTS holder bigint; -- the process and job that may write about the lane's deliveries
 CREATE INDEX IF NOT EXISTS lanes_changed ON lanes (changed_at);
 CREATE INDEX IF NOT EXISTS lanes_wanted ON lanes (lane) WHERE wanted;
+CREATE INDEX IF NOT EXISTS lanes_owned ON lanes (lane) WHERE owner IS NOT NULL;
 CREATE SEQUENCE IF NOT EXISTS holders START 1000000000000; -- above ids of workers, which claimed_by held at first
 
 CREATE TABLE IF NOT EXISTS attempts ( -- failed ones only
@@ -95,11 +99,12 @@ CREATE OR REPLACE FUNCTION want_lanes(_lanes text[]) RETURNS void LANGUAGE sql A
             WHERE NOT l.queued;
 $$;
 
--- Stores deliveries in the order given, and wants jobs for the lanes of those to handle. Returns how each was stored.
-CREATE OR REPLACE FUNCTION store_deliveries(
+-- Stores deliveries in the order given. Lanes without work go to the worker of their first delivery, or are wanted.
+-- Returns how each was stored; and the lane and its holder, if the worker has that now.
+CREATE OR REPLACE FUNCTION store_arrivals(
     _account_ids bigint[], _delivery_ids text[], _event_names text[], _lanes text[],
-    _event_timestamps double precision[], _bodies bytea[], _states text[], _errors text[]
-) RETURNS TABLE (ordinal bigint, seq bigint, stored text) LANGUAGE plpgsql AS $$
+    _event_timestamps double precision[], _bodies bytea[], _states text[], _errors text[], _workers bigint[]
+) RETURNS TABLE (ordinal bigint, seq bigint, stored text, owned text, holder bigint) LANGUAGE plpgsql AS $$
 DECLARE
     -- Numbers follow the order of arrival; rows are inserted by id, so that two processes cannot deadlock.
     _seqs bigint[] := ARRAY(SELECT nextval('deliveries_seq_seq') FROM generate_subscripts(_delivery_ids, 1));
@@ -130,15 +135,53 @@ BEGIN
         END IF;
         EXIT WHEN cardinality(_new) = cardinality(_seqs);
     END LOOP;
-    PERFORM want_lanes(ARRAY(
-        SELECT g.lane FROM unnest(_seqs, _lanes, _states) AS g (seq, lane, state)
-        WHERE g.state = 'received' AND g.seq = ANY (_new)
-    ));
-    RETURN QUERY SELECT
+    RETURN QUERY WITH first AS (
+        SELECT DISTINCT ON (g.lane) g.lane, g.seq, g.worker
+        FROM unnest(_seqs, _lanes, _states, _workers) AS g (seq, lane, state, worker)
+        WHERE g.state = 'received' AND g.seq = ANY (_new) ORDER BY g.lane, g.seq
+    ), locked AS (
+        INSERT INTO lanes AS l (lane, queued, wanted, owner, holder, changed_at)
+            SELECT f.lane, true, f.worker IS NULL, f.worker, nextval('holders'), date_trunc('day', now())
+            FROM first f ORDER BY f.lane
+            -- This locks the lanes that stay as they are, too.
+            ON CONFLICT (lane) DO UPDATE SET
+                queued = true, wanted = excluded.wanted, owner = excluded.owner, holder = excluded.holder,
+                changed_at = excluded.changed_at
+            WHERE NOT l.queued RETURNING l.lane, l.holder
+    ) SELECT
         g.ordinal, g.seq,
-        CASE WHEN g.seq = ANY (_new) THEN 'new' WHEN g.seq = ANY (_kept) THEN 'quarantined' ELSE 'duplicate' END
-    FROM unnest(_seqs) WITH ORDINALITY AS g (seq, ordinal);
+        CASE WHEN g.seq = ANY (_new) THEN 'new' WHEN g.seq = ANY (_kept) THEN 'quarantined' ELSE 'duplicate' END,
+        k.lane, k.holder
+    FROM unnest(_seqs) WITH ORDINALITY AS g (seq, ordinal)
+    LEFT JOIN first f ON f.seq = g.seq AND f.worker IS NOT NULL LEFT JOIN locked k ON k.lane = f.lane;
 END;
+$$;
+
+-- For processes of version 0004.
+CREATE OR REPLACE FUNCTION store_deliveries(
+    _account_ids bigint[], _delivery_ids text[], _event_names text[], _lanes text[],
+    _event_timestamps double precision[], _bodies bytea[], _states text[], _errors text[]
+) RETURNS TABLE (ordinal bigint, seq bigint, stored text) LANGUAGE sql AS $$
+    SELECT s.ordinal, s.seq, s.stored FROM store_arrivals(
+        _account_ids, _delivery_ids, _event_names, _lanes, _event_timestamps, _bodies, _states, _errors,
+        array_fill(NULL::bigint, ARRAY[cardinality(_lanes)])
+    ) AS s;
+$$;
+
+-- Marks lanes as wanted: those of the worker but the known ones, or those whose owner has sent no heartbeat for a while.
+CREATE OR REPLACE FUNCTION disown_lanes(_worker bigint, _known text[], _lease double precision) RETURNS bigint
+LANGUAGE sql AS $$
+    WITH lost AS MATERIALIZED (
+        SELECT l.lane FROM lanes l WHERE l.owner IS NOT NULL AND CASE
+            WHEN _lease IS NULL THEN l.owner = _worker AND l.lane <> ALL (_known)
+            ELSE NOT EXISTS (
+                SELECT FROM procrastinate_workers w
+                WHERE w.id = l.owner AND w.last_heartbeat > now() - make_interval(secs => _lease)
+            )
+        END ORDER BY l.lane FOR UPDATE
+    ), disowned AS (
+        UPDATE lanes l SET owner = NULL, wanted = true FROM lost WHERE l.lane = lost.lane RETURNING true
+    ) SELECT count(*) FROM disowned;
 $$;
 
 -- Returns lanes that the caller must queue jobs for in the same transaction.
@@ -149,7 +192,8 @@ CREATE OR REPLACE FUNCTION take_wanted_lanes(_most integer) RETURNS TABLE (lane 
 $$;
 
 -- The next delivery in each of the lanes, which the caller has locked. A dead one whose on_dead handlers failed stands
--- aside until it is due: it delays no other. Where no other waits the lane needs no job any more.
+-- aside until it is due: it delays no other. Where no other waits the lane needs no job any more. An owner leaves a lane
+-- that waits until a delivery is due to a job.
 CREATE OR REPLACE FUNCTION next_deliveries(_lanes text[])
 RETURNS TABLE (lane text, seq bigint, due_at timestamptz, is_aside boolean) LANGUAGE sql AS $$
     -- Subqueries with a limit walk the index by lane, and stop early, however many deliveries wait.
@@ -166,14 +210,18 @@ RETURNS TABLE (lane text, seq bigint, due_at timestamptz, is_aside boolean) LANG
             ) LIMIT 1
         ) w ON true
     ), idle AS (
-        UPDATE lanes l SET queued = false, wanted = false
-            FROM found f WHERE l.lane = f.lane AND (f.seq IS NULL OR f.is_aside)
+        UPDATE lanes l SET
+            queued = l.owner IS NOT NULL AND f.seq IS NOT NULL, wanted = l.owner IS NOT NULL AND f.seq IS NOT NULL,
+            owner = NULL
+        FROM found f WHERE l.lane = f.lane
+        AND (f.seq IS NULL OR f.is_aside OR l.owner IS NOT NULL AND f.due_at > now())
     )
     SELECT f.lane, f.seq, CASE WHEN f.due_at > now() THEN f.due_at END, f.is_aside FROM found f;
 $$;
 
 -- Begins a job that the worker has fetched: from now on it alone may write about the lane. Returns the lane's new
--- holder and next delivery; nothing if the job was given to another worker meanwhile.
+-- holder and next delivery; none of both if the lane has an owner, which needs no job; no row if the job was given to
+-- another worker meanwhile.
 CREATE OR REPLACE FUNCTION begin_job(_worker bigint, _job bigint, _lane text)
 RETURNS TABLE (holder bigint, seq bigint, due_at timestamptz, is_aside boolean) LANGUAGE plpgsql AS $$
 DECLARE
@@ -182,8 +230,10 @@ BEGIN
     PERFORM FROM procrastinate_jobs j WHERE j.id = _job AND j.worker_id = _worker AND j.status = 'doing' FOR UPDATE;
     IF FOUND THEN
         INSERT INTO lanes AS l (lane, holder, changed_at) VALUES (_lane, nextval('holders'), date_trunc('day', now()))
-            ON CONFLICT (lane) DO UPDATE SET holder = excluded.holder RETURNING l.holder INTO _holder;
-        RETURN QUERY SELECT _holder, n.seq, n.due_at, n.is_aside FROM next_deliveries(ARRAY[_lane]) AS n;
+            ON CONFLICT (lane) DO UPDATE SET holder = excluded.holder WHERE l.owner IS NULL
+            RETURNING l.holder INTO _holder;
+        RETURN QUERY SELECT _holder, n.seq, n.due_at, n.is_aside FROM (VALUES (_lane)) AS l (lane)
+            LEFT JOIN next_deliveries(ARRAY(SELECT _lane WHERE _holder IS NOT NULL)) AS n ON n.lane = l.lane;
     END IF;
 END;
 $$;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ _LARGEST_GROUP: Final = 64
 class _Write(NamedTuple, Generic[A, R]):
     argument: A
     result: asyncio.Future[R | None]
+    on_result: Callable[[R | None], None] | None
 
 
 class GroupWriter(Generic[A, R]):
@@ -29,6 +30,9 @@ class GroupWriter(Generic[A, R]):
     Args:
         database: Where to.
         operation: What to write.
+
+    Attributes:
+        writing: Held from before a group is sent until its results are delivered.
     """
 
     def __init__(self, database: Database, operation: Operation[A, R]) -> None:
@@ -36,19 +40,29 @@ class GroupWriter(Generic[A, R]):
         self._operation = operation
         self._gathering: list[_Write[A, R]] = []
         self._running: asyncio.Task[None] | None = None
+        self.writing = asyncio.Lock()
 
-    async def run(self, argument: A) -> R | None:
+    async def run(self, argument: A, on_result: Callable[[R | None], None] | None = None) -> R | None:
         """Return the operation's result once it is committed; None if it had no effect.
+
+        Args:
+            argument: What to write.
+            on_result: Called with the result, also when the caller was cancelled meanwhile.
 
         Raises:
             InboxUnavailableError: The database cannot be reached or written now.
             InboxError: It refused this argument.
         """
         result: asyncio.Future[R | None] = asyncio.get_running_loop().create_future()
-        self._gathering.append(_Write(argument, result))
+        self._gathering.append(_Write(argument, result, on_result))
         if self._running is None:
             self._running = asyncio.create_task(self._write_all())
         return await result
+
+    @property
+    def waiting(self) -> int:
+        """Number of writes that the next groups take."""
+        return len(self._gathering)
 
     async def close(self) -> None:
         """Wait until nothing is being written any more."""
@@ -59,7 +73,8 @@ class GroupWriter(Generic[A, R]):
         try:
             while self._gathering:
                 group, self._gathering = self._gathering[:_LARGEST_GROUP], self._gathering[_LARGEST_GROUP:]
-                await self._write(group)
+                async with self.writing:
+                    await self._write(group)
                 await asyncio.sleep(0)  # those who wait for this group may have more for the next
         finally:
             self._running = None
@@ -80,6 +95,8 @@ class GroupWriter(Generic[A, R]):
                 await self._write([write])
             return
         for write, result in zip(group, results, strict=True):
+            if write.on_result is not None:
+                write.on_result(result)
             if not write.result.done():
                 write.result.set_result(result)
 
