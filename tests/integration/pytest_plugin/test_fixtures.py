@@ -11,6 +11,8 @@ import pytest
 from tests.support.paths import ROOT
 
 PLUGIN = ["-p", "cyclesoft_async.pytest_plugin", "-p", "no:cyclesoft", "-p", "no:cacheprovider"]
+OURS = ["-p", "no:schemathesis", "-p", "no:hypothesispytest"]
+"""Plugins of this project that a user's has not, and that import for a second."""
 
 TESTS = """
 from datetime import date
@@ -86,7 +88,7 @@ def run_pytest(folder: Path, *options: str, **files: str) -> subprocess.Complete
     (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     if "no:asyncio" not in options:  # it warns of a default that will change
         options = ("-o", "asyncio_default_fixture_loop_scope=function", *options)
-    command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", *PLUGIN, *options]
+    command = [sys.executable, "-m", "pytest", "-q", "--strict-markers", *PLUGIN, *OURS, *options]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120

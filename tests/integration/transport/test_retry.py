@@ -161,7 +161,7 @@ def test_a_read_is_repeated_after_a_transient_status(status: int) -> None:
             assert cs.quota.sent == len(server.requests) == 3
             assert cs.quota.refused == (2 if status == 429 else 0)
 
-    run_fast(main(), 60.0)  # a 429 without figures costs a window each
+    run_fast(main(), 30.0)  # a 429 without figures costs a window each
 
 
 async def test_a_read_is_repeated_after_a_timeout() -> None:
