@@ -19,6 +19,7 @@ import re
 import sqlite3
 import warnings
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -95,6 +96,9 @@ class Transfers:
     def _outcome(self, what: str) -> str | None:
         row = self.db.execute("SELECT outcome FROM handed_on WHERE what = ?", (what,)).fetchone()
         return None if row is None else str(row[0])
+
+    def close(self) -> None:
+        self.db.close()
 
     def outcomes(self) -> dict[str, str]:
         """Return all outcomes. A person handles those that are rejected or stay "sending"."""
@@ -195,21 +199,21 @@ def is_number_taken(error: Exception) -> bool:
 async def main() -> None:
     secret = "the secret that CycleSoftware gave you"  # noqa: S105
     receiver = WebhookReceiver(secrets=[secret], inbox=SqliteInbox("inbox.db"))
-    transfers = Transfers(Path("handed_on.db"))
-    async with (
-        FleetioSandbox() as fleetio_sandbox,
-        PpwSandbox() as ppw_sandbox,
-        ShopCtrlSandbox({12122: Decimal("44.95")}) as shopctrl_sandbox,
-        Fleetio("key", "account", base_url=fleetio_sandbox.url) as fleetio,
-        Ppw("token", base_url=ppw_sandbox.url) as ppw,
-        ShopCtrl(BasicAuth("user", "pass"), base_url=shopctrl_sandbox.url) as shopctrl,
-    ):
-        hand_on(receiver, transfers, fleetio, ppw, shopctrl)
-        await become_ready_twice(receiver, secret)
-        for what, outcome in transfers.outcomes().items():
-            print(f"{what}: {outcome}")
-        print(fleetio_sandbox.work_orders[0]["description"])
-        print(ppw_sandbox.invoices[3850]["client_items"])
+    with closing(Transfers(Path("handed_on.db"))) as transfers:
+        async with (
+            FleetioSandbox() as fleetio_sandbox,
+            PpwSandbox() as ppw_sandbox,
+            ShopCtrlSandbox({12122: Decimal("44.95")}) as shopctrl_sandbox,
+            Fleetio("key", "account", base_url=fleetio_sandbox.url) as fleetio,
+            Ppw("token", base_url=ppw_sandbox.url) as ppw,
+            ShopCtrl(BasicAuth("user", "pass"), base_url=shopctrl_sandbox.url) as shopctrl,
+        ):
+            hand_on(receiver, transfers, fleetio, ppw, shopctrl)
+            await become_ready_twice(receiver, secret)
+            for what, outcome in transfers.outcomes().items():
+                print(f"{what}: {outcome}")
+            print(fleetio_sandbox.work_orders[0]["description"])
+            print(ppw_sandbox.invoices[3850]["client_items"])
 
 
 async def become_ready_twice(receiver: WebhookReceiver, secret: str) -> None:

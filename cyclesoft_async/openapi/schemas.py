@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from inspect import cleandoc
 from typing import Any, Final, TypeAlias, cast, get_args
 
 import msgspec
@@ -48,6 +49,8 @@ def _structs(type_: object) -> Iterator[type[Struct]]:
 def _component(schema: Mapping[str, object], struct: type[Struct] | None) -> JsonObject:
     """Return a component with the vendor's form of times, which msgspec describes as any text."""
     component = _on_the_wire(schema)
+    if isinstance(text := component.get("description"), str):
+        component["description"] = cleandoc(text)  # Python 3.13 and later have no indentation in it
     for each in fields(struct) if struct is not None else ():
         if plain(each.type) is datetime:
             component["properties"][each.encode_name] = {"anyOf": [_WALL_TIME, {"type": "null"}]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -116,8 +116,8 @@ async def receiving(
             handled_orders.put_nowait(event.payload.workshop_order_id)
 
         async with running(receiver) as server:
-            yield Receiver(server, transfers, handled_orders, inbox)
-    transfers.db.close()
+            with closing(transfers):
+                yield Receiver(server, transfers, handled_orders, inbox)
 
 
 async def test_a_ready_order_is_handed_on_to_all_systems_once(tmp_path: Path) -> None:
@@ -270,7 +270,8 @@ async def test_a_kill_at_any_step_neither_loses_nor_duplicates(tmp_path: Path) -
                 await process.deliver(ready(number))
             assert {await process.line() for _ in numbers} == {str(number) for number in numbers}
     assert sandboxes.created() == [[*numbers]] * 3
-    outcomes = Transfers(tmp_path / "handed_on.db").outcomes()
+    with closing(Transfers(tmp_path / "handed_on.db")) as transfers:
+        outcomes = transfers.outcomes()
     assert len(outcomes) == 3 * STEPS
     assert not [outcome for outcome in outcomes.values() if outcome.startswith(("sending", "rejected"))]
     # Each system has two steps between the creation and the stored outcome: the response and the row.

@@ -122,8 +122,9 @@ async def test_async(cyclesoft_session):
 
 def test_sync(cyclesoft_sandbox):
     assert cyclesoft_sandbox.orders == 7
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         urllib.request.urlopen(cyclesoft_sandbox.url + "/api/v1/workshop/orders.json")
+    refused.value.close()
 """
     done = run_pytest(tmp_path, test_marker=text)
     assert done.returncode == 0, done.stdout + done.stderr

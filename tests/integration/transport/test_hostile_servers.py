@@ -166,6 +166,8 @@ ENDLESS = {
 }
 """Only a timeout ends these calls, so all are made at once."""
 
+# From 3.14 on, the C stack limits nesting, not a count: what a model leaves out can be nested this deeply.
+HARMLESS_NESTING = {"objects in objects", "arrays in a row"} if sys.version_info >= (3, 14) else set[str]()
 HARMLESS_OBJECTS = {
     "a number of a million digits",
     "a number out of every range",
@@ -181,6 +183,8 @@ async def test_a_hostile_server_is_an_error_at_a_bounded_cost(kind: str) -> None
     assert len(outcome.ends) == 5
     # An object is enough where nothing was promised.
     allowed = {"write"} if kind in HARMLESS_OBJECTS else set[str]()
+    if kind in HARMLESS_NESTING:
+        allowed = {"list", "write"}
     assert {name for name, end in outcome.ends.items() if end == "success"} <= allowed, outcome
     assert not [end for end in outcome.ends.values() if end.startswith("NOT")], outcome
     assert outcome.stall < 0.2, outcome
