@@ -209,28 +209,72 @@ def next_url(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG
 
     Real responses name other hosts, which must not get the credentials. A URL without a path, as "https://..."
     in the vendor's example, stays whole; it cannot be followed.
+
+    Args:
+        call: Call of the page.
+        tail: What the page has beside its rows.
+        has_rows: Whether it has rows.
+
+    Returns:
+        The cursor of the next page, `path?query`; None after the last page.
     """
     return _target(tail.pagination.next_url) if tail.pagination else None
 
 
 def next_link(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
-    """Follow `pagination.next`, like `next_url`."""
+    """Follow `pagination.next`, like `next_url`.
+
+    Args:
+        call: Call of the page.
+        tail: What the page has beside its rows.
+        has_rows: Whether it has rows.
+
+    Returns:
+        The cursor of the next page, `path?query`; None after the last page.
+    """
     return _target(tail.pagination.next) if tail.pagination else None
 
 
 def next_resultset(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
-    """Follow `next_resultset`, a path. The last page names an empty one after it, which ends the list."""
+    """Follow `next_resultset`, a path. The last page names an empty one after it, which ends the list.
+
+    Args:
+        call: Call of the page.
+        tail: What the page has beside its rows.
+        has_rows: Whether it has rows.
+
+    Returns:
+        The cursor of the next page, `path?query`; None after the last page.
+    """
     return _target(tail.next_resultset) if has_rows else None
 
 
 def next_offset(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
-    """Pass `pagination.next_offset` back as `offset`, beside the filters of the call."""
+    """Pass `pagination.next_offset` back as `offset`, beside the filters of the call.
+
+    Args:
+        call: Call of the page.
+        tail: What the page has beside its rows.
+        has_rows: Whether it has rows.
+
+    Returns:
+        The cursor of the next page, `path?query`; None after the last page.
+    """
     offset = tail.pagination.next_offset if tail.pagination else None
     return None if offset is None else _with_parameter(call, "offset", offset)
 
 
 def next_page_number(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
-    """Pass the number after `pagination.page` as `page` while `has_next_page`, beside the filters."""
+    """Pass the number after `pagination.page` as `page` while `has_next_page`, beside the filters.
+
+    Args:
+        call: Call of the page.
+        tail: What the page has beside its rows.
+        has_rows: Whether it has rows.
+
+    Returns:
+        The cursor of the next page, `path?query`; None after the last page.
+    """
     if tail.pagination is None or not tail.pagination.has_next_page:
         return None
     return _with_parameter(call, "page", (tail.pagination.page or 1) + 1)
@@ -263,6 +307,9 @@ class PageReader(Generic[T]):
         follow: Finds the next page: `next_url`, `next_offset`, `next_resultset`, `next_link`,
             `next_page_number`.
         required: Name of the row's own id, if the type takes rows without one.
+
+    Raises:
+        UsageError: `key` is a property that every page has beside its rows, or no name.
 
     Attributes:
         key: As above.

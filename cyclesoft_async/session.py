@@ -361,6 +361,7 @@ class CycleSoftSession(BaseSession):
             call: Makes one call of the session that it is given. A list gives its first page.
 
         Raises:
+            UsageError: `call` made no call of the session that it was given.
             RequestError: The call failed; see `errors`.
         """
         seen: list[Response] = []

@@ -333,6 +333,9 @@ class Fleetio(Bridge):
     async def create_work_order(self, order: WorkOrderCreate) -> WorkOrder:
         """Create a work order. Deprecated by Fleetio in favour of its version 2.
 
+        Args:
+            order: The work order. A `number` of your own makes it safe to send it again.
+
         Raises:
             UsageError: A field of the order is invalid. Nothing was sent.
             InvalidFieldsError: Fleetio rejects fields, for example a `number` in use.

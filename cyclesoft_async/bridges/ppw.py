@@ -219,6 +219,9 @@ class Ppw(Bridge):
     async def create_invoice(self, invoice: InvoiceCreate) -> CreatedInvoice:
         """Create the invoice of a work order. Deprecated by PPW, which now creates one for every work order.
 
+        Args:
+            invoice: The invoice: the work order, and its lines for client and contractor.
+
         Raises:
             UsageError: A field of the invoice is invalid. Nothing was sent.
             PpwError: An error type of the page. Each has a subclass.

@@ -97,6 +97,9 @@ class ShopCtrl(Bridge):
     async def create_invoice(self, order_id: int) -> Invoice | None:
         """Create one invoice for all rows of an order without one. Return None if there are no such rows.
 
+        Args:
+            order_id: ShopCtrl's id of the order.
+
         Raises:
             UsageError: `order_id` is not an int >= 0. Nothing was sent.
             StatusError: The class of the status. ShopCtrl documents no errors.

@@ -102,6 +102,9 @@ class Follower:
 
         Events wait in its inbox until `run` runs. A customer that was requested after the event is not
         requested again. Payments are requested if a sync has filled their table.
+
+        Args:
+            receiver: It must not run yet: handlers are registered with it.
         """
 
         @receiver.on(events.WorkshopOrderEvent)

@@ -195,7 +195,11 @@ class WorkshopOrderItemInput(Model, frozen=True, kw_only=True):
 
     @classmethod
     def cancel(cls, item_id: int) -> Self:
-        """The line that cancels an existing one: leaving a line out of an update does not remove it."""
+        """Return the line that cancels an existing one: leaving a line out of an update does not remove it.
+
+        Args:
+            item_id: The `item_id` of the existing line.
+        """
         return cls(item_id=item_id, item_status_id=CANCELLED_ITEM_STATUS_ID)
 
 

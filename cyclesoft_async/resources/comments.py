@@ -97,6 +97,7 @@ class Comments(Resource):
             comment: The comment.
 
         Raises:
+            UsageError: `comment` is not a `CommentCreate`. Nothing was sent.
             AmbiguousWriteError: The comment may or may not have been created. The request is never repeated.
                 The comments on the same thing with the same text by the same employee are the error's `found`
                 if they could be listed. Older ones are among them: see `created_at`.
@@ -121,6 +122,7 @@ class Comments(Resource):
             changes: Properties to change.
 
         Raises:
+            UsageError: `changes` is not a `CommentUpdate`. Nothing was sent.
             AmbiguousWriteError: The comment may or may not have been changed. The request is never repeated.
                 The comment is read again, and is the error's `found` if that succeeds.
         """

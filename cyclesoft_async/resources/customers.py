@@ -129,6 +129,7 @@ class Customers(Resource):
             customer: The customer.
 
         Raises:
+            UsageError: `customer` is not a `CustomerCreate`. Nothing was sent.
             AmbiguousWriteError: The customer may or may not have been created. The request is never repeated.
                 Customers with the same e-mail address or telephone number are looked up, and are the error's
                 `found` if that succeeds.
@@ -155,6 +156,7 @@ class Customers(Resource):
             changes: Properties to change.
 
         Raises:
+            UsageError: `changes` is not a `CustomerUpdate`. Nothing was sent.
             AmbiguousWriteError: The customer may or may not have been changed. The request is never repeated.
                 The customer is read again, and is the error's `found` if that succeeds.
         """

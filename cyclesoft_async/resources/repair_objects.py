@@ -163,6 +163,7 @@ class RepairObjects(Resource):
             changes: Properties to change. The rest stays.
 
         Raises:
+            UsageError: `changes` is not a `RepairObjectUpdate`. Nothing was sent.
             AmbiguousWriteError: The object may or may not have been changed. The request is never repeated.
                 The object is read again, and is the error's `found` if that succeeds.
         """

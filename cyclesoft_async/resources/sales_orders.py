@@ -69,6 +69,7 @@ class SalesOrders(Resource):
             transfer: The store, and how the lines get there.
 
         Raises:
+            UsageError: `transfer` is not a `StoreTransfer`. Nothing was sent.
             AmbiguousWriteError: The order may or may not have been moved. The request is never repeated. The
                 event `sales_order.updated` and `salesdata.orders` name the order's store.
         """
@@ -118,6 +119,7 @@ class SalesOrders(Resource):
             delete_exchange: Delete the bikes that the customer traded in with the order, too.
 
         Raises:
+            UsageError: An id is not an int >= 0. Nothing was sent.
             AmbiguousWriteError: The order may or may not have been cancelled. The request is never repeated.
                 The event `sales_order.deleted` reports it, and `salesdata.orders` with `include_deleted`
                 lists the order as cancelled.

@@ -192,15 +192,27 @@ class Sandbox:
         return add(self._world, customer=customer, bike=bike, order=order)
 
     def subscribe(self, listener: NoticeListener) -> None:
-        """Call the listener with the name and the payload of every event that a change causes."""
+        """Call a listener with every event that a change causes.
+
+        Args:
+            listener: A function of the event's name and payload.
+        """
         self._world.notices.listeners.append(listener)
 
     def unsubscribe(self, listener: NoticeListener) -> None:
-        """Remove the listener."""
+        """Remove a listener.
+
+        Args:
+            listener: One that `subscribe` was given.
+        """
         self._world.notices.listeners.remove(listener)
 
     def watch(self, listener: ChangeListener) -> None:
-        """Call the listener with every changed order, before (None if it is new) and after the change."""
+        """Call a listener with every changed order.
+
+        Args:
+            listener: A function of the order before the change, None if it is new, and after it.
+        """
         self._world.orders.listeners.append(listener)
 
     async def __aenter__(self) -> Self:

@@ -169,6 +169,9 @@ class WebhookReceiver:
     def on_any(self, handler: Handler[Event]) -> Handler[Event]:
         """Register a handler for every event, unknown ones included.
 
+        Args:
+            handler: An async function of the event. It runs at least once for each; see `on`.
+
         Raises:
             UsageError: It is not an async function.
         """
@@ -181,6 +184,9 @@ class WebhookReceiver:
         It runs at least once for each event that becomes a dead letter, also after a crash. When it fails it
         is retried like other handlers, for up to `retry_for` seconds more. A body that is not an event is
         given as an `UnknownEvent` without a name.
+
+        Args:
+            handler: An async function of the event and the error's text.
 
         Raises:
             UsageError: It is not an async function.

@@ -43,6 +43,12 @@ _AT_A_TIME: Final = 2047
 def sign(body: bytes, secret: Secret, algorithm: Algorithm = "sha256", encoding: Encoding = "hex") -> str:
     """Return the signature that a sender puts into `X-CycleSoftware-Signature`.
 
+    Args:
+        body: The body's bytes, as they are sent.
+        secret: The webhook secret.
+        algorithm: Hash algorithm of the HMAC.
+        encoding: Encoding of the digest.
+
     Raises:
         UsageError: The secret is empty, or the algorithm is not one of those known.
     """
@@ -115,6 +121,9 @@ def split_secrets(text: str | bytes) -> list[str]:
 
     Lines without a visible character and the mark at the beginning of a Windows file are left out. Bytes that
     are not UTF-8 become surrogates, as in `os.environ`. `sign` and `verify` decode them back.
+
+    Args:
+        text: The contents.
     """
     raw = text.encode(errors="surrogateescape") if isinstance(text, str) else text
     lines = raw.removeprefix(BOM_UTF8).splitlines()

@@ -95,7 +95,16 @@ def event(
     is_redelivery: bool = False,
     stale: bool = False,
 ) -> E:
-    """Return an event as a handler gets it. The arguments are those of `delivery`.
+    """Return an event as a handler gets it.
+
+    Args:
+        event_type: For example `events.WorkshopOrderUpdated`.
+        payload: The payload as on the wire, or one of the models.
+        account_id: Account of the event.
+        id: A new UUID by default.
+        occurred_at: An aware time; now by default.
+        is_redelivery: Whether handlers may have seen it: an attempt failed, or it is replayed.
+        stale: Whether a newer event of the entity was handled before.
 
     Raises:
         UsageError: The event type is a family, or the payload does not fit it.
@@ -149,7 +158,12 @@ class ReceiverHarness:
     ) -> None:
         """Deliver an event as the vendor does. It is stored on return; `settled` waits for its handlers.
 
-        The arguments are those of `delivery`.
+        Args:
+            event_type: For example `events.WorkshopOrderUpdated`, or any event name as text.
+            payload: The payload as on the wire, or one of the models.
+            account_id: Account of the event.
+            id: A new UUID by default.
+            occurred_at: An aware time; now by default.
 
         Raises:
             UsageError: The receiver is not open, or it did not accept the event.

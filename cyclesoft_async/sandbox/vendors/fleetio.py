@@ -98,7 +98,12 @@ class FleetioSandbox(VendorSandbox):
         self._credentials = f"Token {api_key}\n{account_token}".encode()
 
     def refuse(self, status: int, fields: Mapping[str, list[str]] | None = None) -> None:
-        """Queue an error for the next request: a status, for 422 with the errors of its fields."""
+        """Queue an error for the next request.
+
+        Args:
+            status: HTTP status.
+            fields: Errors by the field, for 422.
+        """
         reply = self._error_reply(status) if fields is None else _validation_error_reply(fields)
         self._queued_replies.append(reply)
 

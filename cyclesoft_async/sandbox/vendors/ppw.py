@@ -81,7 +81,11 @@ class PpwSandbox(VendorSandbox):
         self._uoms = uoms
 
     def refuse(self, error_type: str) -> None:
-        """Queue an error for the next request."""
+        """Queue an error for the next request.
+
+        Args:
+            error_type: An error type of the vendor's page, such as `invoice_exists`.
+        """
         self._queued_replies.append(_error_reply(error_type))
 
     def _routes(self) -> list[web.RouteDef]:

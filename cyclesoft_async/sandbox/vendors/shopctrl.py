@@ -69,7 +69,11 @@ class ShopCtrlSandbox(VendorSandbox):
         self._only_xml = only_xml
 
     def refuse(self, status: int) -> None:
-        """Queue an error with this status for the next request."""
+        """Queue an error for the next request.
+
+        Args:
+            status: HTTP status.
+        """
         self._queued_replies.append(self._error_reply(status))
 
     def _routes(self) -> list[web.RouteDef]:
