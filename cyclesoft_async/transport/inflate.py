@@ -19,16 +19,18 @@ __all__ = ["is_small", "read_limited"]
 
 _SLICE = 256 * 1024
 _CHUNK = 64 * 1024
+_MOST_OBJECTS = 250_000  # 100 MB of decoded orders; the largest pages have some thousands
+_BYTES_PER_OBJECT = 256
 _MOST_MEMBERS = 1_024  # as aiohttp; servers send one
 _GZIP = frozenset({"gzip", "x-gzip"})
 _UNSUPPORTED = frozenset({"br", "zstd", "compress"})
 
 
 def is_small(headers: Mapping[str, str], limit: int) -> bool:
-    """Whether a body is uncompressed, and within the limit by its Content-Length."""
+    """Whether a body is uncompressed, and by its Content-Length within all limits."""
     length = headers.get(CONTENT_LENGTH)
     # aiohttp has checked that these are digits of a 64-bit number.
-    return length is not None and int(length) <= limit and CONTENT_ENCODING not in headers
+    return length is not None and int(length) <= min(limit, _MOST_OBJECTS) and CONTENT_ENCODING not in headers
 
 
 async def read_limited(response: ClientResponse, limit: int) -> bytes:
@@ -39,12 +41,12 @@ async def read_limited(response: ClientResponse, limit: int) -> bytes:
         limit: Largest size in bytes, compressed and decompressed.
 
     Raises:
-        ResponseTooLarge: The body is larger. The connection is closed.
+        ResponseTooLarge: The body is larger, or would be once it is decoded. The connection is closed.
         TransportError: The body cannot be decompressed.
     """
     try:
         packed = await _read_packed(response, limit)
-        return await _decompress(packed, response, limit)
+        return _checked(await _decompress(packed, response, limit), limit, response.status)
     except ResponseTooLarge:
         response.close()
         if response.ok:
@@ -72,6 +74,17 @@ async def _decompress(packed: bytes, response: ClientResponse, limit: int) -> by
     if encoding == "identity" or not packed:
         return packed
     return await _inflate(packed, _window_bits(encoding, packed), limit, response.status)
+
+
+def _checked(body: bytes, limit: int, status: int) -> bytes:
+    """Return the body, unless it has millions of tiny objects: decoded, 60 MiB of them take 600."""
+    most = max(_MOST_OBJECTS, limit // _BYTES_PER_OBJECT)
+    if len(body) > most and body.count(b"{") + body.count(b"[") > most:
+        raise ResponseTooLarge(
+            f"the response must not have more than {most} objects; raise max_response_bytes if it is genuine",
+            status=status,
+        )
+    return body
 
 
 def _too_large(status: int, limit: int) -> ResponseTooLarge:

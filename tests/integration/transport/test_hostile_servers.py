@@ -150,6 +150,7 @@ HOSTILE: dict[str, Callable[[], Answer]] = {
     "error: true as text": lambda: body(b'{"error": "true", "error_message": ' + LONG_TEXT + b"}"),
     "error: 1": lambda: body(b'{"error": 1, "error_message": [[[{"a": ' + LONG_TEXT + b"}]]]}"),
     "an object of three million": lambda: body(b'{"a": [' + b"{}," * 3_000_000 + b"{}]}"),
+    "a million orders": lambda: body(b'{"data": [' + b'{"workshop_order_id":1},' * 1_000_000 + b"{}]}"),
     "twelve million zeros": lambda: body(b'{"error": true, "data": [' + b"0," * 12_000_000 + b"0]}"),
     "ten million objects": lambda: body(b'{"error": true, "data": [' + b"{}," * 10_000_000 + b"{}]}"),
     "TLS": lambda: sends(b"\x15\x03\x03\x00\x02\x02\x28" * 99, close=True),
