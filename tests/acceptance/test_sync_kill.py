@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cyclesoft_async.bulksync import sync_workshop_orders
+from cyclesoft_async.bulksync import ALL_TABLES, sync, sync_workshop_orders
 from cyclesoft_async.bulksync.fetch.plan import MOST_PAGES
+from cyclesoft_async.bulksync.resources import ALL
 from cyclesoft_async.bulksync.store import runs
 from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.store.store import Store
@@ -24,11 +25,11 @@ READERS = 8
 ROUNDS = [(3, 3_000), pytest.param(50, 20_000, marks=pytest.mark.soak)]
 
 
-async def one_life(sandbox: Sandbox, database: str, seconds: float) -> bool:
+async def one_life(sandbox: Sandbox, database: str, seconds: float, *tables: str) -> bool:
     """Run a sync, kill it some seconds after its start, and return whether it was killed."""
     script = str(SUPPORT / "kill_sync.py")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, script, sandbox.url, database, stdout=asyncio.subprocess.PIPE
+        sys.executable, script, sandbox.url, database, *tables, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"begins\n"
@@ -83,3 +84,18 @@ async def test_postgres(postgres_server: Server, kills: int, orders: int) -> Non
             assert sandbox.received - before <= calm.requests * 1.1 + READERS * MOST_PAGES * (killed + 1)
             assert contents(database) == contents(undisturbed)
             done += killed
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.soak)])
+async def test_all_tables(url: str, kills: int) -> None:
+    dice = random.Random()  # noqa: S311
+    async with limitless(300) as sandbox:
+        for _ in range(kills):
+            await one_life(sandbox, url, dice.uniform(0.0, 1.0), "all")
+        assert not await one_life(sandbox, url, 600, "all")
+        after_kills = contents(url, ALL)
+        assert all(after_kills[name] for name in ALL_TABLES)
+        # Reading everything again changes nothing. To this process the sandbox is another account.
+        async with session(sandbox.url) as cs:
+            await sync(cs, Store(url, adopt=True), ALL_TABLES, **YEAR, resume=False)
+        assert contents(url, ALL) == after_kills

@@ -1,4 +1,7 @@
-"""Sync to be killed. Prints a line when it starts, and its report if it finishes."""
+"""Sync to be killed, of workshop orders or of all tables. Prints a line when it starts.
+
+That of workshop orders prints its report if it finishes.
+"""
 
 import asyncio
 import sys
@@ -7,15 +10,19 @@ from datetime import date
 import msgspec
 
 from cyclesoft_async import CycleSoftSession
-from cyclesoft_async.bulksync import Store, sync_workshop_orders
+from cyclesoft_async.bulksync import ALL_TABLES, Store, sync, sync_workshop_orders
+
+FIRST, LAST = date(2025, 1, 1), date(2025, 12, 31)
 
 
-async def main(url: str, database: str) -> None:
+async def main(url: str, database: str, tables: str = "") -> None:
+    store = Store(database)
     async with CycleSoftSession("user", "pass", base_url=url) as cs:
         print("begins", flush=True)  # noqa: T201
-        report = await sync_workshop_orders(
-            cs, Store(database), date_from=date(2025, 1, 1), date_until=date(2025, 12, 31), concurrency=8
-        )
+        if tables:
+            await sync(cs, store, ALL_TABLES, date_from=FIRST, date_until=LAST)
+            return
+        report = await sync_workshop_orders(cs, store, date_from=FIRST, date_until=LAST, concurrency=8)
     print(msgspec.json.encode(report).decode())  # noqa: T201
 
 

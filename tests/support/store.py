@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from datetime import date
+from typing import Any
 
 import msgspec
 import psycopg
@@ -14,7 +15,7 @@ from cyclesoft_async.bulksync import Store
 from cyclesoft_async.bulksync.date_ranges import Window
 from cyclesoft_async.bulksync.pages import FetchedPage
 from cyclesoft_async.bulksync.resources import WORKSHOP_ORDERS
-from cyclesoft_async.bulksync.resources.mirrored import Received
+from cyclesoft_async.bulksync.resources.mirrored import Mirrored, Received
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.bulksync.store.runs import RefetchedOrders, StoredRun
@@ -41,9 +42,11 @@ def rows(url: str, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
-    """Return all orders and lines of a store by table, except for the times of the run that stored them."""
-    return {table.name: rows(url, _contents_of(table)) for table in WORKSHOP_ORDERS.tables}
+def contents(
+    url: str, kinds: Iterable[Mirrored[Any]] = (WORKSHOP_ORDERS,)
+) -> dict[str, list[tuple[object, ...]]]:
+    """Return all rows of a store by table, except for the times of the run that stored them."""
+    return {table.name: rows(url, _contents_of(table)) for kind in kinds for table in kind.tables}
 
 
 def _contents_of(table: Table) -> str:
