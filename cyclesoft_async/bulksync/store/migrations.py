@@ -143,7 +143,9 @@ def _add_columns(tx: Transaction, inspector: Inspector, table: Table) -> None:
     if foreign:
         raise StoreError(
             f"the database has a table {table.name} that is not this library's:"
-            f" it has no column {', '.join(foreign)}"
+            f" it has no column {', '.join(foreign)}."
+            " Keep the store in a database of its own, or in a schema of its own of PostgreSQL:"
+            " CREATE SCHEMA mirror, then postgresql://user@host/name?options=-csearch_path%3Dmirror"
         )
     for column in missing:
         definition = CreateColumn(column).compile(dialect=tx.connection.dialect)

@@ -169,6 +169,7 @@ class Postgres:
         """Put jsonb in the place of the text."""
         connection.exec_driver_sql("ALTER TABLE workshop_orders DROP COLUMN raw")
         connection.exec_driver_sql("ALTER TABLE workshop_orders RENAME COLUMN raw_jsonb TO raw")
+        connection.exec_driver_sql("ALTER TABLE workshop_orders ALTER COLUMN raw SET NOT NULL")
 
     def reason(self, error: BaseException | None) -> str:
         """Return the server's message without its details, which can hold values."""

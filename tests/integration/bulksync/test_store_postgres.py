@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from cyclesoft_async import models
-from cyclesoft_async.bulksync import Store, sync_workshop_orders
+from cyclesoft_async.bulksync import Store, sync, sync_workshop_orders
 from cyclesoft_async.bulksync.store import queries, runs
 from cyclesoft_async.bulksync.store.transaction import Transaction
 from cyclesoft_async.bulksync.sync_orders import finish_run
@@ -32,6 +32,20 @@ def reader_and_writer(url: str) -> str:
     ):
         query(url, statement)
     return url.replace("postgres:@", f"{role}:@")
+
+
+async def test_a_schema_of_its_own_beside_tables_of_the_same_names(postgres: str) -> None:
+    query(postgres, "create table customers (customer_id bigint, mine text)")
+    with pytest.raises(StoreError, match=r"a table customers that is not .*\?options=-csearch_path%3Dmirror"):
+        async with Store(postgres).open():
+            pass
+    query(postgres, "create schema mirror")
+    own = f"{postgres}{'&' if '?' in postgres else '?'}options=-csearch_path%3Dmirror"
+    async with limitless(20) as sandbox, session(sandbox.url) as cs:
+        await sync(cs, Store(own), ["workshop_orders", "customers"], **DAYS)
+    assert rows(postgres, "select count(*) from mirror.workshop_orders") == [(20,)]
+    assert rows(postgres, "select count(*) > 0 from mirror.customers") == [(True,)]
+    assert rows(postgres, "select count(*) from customers") == [(0,)]
 
 
 @pytest.mark.parametrize("is_migrated", [True, False])

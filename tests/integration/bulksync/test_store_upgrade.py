@@ -12,6 +12,7 @@ from cyclesoft_async.bulksync.resources import ALL
 from cyclesoft_async.bulksync.store import slices, upgrade
 from cyclesoft_async.bulksync.store.transaction import Transaction
 from cyclesoft_async.errors import StoreError
+from tests.support.postgres import Server
 from tests.support.store import begin, load_version_4, rows, write
 
 ORDER_1 = {
@@ -71,6 +72,20 @@ async def test_rows_of_version_4_become_those_of_this_version(url: str) -> None:
         assert rows(url, "pragma integrity_check") == [("ok",)]
         kinds = "select distinct typeof(quantity) from workshop_order_items"
         assert rows(url, kinds) == [("real",)]
+
+
+async def test_columns_of_version_4_become_those_of_a_new_store_in_postgres(
+    postgres: str, postgres_server: Server
+) -> None:
+    load_version_4(postgres)
+    new = postgres_server.database()
+    for url in (postgres, new):
+        await upgraded(url)
+    columns = (
+        "select table_name, column_name, data_type, is_nullable from information_schema.columns"
+        " where table_schema = 'public' order by 1, 2"
+    )
+    assert rows(postgres, columns) == rows(new, columns)
 
 
 async def test_an_upgraded_row_that_did_not_change_is_not_written_again(url: str) -> None:
