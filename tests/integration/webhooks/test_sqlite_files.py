@@ -37,7 +37,7 @@ async def test_deliveries_are_refused_until_the_file_is_private(
     path.touch()
     path.chmod(0o644)
     hooks = WebhookReceiver(SECRET, SqliteInbox(path))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         # As a file of another owner, or a file system without owners, refuses it.
         monkeypatch.setattr(Path, "chmod", refuse)
         async with running(hooks) as server:
