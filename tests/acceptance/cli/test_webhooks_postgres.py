@@ -165,7 +165,7 @@ async def test_commands_look_after_a_postgres_inbox_while_receivers_run(postgres
         shown = await cli("show", "one")
         assert '"workshop_order_id": 1' in shown
         assert re.search(r"failed: .* attempt 1  .*handle  after 0\.\d+ s  ValueError", shown)
-        assert re.search(r" 1  failed attempts of .*handle", await cli("stats"))
+        assert re.search(r" 1  failed attempt of .*handle", await cli("stats"))
         assert await cli("list", "--error", "no such text") == "no deliveries\n"
         broken = False
         assert "1 delivery" in await cli("replay", "--dead")
