@@ -129,7 +129,7 @@ async def test_stats(inbox: str) -> None:
     assert re.search(r" 1 +done +workshop_order.updated\n", shown)
     assert re.search(r" 1 +dead +-\n", shown)
     assert "no delivery is due" in shown
-    assert re.search(r" 1 +failed attempts of \S+handle, last .* worst 0\.\d{3} s", shown)
+    assert re.search(r" 1 +failed attempt of \S+handle, last .* worst 0\.\d{3} s", shown)
     figures = json.loads(await asyncio.to_thread(stats, "--json"))
     assert sum(one["count"] for one in figures["counts"]) == 4
     await asyncio.to_thread(run, "replay", "good", "--inbox", inbox)
