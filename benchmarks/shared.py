@@ -176,7 +176,7 @@ async def handled_a_second(
 
 
 async def _put(inbox: Inbox, at_once: int, seconds: float, entities: int | None) -> int:
-    """Return the number stored in that time, of so many orders in turn, or each of another order."""
+    """Return the number stored in that time, of that many orders in turn, or each of another order."""
     numbers = count(1)
     stored = 0
     until = time.perf_counter() + seconds

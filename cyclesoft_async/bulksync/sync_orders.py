@@ -17,10 +17,10 @@ from cyclesoft_async.session import CycleSoftSession
 
 from .account_hash import account_hash
 from .date_ranges import Window
-from .fetch.listing import WORKSHOP_ORDERS
 from .fetch.plan import Plan
 from .fetch.readers import RequestCounter, read_first_page, read_windows, validate_range
 from .fetch.refetch import refetch_missing
+from .fetch.windowed_list import WORKSHOP_ORDERS
 from .pages import FetchedPage
 from .report import SyncProgress, SyncReport, SyncStopped, SyncSuspicious
 from .store import runs

@@ -16,7 +16,7 @@ from cyclesoft_async.errors import PermissionDeniedError, UsageError
 from cyclesoft_async.session import CycleSoftSession
 
 from .account_hash import account_hash
-from .fetch.lists import ListReport, read_list
+from .fetch.list_reader import ListReport, read_list
 from .report import SyncProgress, SyncReport
 from .resources import LISTED, MONEY, WORKSHOP_ORDERS, Listed
 from .store.account import check_account, claim_account

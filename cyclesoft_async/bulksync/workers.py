@@ -35,7 +35,6 @@ from cyclesoft_async.session import CycleSoftSession
 
 from .account_hash import account_hash
 from .date_ranges import Window, equal_windows, halves
-from .fetch.listing import WORKSHOP_ORDERS
 from .fetch.plan import WindowReader
 from .fetch.readers import (
     TRANSIENT,
@@ -46,6 +45,7 @@ from .fetch.readers import (
     validate_range,
 )
 from .fetch.refetch import refetch_missing
+from .fetch.windowed_list import WORKSHOP_ORDERS
 from .report import SyncSuspicious
 from .store import runs
 from .store.account import check_account, claim_account

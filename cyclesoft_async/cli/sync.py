@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NoReturn
 import anyio
 import click
 import msgspec
+from msgspec import Struct
 
+from cyclesoft_async import CycleSoftSession
 from cyclesoft_async.errors import QuotaExhausted, UsageError
 from cyclesoft_async.sandbox import Sandbox
 
@@ -41,7 +43,7 @@ from .run_options import (
 if TYPE_CHECKING:
     from cyclesoft_async.bulksync import Store
 
-    from .tables_runner import TablesResult
+    from .sync_runner import SyncOptions
 
 _ORDERS = "workshop_orders"
 # All tables of such a sandbox take less than its minute's quota. The seed makes it another account, so that
@@ -103,9 +105,10 @@ def sync(
 ) -> None:
     """Copy the workshop orders of a range of days into a database.
 
-    With --tables all also customers, repair objects, service items, employees, enums, repair codes and the
-    mechanics' days: what changed since the last run where the server can tell, else the whole list. --fresh
-    reads all lists whole. Tables that the user's scopes do not allow are named and left out.
+    With --tables all also customers, repair objects, service items, employees, enums, repair codes, the
+    mechanics' days, invoices, payments and stock: what changed since the last run where the server can tell,
+    else the whole list. --fresh reads all lists whole. Tables that the user's scopes do not allow are named
+    and left out.
 
     Existing orders are updated. After Ctrl-C, a failure or a used-up quota, the same command resumes where
     the run stopped, within a day and also after midnight. With --sandbox the default range is the year of
@@ -116,9 +119,7 @@ def sync(
 
     Keep the password of a PostgreSQL database in PGPASSWORD or ~/.pgpass rather than in --to.
     """
-    from cyclesoft_async.bulksync import SyncStopped, SyncSuspicious  # noqa: PLC0415 - the extra may not be installed
-
-    from . import sync_runner, tables_runner  # noqa: PLC0415 - see above
+    from . import sync_runner  # noqa: PLC0415 - the extra may not be installed
 
     _check_modes(given_options(ctx))
     resumes = resume_choice(resume, fresh)
@@ -129,9 +130,7 @@ def sync(
         return
 
     names = _tables(tables)
-    server = None
-    if use_sandbox:
-        server = Sandbox() if names == [_ORDERS] else Sandbox(orders=_FEWER_ORDERS, seed=_OTHER_SEED)
+    server = _sandbox(names) if use_sandbox else None
     if server is not None:
         first, last = first or server.first_day, last or server.last_day
     options = None
@@ -149,51 +148,81 @@ def sync(
         print_result(anyio.run(work), print_cost, as_json=as_json)
         return
 
-    store = make_store(url, adopt=same_account)
-    if options is None or names != [_ORDERS]:
-        copy_tables = partial(
-            tables_runner.sync_tables,
-            *(server or session_from_user(), store, options, names),
-            whole=fresh,
-            accept_missing=accept_missing,
-            wait=wait,
-            quiet=as_json,
-        )
-        _sync_tables(copy_tables, store, as_json=as_json, max_rejected=max_rejected)
-        return
-    copy = partial(sync_runner.sync, server or session_from_user(), store, options, wait=wait, quiet=as_json)
+    run = _Run(
+        source=server or session_from_user(),
+        store=make_store(url, adopt=same_account),
+        wait=wait,
+        as_json=as_json,
+        max_rejected=max_rejected,
+    )
+    if options is not None and names == [_ORDERS]:
+        _sync_orders(run, options)
+    else:
+        _sync_tables(run, options, names, whole=fresh, accept_missing=accept_missing)
+
+
+class _Run(Struct, frozen=True, kw_only=True):
+    """From where into where, and how it ends."""
+
+    source: Sandbox | CycleSoftSession
+    store: Store
+    wait: bool
+    as_json: bool
+    max_rejected: int | None
+
+
+def _sandbox(names: Sequence[str]) -> Sandbox:
+    return Sandbox() if names == [_ORDERS] else Sandbox(orders=_FEWER_ORDERS, seed=_OTHER_SEED)
+
+
+def _sync_orders(run: _Run, options: SyncOptions) -> None:
+    from cyclesoft_async.bulksync import SyncStopped, SyncSuspicious  # noqa: PLC0415 - see above
+
+    from . import sync_runner  # noqa: PLC0415 - see above
+
+    copy = partial(sync_runner.sync, run.source, run.store, options, wait=run.wait, quiet=run.as_json)
     try:
         report = anyio.run(copy)
     except SyncSuspicious as suspicion:
         exit_suspicious(suspicion)
     except SyncStopped as stop:
-        if as_json:
+        if run.as_json:
             click.echo(msgspec.json.encode(stop.progress))
         _exit_quota(stop)
-    print_result(report, partial(print_report, store=store.shown_url), as_json=as_json)
-    check_rejected(report.rejected, report.orders, max_rejected)
+    print_result(report, partial(print_report, store=run.store.shown_url), as_json=run.as_json)
+    check_rejected(report.rejected, report.orders, run.max_rejected)
 
 
 def _sync_tables(
-    copy: Callable[[], Awaitable[TablesResult]], store: Store, *, as_json: bool, max_rejected: int | None
+    run: _Run, options: SyncOptions | None, names: Sequence[str], *, whole: bool, accept_missing: bool
 ) -> None:
     from cyclesoft_async.bulksync import SyncSuspicious  # noqa: PLC0415 - see above
 
+    from . import tables_runner  # noqa: PLC0415 - see above
+
+    copy = partial(
+        tables_runner.sync_tables,
+        *(run.source, run.store, options, names),
+        whole=whole,
+        accept_missing=accept_missing,
+        wait=run.wait,
+        quiet=run.as_json,
+    )
     try:
         result = anyio.run(copy)
     except SyncSuspicious as suspicion:
         exit_suspicious(suspicion)
     except QuotaExhausted as stop:
         _exit_quota(stop)
-    if as_json:
+    if run.as_json:
         click.echo(msgspec.json.encode(result.report))
     else:
-        print_tables(result, store.shown_url)
+        print_tables(result, run.store.shown_url)
     tables = result.report.tables.values()
     orders = result.report.orders
     rejected = sum(table.rejected for table in tables) + (orders.rejected if orders else 0)
     rows = sum(table.rows for table in tables) + (orders.orders if orders else 0)
-    check_rejected(rejected, rows, max_rejected)
+    check_rejected(rejected, rows, run.max_rejected)
 
 
 def _exit_quota(stop: QuotaExhausted) -> NoReturn:

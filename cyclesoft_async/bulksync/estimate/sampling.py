@@ -11,8 +11,8 @@ from itertools import pairwise
 from math import hypot
 
 from cyclesoft_async.bulksync.date_ranges import Window
-from cyclesoft_async.bulksync.fetch.listing import WORKSHOP_ORDERS
 from cyclesoft_async.bulksync.fetch.readers import bulk_session
+from cyclesoft_async.bulksync.fetch.windowed_list import WORKSHOP_ORDERS
 from cyclesoft_async.session import CycleSoftSession
 
 _WEEK = 7

@@ -15,7 +15,7 @@ from cyclesoft_async.errors import NotFoundError
 from cyclesoft_async.models import Customer
 from cyclesoft_async.session import CycleSoftSession
 
-from .lists import date_of
+from .list_reader import date_of
 from .readers import bulk_session
 
 

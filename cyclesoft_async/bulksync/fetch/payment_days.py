@@ -11,7 +11,7 @@ from cyclesoft_async.bulksync.store.open_store import StoreWriter
 from cyclesoft_async.models import AMSTERDAM, RegisteredPayments
 from cyclesoft_async.session import CycleSoftSession
 
-from .lists import date_of
+from .list_reader import date_of
 from .readers import bulk_session
 
 _LONGEST = timedelta(days=30)

@@ -32,9 +32,9 @@ from cyclesoft_async.errors import (
 from cyclesoft_async.pagination import Page
 from cyclesoft_async.session import CycleSoftSession
 
-from .listing import Listing
 from .overlap import step_back
 from .plan import SMALLEST_PAGE, Plan, WindowReader
+from .windowed_list import WindowedList
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ def validate_range(date_from: date, date_until: date, concurrency: int) -> None:
 
 
 async def read_window(
-    bulk: CycleSoftSession, listing: Listing[T], window: Window, *, attempt: int = 0
+    bulk: CycleSoftSession, listing: WindowedList[T], window: Window, *, attempt: int = 0
 ) -> AsyncGenerator[FetchedPage[T]]:
     """Yield the pages of a window's list from its beginning to its end.
 
@@ -160,7 +160,7 @@ async def read_window(
 
 
 async def read_windows(
-    cs: CycleSoftSession, plan: Plan, listing: Listing[T], *, concurrency: int, on_pages: OnPages[T]
+    cs: CycleSoftSession, plan: Plan, listing: WindowedList[T], *, concurrency: int, on_pages: OnPages[T]
 ) -> None:
     """Read all days of a plan, several windows at the same time.
 
@@ -179,7 +179,7 @@ async def read_windows(
 
 
 async def read_first_page(
-    cs: CycleSoftSession, plan: Plan, listing: Listing[T], whole: Window
+    cs: CycleSoftSession, plan: Plan, listing: WindowedList[T], whole: Window
 ) -> FetchedPage[T] | None:
     """Choose the first windows of days of which nothing is known.
 
@@ -212,7 +212,7 @@ class _Readers(Generic[T]):
         self,
         cs: CycleSoftSession,
         plan: Plan,
-        listing: Listing[T],
+        listing: WindowedList[T],
         concurrency: int,
         on_pages: OnPages[T],
     ) -> None:
@@ -305,7 +305,7 @@ def _size(page: Page[T]) -> int:
     return len(page.items) + len(page.rejected)
 
 
-def _last_key(listing: Listing[T], page: Page[T]) -> int | None:
+def _last_key(listing: WindowedList[T], page: Page[T]) -> int | None:
     """Return the key of a page's last row; None if there is none that could be read."""
     rejected = {row.index for row in page.rejected}
     if not page.items or _size(page) - 1 in rejected:

@@ -27,8 +27,8 @@ from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import RejectedRow
 from cyclesoft_async.session import CycleSoftSession
 
-from .listing import WORKSHOP_ORDERS
 from .readers import InterruptedListError, bulk_session, read_window
+from .windowed_list import WORKSHOP_ORDERS
 
 logger: logging.Logger = logging.getLogger("cyclesoft_async.bulksync")
 

@@ -15,9 +15,9 @@ from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import Page
 from cyclesoft_async.session import CycleSoftSession
 
-from .listing import WORKSHOP_ORDERS
 from .plan import Plan
 from .readers import read_first_page, read_windows, validate_range
+from .windowed_list import WORKSHOP_ORDERS
 
 
 async def windows(

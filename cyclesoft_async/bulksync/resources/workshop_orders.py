@@ -1,4 +1,4 @@
-"""Workshop orders and their lines: read by days (`fetch/listing.py`), or one by one."""
+"""Workshop orders and their lines: read by days (`fetch/windowed_list.py`), or one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists: reads a resource that has a list of its own into the store, page by page, resumably."""
+"""Reads a list that has no days into the store, page by page, resumably."""
 
 from __future__ import annotations
 

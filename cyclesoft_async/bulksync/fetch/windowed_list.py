@@ -1,4 +1,4 @@
-"""Listing: how to read one kind of row, its key, and the day that it belongs to."""
+"""A list that is read by windows of days: its requests, the key of a row, and the day that it belongs to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cyclesoft_async.session import CycleSoftSession
 T = TypeVar("T")
 
 
-class Listing(Struct, Generic[T], frozen=True, kw_only=True):
+class WindowedList(Struct, Generic[T], frozen=True, kw_only=True):
     """A list of the API that is read by windows of days."""
 
     of_window: Callable[[CycleSoftSession, Window], Paginator[T]]
@@ -35,7 +35,7 @@ def _start_day(order: WorkshopOrder) -> date | None:
     return None if start is None or start.tzinfo is not AMSTERDAM else start.date()
 
 
-WORKSHOP_ORDERS: Final[Listing[WorkshopOrder]] = Listing(
+WORKSHOP_ORDERS: Final[WindowedList[WorkshopOrder]] = WindowedList(
     of_window=lambda cs, window: cs.workshop_orders.list(date_from=window.first, date_until=window.last),
     at_cursor=lambda cs, cursor: cs.workshop_orders.list(cursor=cursor),
     key=lambda order: order.workshop_order_id,
