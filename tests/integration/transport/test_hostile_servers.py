@@ -162,10 +162,9 @@ ENDLESS = {
     "a byte of the head at a time",
     "informational heads without end",
     "a byte of the body at a time",
-    "tiny chunks without end",
     "a chunk's size without end",
 }
-"""Only a timeout ends these calls, so all are made at once."""
+"""Only a timeout ends these calls, so all are made at once where that adds up no stalls."""
 
 # From 3.14 on, the C stack limits nesting, not a count: what a model leaves out can be nested this deeply.
 HARMLESS_NESTING = {"objects in objects", "arrays in a row"} if sys.version_info >= (3, 14) else set[str]()

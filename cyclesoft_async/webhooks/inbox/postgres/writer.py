@@ -40,7 +40,7 @@ class GroupWriter(Generic[A, R]):
         self._operation = operation
         self._gathering: list[_Write[A, R]] = []
         self._running: asyncio.Task[None] | None = None
-        self.writing = asyncio.Lock()
+        self.writing: asyncio.Lock = asyncio.Lock()
 
     async def run(self, argument: A, on_result: Callable[[R | None], None] | None = None) -> R | None:
         """Return the operation's result once it is committed; None if it had no effect.
