@@ -259,7 +259,7 @@ async def test_receivers_that_complete_what_the_other_stores_do_not_deadlock(pos
     async with at_work(one) as ours, at_work(other) as theirs, sessions(postgres, 1) as [blocker]:
         async with asyncio.timeout(60):
             for number in count():
-                await one.put(letter(number))
+                await (one, other)[number % 2].put(letter(number))
                 if ours.work.qsize() and theirs.work.qsize():
                     break
         mine, its = await ours.take(1) + await theirs.take(1)
