@@ -40,7 +40,7 @@ INBOX = click.option(
 @click.option("--before", type=int, metavar="SEQ", help="Only deliveries before this one: the next page.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per line, without bodies.")
 def list_(selection: Selection, inbox: str, limit: int, before: int | None, as_json: bool) -> None:
-    """List newest first. Works while the receiver runs."""
+    """List deliveries, newest first. Works while the receiver runs."""
     found = entries(inbox, where=selection, before=before, limit=limit)
     for entry in found:
         click.echo(json_line(entry) if as_json else format_line(entry))
@@ -127,7 +127,7 @@ def purge(selection: Selection, inbox: str, done_days: float, dead_days: float, 
         _compact(store, Path(inbox))
 
 
-@click.command(short_help="Count and failed attempts by handler.")
+@click.command(short_help="Count deliveries, and failed attempts by handler.")
 @INBOX
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.option("--watch", is_flag=True, help="Print again every 2 seconds, until Ctrl-C.")
