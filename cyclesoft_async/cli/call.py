@@ -73,6 +73,8 @@ def call(
 
     The quota is kept, and reads are repeated after transient failures. Writes are never repeated.
     """
+    if "?" in path or "#" in path:
+        raise UsageError("PATH must not have a query: use --param")
     query = dict(_pair(param) for param in params)
     if rows is not None and (method != "GET" or data is not None):
         raise UsageError("--rows must be used with GET and without --data: only reads have pages")

@@ -78,6 +78,8 @@ async def test_a_key_without_a_list(sandbox: Sandbox, key: str) -> None:
         (["GET", "/x", "--rows", "pagination"], 2, "--rows: key must be the name of a page's list, such as"),
         (["GET", "/x", "--rows", 'a"b'], 2, "--rows: key must be the name of a page's list, such as data"),
         (["GET", "x"], 2, "path must start with a slash"),
+        (["GET", "/x?a=1"], 2, "cyclesoft: PATH must not have a query: use --param\n"),
+        (["GET", "/x?a=1", "--rows", "data"], 2, "cyclesoft: PATH must not have a query: use --param\n"),
         (["FETCH", "/x"], 2, "'FETCH' is not one of 'get', 'post', 'put', 'patch', 'delete'"),
         (["GET", "/x"], 4, "check CYCLESOFT_BASE_URL and the network"),
     ],
