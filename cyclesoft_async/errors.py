@@ -21,7 +21,7 @@
         │   └── AmbiguousWriteError a write may or may not have been carried out
         └── ResponseError           a response that cannot be used; has its status
             ├── ResponseDecodeError not JSON, or JSON that differs from the documented shape
-            │   └── ResponseTooLarge        larger than max_response_bytes
+            │   └── ResponseTooLarge        larger than max_response_bytes, or too many objects
             ├── PaginationError     a cursor was repeated or points elsewhere
             └── StatusError         the server reports an error; has its message
                 ├── BadRequestError         400, 4xx without a class of its own, `error: true` under 2xx
@@ -256,7 +256,11 @@ class ResponseDecodeError(ResponseError):
 
 
 class ResponseTooLarge(ResponseDecodeError):  # noqa: N818 - named like QuotaExhausted
-    """The response is larger than `max_response_bytes`, compressed or decompressed. It was not read."""
+    """The response is larger than `max_response_bytes`, compressed or decompressed, or would be once decoded.
+
+    The latter if it has more JSON objects and arrays than a 256th of these bytes, 250,000 at least. The
+    response was not decoded.
+    """
 
 
 class PaginationError(ResponseError):

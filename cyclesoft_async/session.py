@@ -90,7 +90,8 @@ class CycleSoftSession(BaseSession):
         on_event: Called with every `CallEvent`, in the event loop. It must be quick. Its errors are logged.
         ledger: `cyclesoft_async.quota.postgres.PostgresLedger` for an account whose quota several processes
             share. None keeps it in memory, for this session alone.
-        max_response_bytes: Largest response body, decompressed. A larger one raises `ResponseTooLarge`.
+        max_response_bytes: Largest response body, decompressed. A larger one raises `ResponseTooLarge`, as
+            does one with more JSON objects and arrays than a 256th of this, 250,000 at least.
         allow_http: Allow a `base_url` with plain http on another machine. Loopback needs no permission.
 
     Raises:

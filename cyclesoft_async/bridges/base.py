@@ -43,7 +43,7 @@ class BridgeOptions(TypedDict, total=False):
     on_event: OnEvent | None
     """Called synchronously in the event loop with every `CallEvent`. Its exceptions are logged."""
     max_response_bytes: int
-    """Largest response body, decompressed, 64 MiB by default."""
+    """Largest response body, decompressed, 64 MiB by default; see `CycleSoftSession`."""
     allow_http: bool
     """Allow a `base_url` with plain http on another machine. False by default."""
 

@@ -222,7 +222,7 @@ class _CallAttempts(Deadline, eq=False, kw_only=True):
             SessionError: The session is closed, maybe since the request waited for the quota.
             ClientError: No complete response. `was_sent` tells whether the request may have left.
             TimeoutError: The same.
-            ResponseTooLarge: The response is larger than `max_response_bytes`.
+            ResponseTooLarge: The response is larger than `max_response_bytes`, or has too many objects.
         """
         call, context, options, loop = self.call, self.context, self.options, self.loop
         self.number += 1
