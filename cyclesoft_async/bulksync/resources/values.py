@@ -27,7 +27,8 @@ _SURROGATES: Final = range(0xD800, 0xE000)
 
 def has_odd_escape(raw: bytes) -> bool:
     """Whether a row's JSON may hold NUL or half a surrogate pair, which PostgreSQL refuses."""
-    return _ODD_ESCAPE.search(raw) is not None
+    # Not in the pattern, which is ten times as fast while it begins with a constant.
+    return b"\0" in raw or _ODD_ESCAPE.search(raw) is not None
 
 
 def raw_text(raw: bytes, *, careful: bool = False) -> str:
@@ -40,7 +41,7 @@ def raw_text(raw: bytes, *, careful: bool = False) -> str:
     text = raw.decode(errors="replace")
     if has_odd_escape(raw):
         # With one of them every query of the whole column would fail.
-        text = _PAIR_OR_ESCAPE.sub(_legal_escape, text)
+        text = _PAIR_OR_ESCAPE.sub(_legal_escape, text.replace("\0", ""))
     return json.dumps(json.loads(text, strict=False), ensure_ascii=False) if careful else text
 
 

@@ -143,6 +143,18 @@ async def test_texts_that_a_database_could_choke_on(url: str) -> None:
     assert (raw if isinstance(raw, dict) else json.loads(str(raw)))["unknown"] == "\N{REPLACEMENT CHARACTER}"
 
 
+async def test_a_nul_that_was_not_escaped_is_dropped(url: str) -> None:
+    """Only a lenient parser takes such JSON."""
+    hostile = (
+        b'{"workshop_order_id": 1, "repair_description": "a\0b", "order_items": [{"description": "c\0d"}]}'
+    )
+    await stored(url, (hostile,))
+    assert rows(url, "select repair_description from workshop_orders") == [("ab",)]
+    assert rows(url, "select description from workshop_order_items") == [("cd",)]
+    [(raw,)] = rows(url, "select raw from workshop_orders")
+    assert (raw if isinstance(raw, dict) else json.loads(str(raw)))["repair_description"] == "ab"
+
+
 async def test_texts_that_mean_something_in_an_array(url: str) -> None:
     texts = [
         "",
