@@ -119,6 +119,18 @@ class Sample:
         around = gap[max(0, middle - _WEEK // 2) : middle + _WEEK // 2 + 1]
         return min(around, key=lambda day: known[day % _WEEK])
 
+    def last_to_read(self, day: int) -> int:
+        """The last day to read together with `day` from a list in no order: of a week, or of about a page.
+
+        A week shows whether the shop is closed. Single days of a small shop show next to nothing.
+        """
+        later = [stretch.days.start for stretch in self._stretches if stretch.days.start > day]
+        stop = min([self.days.stop, *later])
+        end = min(day + _WEEK, stop)
+        while end < stop and 0 < _expected(range(day, end + 1), self._weekdays) < self.page_size:
+            end += 1
+        return end - 1
+
     def _gap_to_look_into(self) -> range | None:
         pairs = list(pairwise(self._stretches))
         gaps = [(self._doubt(*sides), range(sides[0].days.stop, sides[1].days.start)) for sides in pairs]
@@ -208,7 +220,7 @@ async def take_sample(cs: CycleSoftSession, whole: Window) -> Sample:
     """Look at days all over the range, more where they differ, until it is enough.
 
     A page from some day on shows how long its orders last there; where a day has more orders than a page, its
-    other pages are read as well.
+    other pages are read as well. Of a list in no order, some days are read whole.
 
     Raises:
         RequestError: A call went wrong for good.
@@ -221,7 +233,8 @@ async def take_sample(cs: CycleSoftSession, whole: Window) -> Sample:
 
 async def _look(cs: CycleSoftSession, sample: Sample, day: int) -> None:
     first = date.fromordinal(day)
-    last = date.fromordinal(sample.days[-1]) if sample.in_order else first
+    last = date.fromordinal(sample.days[-1] if sample.in_order else sample.last_to_read(day))
+    is_whole = first == last or not sample.in_order
     orders = bulk_session(cs).workshop_orders.list(date_from=first, date_until=last)
     starts: list[int] = []
     async with aclosing(orders.pages()) as pages:
@@ -230,14 +243,14 @@ async def _look(cs: CycleSoftSession, sample: Sample, day: int) -> None:
             starts += WORKSHOP_ORDERS.days(page)
             if page.cursor is not None:
                 sample.page_size = len(page.items) or sample.page_size
-            if first != last and starts != sorted(starts):
+            if not is_whole and starts != sorted(starts):
                 break
             if page.cursor is None:
                 sample.add(day, starts, last.toordinal() + 1)
                 return
-            if first != last and starts and starts[-1] > day:
+            if not is_whole and starts and starts[-1] > day:
                 sample.add(day, starts, starts[-1])
                 return
-    # What does not come in the order of the scheduled start shows only the day that was asked for as a whole.
+    # What does not come in the order of the scheduled start shows only the days that were read whole.
     sample.in_order = False
     await _look(cs, sample, day)

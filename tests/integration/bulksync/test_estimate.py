@@ -104,6 +104,19 @@ async def test_lists_in_any_order_can_be_estimated(tmp_path: Path, order: list[d
     assert report.orders == len(REGULAR)
 
 
+async def test_a_small_shop_can_be_estimated_by_lists_in_no_order() -> None:
+    every_third_day: list[dict[str, object]] = [
+        {
+            "workshop_order_id": number,
+            "datetime_scheduled_start": f"{YEAR['date_from'] + timedelta(days=3 * number)} 09:00:00",
+        }
+        for number in range(120)
+    ]
+    async with served(listing(every_third_day[::-1], page_size=100)) as url, session(url) as cs:
+        expected = await estimate(cs, None, **YEAR)
+    assert within_a_tenth(expected.orders, len(every_third_day))
+
+
 # The second is the evening before, in Amsterdam.
 @pytest.mark.parametrize("start", [None, "2025-01-01T00:30:00+02:00"])
 async def test_an_order_from_before_the_days_does_not_hold_it_up(start: str | None) -> None:
