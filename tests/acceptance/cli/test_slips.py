@@ -191,6 +191,19 @@ def completion(instruction: str, words: dict[str, str]) -> str:
     return subprocess.run([CYCLESOFT], env=environment, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["sync", "--help"]], ids=" ".join)
+def test_help_without_the_extra_says_what_to_install(arguments: list[str]) -> None:
+    """Other libraries bring click, too, but not rich."""
+    program = "import sys; sys.modules['rich'] = None\nfrom cyclesoft_async.cli import run; run()"
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "cyclesoft: rich.console is not installed; run in the checkout: pip install '.[cli,store]'\n"
+    )
+
+
 def test_a_missing_extra_is_named_by_the_command_that_needs_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
