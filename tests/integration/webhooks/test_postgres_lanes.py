@@ -407,3 +407,42 @@ async def test_a_dead_event_whose_report_failed_delays_no_later_event_of_its_ent
         await server.post(order(1, id="latest"))
         assert await take(seen) == "latest"
     assert [entry.id for entry in entries(postgres, state="retrying")] == ["dead"]
+
+
+async def test_a_report_that_is_due_keeps_its_entity_until_it_has_ended(postgres: str) -> None:
+    """An event that arrives meanwhile waits. As an owner's it ran beside the report, which ran once more."""
+    hooks = WebhookReceiver(SECRET, PostgresInbox(postgres), retry_after=0.1)
+    reporting, report_may_end = asyncio.Event(), asyncio.Event()
+    reports: list[str] = []
+    seen: asyncio.Queue[str] = asyncio.Queue()
+
+    @hooks.on_any
+    async def handle(event: events.Event) -> None:
+        if event.id == "dead":
+            raise Reject("wrong")
+        if event.id == "retried" and not event.is_redelivery:
+            raise ValueError
+        seen.put_nowait(event.id)
+
+    @hooks.on_dead
+    async def report(event: events.Event, _error: str) -> None:
+        reports.append(event.id)
+        if len(reports) == 1:
+            raise ValueError
+        reporting.set()
+        await report_may_end.wait()
+
+    async with running(hooks) as server:
+        await server.post(order(1, id="dead"))
+        async with asyncio.timeout(60):
+            await reporting.wait()
+        await server.post(order(1, id="later"))
+        await server.post(order(2, id="of another"))
+        assert await take(seen) == "of another"
+        assert seen.empty()
+        report_may_end.set()
+        assert await take(seen) == "later"
+        await server.post(order(1, id="retried"))
+        assert await take(seen) == "retried"
+    assert reports == ["dead", "dead"]
+    assert [entry.id for entry in entries(postgres, state="dead")] == ["dead"]

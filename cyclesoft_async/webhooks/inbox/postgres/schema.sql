@@ -229,8 +229,10 @@ DECLARE
 BEGIN
     PERFORM FROM procrastinate_jobs j WHERE j.id = _job AND j.worker_id = _worker AND j.status = 'doing' FOR UPDATE;
     IF FOUND THEN
-        INSERT INTO lanes AS l (lane, holder, changed_at) VALUES (_lane, nextval('holders'), date_trunc('day', now()))
-            ON CONFLICT (lane) DO UPDATE SET holder = excluded.holder WHERE l.owner IS NULL
+        -- A lane whose dead delivery stood aside is not queued. While the job has it, it must not get an owner.
+        INSERT INTO lanes AS l (lane, queued, holder, changed_at)
+            VALUES (_lane, true, nextval('holders'), date_trunc('day', now()))
+            ON CONFLICT (lane) DO UPDATE SET queued = true, holder = excluded.holder WHERE l.owner IS NULL
             RETURNING l.holder INTO _holder;
         RETURN QUERY SELECT _holder, n.seq, n.due_at, n.is_aside FROM (VALUES (_lane)) AS l (lane)
             LEFT JOIN next_deliveries(ARRAY(SELECT _lane WHERE _holder IS NOT NULL)) AS n ON n.lane = l.lane;
