@@ -169,6 +169,8 @@ async def test_replayed_deliveries_are_handled_again(place: Place) -> None:
         (Selection(states=("done", "dead")), [3, 2, 1]),
         (Selection(event_name="c.d"), [4]),
         (Selection(account_id=2), [4]),
+        (Selection(account_id=0), []),
+        (Selection(delivery_id=""), []),
         (Selection(entity="a/3"), [3]),
         (Selection(entity="1/a/3"), [3]),
         (Selection(entity="2/a/3"), []),

@@ -110,11 +110,13 @@ _RECEIVERS: Final = """
 def matches(selection: Selection) -> LiteralString:
     """Return the conditions of a selection. They bind its fields by their names."""
     given: list[LiteralString] = [
-        condition for name, condition in _CONDITIONS.items() if getattr(selection, name)
+        condition for name, condition in _CONDITIONS.items() if getattr(selection, name) not in {None, ()}
     ]
     if selection.states and {"received", "running", "retrying"}.issuperset(selection.states):
         given.append(_WAITING)
-    if selection.error or (selection.states and {"dead", "quarantined"}.issuperset(selection.states)):
+    if selection.error is not None or (
+        selection.states and {"dead", "quarantined"}.issuperset(selection.states)
+    ):
         given.append(_FAILED)
     return " AND ".join(given) or "true"
 
