@@ -3,10 +3,11 @@
 --
 -- A lane is an ordering key: account and entity. A lane with work belongs to one process at a time: to the owner, or to
 -- the one that has fetched its job, whose lock is the lane. A transaction that stores a delivery locks the lane's row.
--- Unless lanes.queued is set, it makes its process the owner, which handles the delivery without a job, or marks the lane
--- as wanted. A job is queued for a wanted lane right after the commit, by the same process or, if that dies, by any other.
--- The process that ends a delivery looks for the next under the same row lock, before lanes.queued is cleared. The owner hands a
--- lane over, by marking it as wanted, when its next delivery is due later; another process does, when the owner dies.
+-- Unless lanes.queued is set, it makes its process the owner, which handles the delivery without a job, or marks the
+-- lane as wanted. A job is queued for a wanted lane right after the commit, by the same process or, if that dies, by any
+-- other. The process that ends a delivery looks for the next under the same row lock, before lanes.queued is cleared.
+-- The owner hands a lane over, by marking it as wanted, when its next delivery is due later. Another process does so when
+-- the owner dies.
 
 CREATE TABLE IF NOT EXISTS deliveries (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
