@@ -177,7 +177,7 @@ def _kill(contender: str, url: str, place: Place, answered: int) -> None:
     """Start a run and kill it when the server has answered a number of requests."""
     process = subprocess.Popen(_command(contender, url, place))  # noqa: S603
     while process.poll() is None and _counts(url).answered < answered:
-        time.sleep(_LOOKS)
+        time.sleep(_LOOKS)  # between looks: the server, another process, tells its count when asked
     process.kill()
     process.wait()
 

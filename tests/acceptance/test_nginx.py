@@ -19,8 +19,9 @@ from yarl import URL
 
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import SignedDelivery, delivery
-from tests.support.nginx import NameServer, free_port, listening, proxied
+from tests.support.nginx import NameServer, free_port, proxied
 from tests.support.paths import ROOT
+from tests.support.polling import listening
 from tests.support.webhook_server import SECRET, order
 
 ADDRESSES = ("127.0.0.2", "127.0.0.3")

@@ -18,9 +18,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from cyclesoft_async import CycleSoftSession, models
-from tests.support.nginx import listening
 from tests.support.paths import SUPPORT
-from tests.support.webhook_server import until
+from tests.support.polling import listening, until
 
 SECRET = "wachtwoord & <geheim> é"
 CYCLESOFT = str(Path(sys.executable).with_name("cyclesoft"))

@@ -12,8 +12,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.support.polling import until
 from tests.support.postgres import Server, query
-from tests.support.webhook_server import order, until
+from tests.support.webhook_server import order
 
 from .test_webhooks_postgres_kill import Replica, wait_until_settled
 

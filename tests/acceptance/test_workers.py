@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from cyclesoft_async.bulksync.store.runs import StoredRun
 from cyclesoft_async.bulksync.workers import sync_with_workers, work
 from cyclesoft_async.sandbox import Sandbox
 from tests.support.paths import ROOT
+from tests.support.polling import until
 from tests.support.postgres import Server, query
 from tests.support.store import contents
 from tests.support.worker import LEASE_SECONDS
@@ -92,14 +93,6 @@ async def test_workers_finish_the_windows_of_killed_workers_in_postgres(
                 run = await sync_with_workers(Store(shared), **YEAR)
                 assert run.orders == orders
     assert contents(shared) == contents(alone)
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    with anyio.fail_after(120):
-        while True:
-            if happened():
-                return
-            await anyio.sleep(0.01)
 
 
 async def test_a_stopped_worker_gives_its_windows_back_at_once_in_postgres(postgres: str) -> None:

@@ -11,7 +11,8 @@ import aiohttp
 import uvicorn
 
 from cyclesoft_async.webhooks import AsgiApp
-from tests.support.webhook_server import Server, until
+from tests.support.polling import until
+from tests.support.webhook_server import Server
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from tests.support.paths import ROOT
+from tests.support.polling import listening
 
 _CONF = ROOT / "examples" / "deploy" / "nginx.conf"
 _ANSWER = 0x8180
@@ -82,17 +83,3 @@ def free_port() -> int:
     """Return a port that is free on all loopback addresses."""
     with socket.create_server(("0.0.0.0", 0)) as found:
         return int(found.getsockname()[1])
-
-
-async def listening(host: str, port: int) -> None:
-    """Wait until a server accepts connections."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(host, port)
-            except OSError:
-                await asyncio.sleep(0.05)  # another program's port tells nothing before it listens
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return

@@ -1,15 +1,19 @@
 """Limiters that share their quota in PostgreSQL, and calls that wait for them."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
+import psycopg
 
 from cyclesoft_async.quota import Lane, Limiter, Permit
-from cyclesoft_async.quota.postgres import PostgresLedger
+from cyclesoft_async.quota.postgres import PostgresLedger, migrate
+from cyclesoft_async.quota.state import AccountState, decode_state
 
-from .processes import HOST
+from .fast_loop import run_fast
+from .postgres import query
+from .processes import FAST_CLOCK, HOST
 
 SOON = 30.0
 
@@ -43,3 +47,32 @@ async def first(limiter: Limiter, reported: dict[str, str]) -> None:
 async def go(limiter: Limiter, count: int, *, lane: Lane = "interactive") -> list[Permit]:
     with anyio.fail_after(SOON):
         return list(await asyncio.gather(*(limiter.acquire(lane=lane) for _ in range(count))))
+
+
+def state(url: str) -> AccountState:
+    """The state of the only account."""
+    [[stored]] = query(url, "SELECT state FROM cyclesoft.quota_state")
+    return decode_state(stored)
+
+
+def tokens(url: str) -> dict[str, int]:
+    """How many tokens of each limit are out."""
+    return {window.name: len(window.in_flight) + len(window.returns) for window in state(url).windows()}
+
+
+@contextmanager
+def locked(url: str) -> Generator[None]:
+    """Keep the account's row locked: turns wait."""
+    with psycopg.connect(url) as other:
+        other.execute("SELECT FROM cyclesoft.quota_state FOR UPDATE")
+        yield
+
+
+def fast(url: str, main: Callable[[], Coroutine[object, object, None]], speed: float) -> None:
+    """Run it where a minute takes a moment.
+
+    A turn has five seconds of the fast time, so a high speed fails turns of a busy machine.
+    """
+    asyncio.run(migrate(url))
+    query(url, FAST_CLOCK.format(speed=speed))
+    run_fast(main(), speed)

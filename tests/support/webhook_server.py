@@ -104,13 +104,6 @@ async def take(queue: asyncio.Queue[T]) -> T:
         return await queue.get()
 
 
-async def until(fact: Callable[[], bool]) -> None:
-    """Wait until something is so, or fail the test."""
-    async with asyncio.timeout(60):
-        while not fact():  # noqa: ASYNC110 - any fact, which sets no event
-            await asyncio.sleep(0.005)  # nothing announces the fact: it lies in a log, a file or another task
-
-
 async def eventually(path: Path | str, wanted: Callable[[Entry], bool]) -> Entry:
     """Wait for an entry of the inbox that satisfies the condition, and return it."""
     async with asyncio.timeout(60):

@@ -16,6 +16,7 @@ from cyclesoft_async._postgres.dsn import Dsn
 from cyclesoft_async._postgres.errors import ErrorTypes, translated
 from cyclesoft_async._postgres.migrations import Part, migrate, prepare
 from cyclesoft_async.errors import InboxError, InboxUnavailableError
+from tests.support.polling import until
 from tests.support.postgres import query
 
 ERRORS = ErrorTypes(refused=InboxError, unavailable=InboxUnavailableError)
@@ -85,9 +86,7 @@ async def test_an_upgrade_that_waits_for_a_reader_lets_others_use_the_table(post
         reader.execute("SELECT FROM cyclesoft.first")  # as pg_dump does, which holds its locks to the end
         upgrade = asyncio.create_task(run(postgres, SECOND))
         for number in range(3):
-            async with asyncio.timeout(60):
-                while not query(postgres, WAITING):  # noqa: ASYNC110 - PostgreSQL offers nothing to wait on
-                    await asyncio.sleep(0)
+            await until(lambda: bool(query(postgres, WAITING)))
             # Queued behind the upgrade's lock request, until that gives up.
             await asyncio.to_thread(query, postgres, "INSERT INTO cyclesoft.first VALUES (%s)", number)
         assert not upgrade.done()

@@ -22,7 +22,8 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import AsgiApp, SqliteInbox, WebhookReceiver, events
 from cyclesoft_async.webhooks.inbox import entries
 from tests.support.asgi_server import serving
-from tests.support.webhook_server import SECRET, order, take, until
+from tests.support.polling import until
+from tests.support.webhook_server import SECRET, order, take
 
 
 class Hooks:

@@ -51,7 +51,7 @@ async def ignore_cancellation() -> None:
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the fault itself: it still runs when it should have ended
 
 
 async def ask_for_a_retry() -> None:
@@ -59,7 +59,7 @@ async def ask_for_a_retry() -> None:
 
 
 async def succeed_late() -> None:
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # its work, during which the others misbehave
 
 
 FAILURES: list[Callable[[], Awaitable[None]]] = [

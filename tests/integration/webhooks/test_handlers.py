@@ -24,7 +24,8 @@ from cyclesoft_async.webhooks import (
 )
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
-from tests.support.webhook_server import SECRET, eventually, order, until
+from tests.support.polling import until
+from tests.support.webhook_server import SECRET, eventually, order
 
 
 class Panic(BaseException):

@@ -23,7 +23,8 @@ from cyclesoft_async.webhooks import (
     throttled_log,
 )
 from cyclesoft_async.webhooks.inbox import Delivery, ReceiverFigures, Stored
-from tests.support.webhook_server import SECRET, Server, order, running, until
+from tests.support.polling import until
+from tests.support.webhook_server import SECRET, Server, order, running
 
 CHECKS = ("/health/live", "/health/ready", "/health")
 

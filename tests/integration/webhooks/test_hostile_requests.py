@@ -20,7 +20,8 @@ from cyclesoft_async.errors import UsageError
 from cyclesoft_async.webhooks import Answer, SqliteInbox, WebhookReceiver, aiohttp_routes, events, sign
 from cyclesoft_async.webhooks.inbox import entries
 from cyclesoft_async.webhooks.testing import delivery
-from tests.support.webhook_server import SECRET, Server, order, running, until
+from tests.support.polling import until
+from tests.support.webhook_server import SECRET, Server, order, running
 
 GENUINE = order(1, id="5d0e3f0a-3f5e-4b11-8f5e-0a3f5e4b118f")
 SIGNATURE = GENUINE.headers["X-CycleSoftware-Signature"].encode()

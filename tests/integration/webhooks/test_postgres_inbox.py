@@ -18,8 +18,9 @@ from cyclesoft_async.webhooks.inbox import Completed, QueuedDelivery, Stored, en
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.pool import Database
 from tests.support.inboxes import at_work, letter
+from tests.support.polling import until
 from tests.support.postgres import Server, query
-from tests.support.webhook_server import SECRET, eventually, order, running, take, until
+from tests.support.webhook_server import SECRET, eventually, order, running, take
 
 UNREACHABLE = "postgresql://me:topsecret@127.0.0.1:1/nowhere"
 

@@ -23,6 +23,7 @@ from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.postgres.claims import queue_jobs
 from cyclesoft_async.webhooks.inbox.postgres.operations import SETTLE, STORE, Arrival, HeldAttempt
 from tests.support.inboxes import Hands, at_work, letter
+from tests.support.polling import until
 from tests.support.postgres import Server, query
 from tests.support.webhook_server import SECRET, order, running, take
 
@@ -272,9 +273,7 @@ async def test_receivers_that_complete_what_the_other_stores_do_not_deadlock(pos
             )
             completed = inbox.complete([Completed(held.seq, held.ordering_key, 1.0)])
             writes.append(asyncio.gather(inbox.put(stored), completed))
-            async with asyncio.timeout(60):
-                while query(postgres, WAITING) != [(len(writes),)]:  # noqa: ASYNC110 - of the server
-                    await asyncio.sleep(0)
+            await until(lambda: query(postgres, WAITING) == [(len(writes),)])
         await blocker.run("COMMIT")
         assert [stored for stored, _ in await asyncio.gather(*writes)] == [Stored.NEW, Stored.NEW]
 
@@ -298,9 +297,7 @@ async def test_a_delivery_that_comes_alone_is_handled_without_a_job(postgres: st
         [work] = await hands.take(1)
         await inbox.postpone(work.seq, 2e9, (), "later")
         later = "SELECT lock, scheduled_at > now() FROM cyclesoft.procrastinate_jobs"
-        async with asyncio.timeout(60):
-            while query(postgres, later) != [("1/a/2000", True)]:  # noqa: ASYNC110 - of the server
-                await asyncio.sleep(0.01)
+        await until(lambda: query(postgres, later) == [("1/a/2000", True)])
 
 
 async def until_it_owns(url: str, hands: Hands) -> None:
@@ -333,8 +330,7 @@ async def test_a_failing_entity_with_a_backlog_has_one_job_and_delays_no_other(p
         await asyncio.gather(*(server.post(order(number)) for number in range(2, 12)))
         assert {await take(seen) for _ in range(10)} == set(range(2, 12))
         jobs = "SELECT lock, status, scheduled_at > now() FROM cyclesoft.procrastinate_jobs"
-        while query(postgres, jobs) != [("1/workshop_order/1", "todo", True)]:  # noqa: ASYNC110 - of the server
-            await asyncio.sleep(0)
+        await until(lambda: query(postgres, jobs) == [("1/workshop_order/1", "todo", True)])
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])

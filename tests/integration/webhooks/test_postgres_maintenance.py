@@ -15,6 +15,7 @@ from cyclesoft_async.webhooks.inbox import Completed, Selection, entries, failed
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from cyclesoft_async.webhooks.inbox.protocol import HandlerFailure
 from tests.support.inboxes import at_work, letter
+from tests.support.polling import until
 from tests.support.postgres import query
 from tests.support.webhook_server import SECRET, eventually, order, running, take
 
@@ -129,18 +130,14 @@ async def test_rare_deliveries_are_found_by_an_index(postgres: str, selection: S
         found = await asyncio.to_thread(reader.find, selection, seconds=inf)
     assert [one.id for one in found.items] == (["77"] if selection.entity else [])
     scans = f"SELECT idx_scan > 0 FROM pg_stat_all_indexes WHERE indexrelname = '{index}'"  # noqa: S608
-    async with asyncio.timeout(60):
-        while query(postgres, scans) != [(True,)]:  # noqa: ASYNC110 - a session reports when it has ended
-            await asyncio.sleep(0.01)
+    await until(lambda: query(postgres, scans) == [(True,)])  # a session reports when it has ended
 
 
 async def test_looks_share_a_connection_and_survive_its_end(postgres: str) -> None:
     """A reader connects for the first look only, and once more after the server has dropped that."""
     await migrate(postgres)
     sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'cyclesoft-inbox'"
-    async with asyncio.timeout(60):
-        while query(postgres, sessions):  # noqa: ASYNC110 - those of the migration end
-            await asyncio.sleep(0.01)
+    await until(lambda: not query(postgres, sessions))  # those of the migration end
     with PostgresInbox(postgres).reader() as reader:
         reader.find(Selection())
         first = query(postgres, sessions)
@@ -149,9 +146,7 @@ async def test_looks_share_a_connection_and_survive_its_end(postgres: str) -> No
         query(postgres, f"SELECT pg_terminate_backend(pid, 5000) FROM ({sessions}) AS s")  # noqa: S608
         assert reader.find(Selection()).items == []
         assert len(query(postgres, sessions)) == len(first) == 1
-    async with asyncio.timeout(60):
-        while query(postgres, sessions):  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.01)
+    await until(lambda: not query(postgres, sessions))
 
 
 async def test_a_purge_that_fails_is_logged(postgres: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -160,9 +155,7 @@ async def test_a_purge_that_fails_is_logged(postgres: str, caplog: pytest.LogCap
     inbox = PostgresInbox(postgres)
     with caplog.at_level(logging.WARNING, "cyclesoft_async.webhooks"):
         await inbox.open(ignore)
-        async with asyncio.timeout(60):
-            while "old deliveries were not purged" not in caplog.text:  # noqa: ASYNC110 - a log record
-                await asyncio.sleep(0)
+        await until(lambda: "old deliveries were not purged" in caplog.text)
         await inbox.close()
 
 

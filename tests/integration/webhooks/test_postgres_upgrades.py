@@ -16,6 +16,7 @@ from cyclesoft_async.webhooks import PostgresInbox
 from cyclesoft_async.webhooks.inbox import Completed, entries
 from cyclesoft_async.webhooks.inbox.postgres import migrate
 from tests.support.inboxes import at_work
+from tests.support.polling import until
 from tests.support.postgres import query
 
 DATA = Path(__file__).parents[2] / "data"
@@ -88,10 +89,8 @@ async def test_a_killed_upgrade_is_resumed_and_every_delivery_keeps_its_state(
         before.execute("BEGIN")
         before.execute("UPDATE deliveries SET attempts = attempts")
         upgrade = asyncio.create_task(migrate(postgres))
-        async with asyncio.timeout(60):
-            while not (found := query(postgres, MIGRATING)):  # noqa: ASYNC110 - of the server
-                await asyncio.sleep(0.01)
-        query(postgres, "SELECT pg_terminate_backend(%s, 5000)", found[0][0])
+        await until(lambda: bool(query(postgres, MIGRATING)))
+        query(postgres, "SELECT pg_terminate_backend(%s, 5000)", query(postgres, MIGRATING)[0][0])
         with pytest.raises(InboxUnavailableError):
             await upgrade
         before.execute("COMMIT")

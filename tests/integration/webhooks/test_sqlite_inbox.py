@@ -24,7 +24,8 @@ from cyclesoft_async.webhooks.inbox import (
 )
 from cyclesoft_async.webhooks.testing import delivery
 from tests.support.inboxes import at_work, letter, opened
-from tests.support.webhook_server import SECRET, eventually, order, running, take, until
+from tests.support.polling import until
+from tests.support.webhook_server import SECRET, eventually, order, running, take
 
 
 async def test_a_delivery_whose_put_was_cancelled_is_announced(tmp_path: Path) -> None:
