@@ -198,9 +198,9 @@ class Tail(ErrorBody, frozen=True, kw_only=True):
 
 
 Pager: TypeAlias = Callable[[Call, Tail, bool], str | None]
-"""Finds the next page by the call of a page, its tail and whether it has rows.
+"""Finds the next page by the call of a page, what it has beside its rows, and whether it has rows.
 
-Returns a cursor, `path?query`, or None after the last page.
+Returns the cursor of the next page, `path?query`; None after the last page.
 """
 
 
@@ -209,72 +209,28 @@ def next_url(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG
 
     Real responses name other hosts, which must not get the credentials. A URL without a path, as "https://..."
     in the vendor's example, stays whole; it cannot be followed.
-
-    Args:
-        call: Call of the page.
-        tail: What the page has beside its rows.
-        has_rows: Whether it has rows.
-
-    Returns:
-        The cursor of the next page, `path?query`; None after the last page.
     """
     return _target(tail.pagination.next_url) if tail.pagination else None
 
 
 def next_link(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
-    """Follow `pagination.next`, like `next_url`.
-
-    Args:
-        call: Call of the page.
-        tail: What the page has beside its rows.
-        has_rows: Whether it has rows.
-
-    Returns:
-        The cursor of the next page, `path?query`; None after the last page.
-    """
+    """Follow `pagination.next`, like `next_url`."""
     return _target(tail.pagination.next) if tail.pagination else None
 
 
 def next_resultset(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
-    """Follow `next_resultset`, a path. The last page names an empty one after it, which ends the list.
-
-    Args:
-        call: Call of the page.
-        tail: What the page has beside its rows.
-        has_rows: Whether it has rows.
-
-    Returns:
-        The cursor of the next page, `path?query`; None after the last page.
-    """
+    """Follow `next_resultset`, a path. The last page names an empty one after it, which ends the list."""
     return _target(tail.next_resultset) if has_rows else None
 
 
 def next_offset(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
-    """Pass `pagination.next_offset` back as `offset`, beside the filters of the call.
-
-    Args:
-        call: Call of the page.
-        tail: What the page has beside its rows.
-        has_rows: Whether it has rows.
-
-    Returns:
-        The cursor of the next page, `path?query`; None after the last page.
-    """
+    """Pass `pagination.next_offset` back as `offset`, beside the filters of the call."""
     offset = tail.pagination.next_offset if tail.pagination else None
     return None if offset is None else _with_parameter(call, "offset", offset)
 
 
 def next_page_number(call: Call, tail: Tail, has_rows: bool) -> str | None:  # noqa: ARG001 - a `Pager`
-    """Pass the number after `pagination.page` as `page` while `has_next_page`, beside the filters.
-
-    Args:
-        call: Call of the page.
-        tail: What the page has beside its rows.
-        has_rows: Whether it has rows.
-
-    Returns:
-        The cursor of the next page, `path?query`; None after the last page.
-    """
+    """Pass the number after `pagination.page` as `page` while `has_next_page`, beside the filters."""
     if tail.pagination is None or not tail.pagination.has_next_page:
         return None
     return _with_parameter(call, "page", (tail.pagination.page or 1) + 1)

@@ -25,10 +25,10 @@ from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.webhooks import WebhookReceiver, events
 
 from .account_hash import account_hash
-from .fetch.customers import is_stored_since, refetch_customer
 from .fetch.payment_days import are_mirrored, days_of, refetch_payments
 from .fetch.readers import bulk_session
 from .fetch.refetch import refetch
+from .fetch.webhook_customers import is_stored_since, refetch_customer
 from .report import SyncReport, SyncSuspicious
 from .store.account import check_account
 from .store.open_store import StoreWriter

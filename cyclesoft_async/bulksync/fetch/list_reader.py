@@ -10,7 +10,6 @@ from http import HTTPStatus
 from random import sample
 from typing import Any, Final, TypeVar
 
-import anyio
 from msgspec import Raw, Struct
 from sqlalchemy import RowMapping
 
@@ -24,6 +23,7 @@ from cyclesoft_async.errors import PaginationError, ResponseError
 from cyclesoft_async.session import CycleSoftSession
 from cyclesoft_async.transport import Response
 
+from .concurrently import for_each
 from .readers import bulk_session
 
 T = TypeVar("T")
@@ -206,20 +206,13 @@ class _Run:
         """Request rows one by one; those that the server does not have are left out."""
         find = self._resource.find
         found: list[bytes] = []
-        room = anyio.Semaphore(_AT_ONCE)
 
         async def request(row: RowMapping) -> None:
-            async with room:
-                raw = None if find is None else await find(self._bulk, row)
-                if raw is not None:
-                    found.append(raw)
+            raw = None if find is None else await find(self._bulk, row)
+            if raw is not None:
+                found.append(raw)
 
-        try:
-            async with anyio.create_task_group() as tasks:
-                for row in rows:
-                    tasks.start_soon(request, row)
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        await for_each(rows, request, at_once=_AT_ONCE)
         return decoded(map(Raw, found), self._resource.kind.model)
 
     async def _request(self, since: datetime | None, cursor: str | None) -> tuple[Batch[Any], datetime]:

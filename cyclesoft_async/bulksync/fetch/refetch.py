@@ -9,7 +9,6 @@ from datetime import date, datetime, timedelta
 from random import sample
 from typing import Final
 
-import anyio
 import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
@@ -27,6 +26,7 @@ from cyclesoft_async.models import WorkshopOrder
 from cyclesoft_async.pagination import RejectedRow
 from cyclesoft_async.session import CycleSoftSession
 
+from .concurrently import for_each
 from .readers import InterruptedListError, bulk_session, read_window
 from .windowed_list import WORKSHOP_ORDERS
 
@@ -198,21 +198,14 @@ class _Requests:
             RequestError: A call went wrong for good.
         """
         exhausted: list[QuotaExhausted] = []
-        room = anyio.Semaphore(concurrency)
 
         async def request(key: OrderKey) -> None:
-            async with room:
-                try:
-                    await self._request(key)
-                except QuotaExhausted as why:
-                    exhausted.append(why)
+            try:
+                await self._request(key)
+            except QuotaExhausted as why:
+                exhausted.append(why)
 
-        try:
-            async with anyio.create_task_group() as tasks:
-                for key in keys:
-                    tasks.start_soon(request, key)
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        await for_each(keys, request, at_once=concurrency)
         if exhausted:
             raise exhausted[0]
 
