@@ -196,7 +196,7 @@ class Dispatcher:
         if (error is not None or task.cancelled()) and not self._stopping:
             # Not by a handler: its failures end in the attempt. The entity must not stall all the same.
             for entity in entities:
-                entity.claim_again()
+                self._claim_again(entity)
                 self._line_up(entity, time() + retry_delay(1, max(_FAULT_SECONDS, self._retry_after)))
         self._start_some()
 
@@ -234,23 +234,29 @@ class Dispatcher:
             self._advanced(entity, None)
 
     def _advanced(self, entity: _Entity, retry: Retry | None) -> None:
-        _, queued = entity.waiting[0]
-        if queued.event is not None and queued.claimed is None:
-            self._events_kept -= 1
+        queued = self._claim_again(entity)
         if retry is not None and not retry.aside:
-            entity.claim_again()
             self._line_up(entity, retry.due_at)
             return
         entity.waiting.popleft()
         if retry is not None:
             aside = _Entity(f"{entity.key} dead {queued.seq}")
-            aside.waiting.append((monotonic(), queued._replace(event=None, claimed=None)))
+            aside.waiting.append((monotonic(), queued))
             self._entities[aside.key] = aside
             self._line_up(aside, retry.due_at)
         if entity.waiting:
             self._line_up(entity, entity.waiting[0][1].due_at)
         else:
             del self._entities[entity.key]
+
+    def _claim_again(self, entity: _Entity) -> QueuedDelivery:
+        """Have the first delivery of an entity claimed and decoded anew by its next attempt."""
+        _, queued = entity.waiting[0]
+        if queued.event is not None and queued.claimed is None:
+            self._events_kept -= 1
+        queued = queued._replace(event=None, claimed=None)
+        entity.waiting[0] = (monotonic(), queued)
+        return queued
 
 
 class _Entity:
@@ -262,11 +268,6 @@ class _Entity:
         self.key = key
         self.waiting: deque[tuple[float, QueuedDelivery]] = deque()
         self.resumed_at = 0.0
-
-    def claim_again(self) -> None:
-        """Have the first delivery claimed and decoded anew by its next attempt."""
-        _, queued = self.waiting[0]
-        self.waiting[0] = (monotonic(), queued._replace(event=None, claimed=None))
 
 
 _Group: TypeAlias = list[tuple[_Entity, Completed]]

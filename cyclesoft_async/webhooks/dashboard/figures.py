@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from math import inf
 from time import monotonic
@@ -10,9 +11,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from cyclesoft_async.errors import InboxError
 from cyclesoft_async.webhooks.inbox import Activity, InboxStats, Reader
 
 from .charts import Chart
+
+logger: logging.Logger = logging.getLogger("cyclesoft_async.webhooks")
 
 _KEPT_SECONDS: Final = 15.0
 # Counting a million deliveries takes a second. Deliveries that arrive meanwhile must not notice it.
@@ -67,11 +71,15 @@ class FiguresCache:
         began = monotonic()
         try:
             self._figures = await asyncio.to_thread(_read, self._reader)
-            now = monotonic()
-            self._count_again_at = now + max(_KEPT_SECONDS, (now - began) / _SHARE)
-            return self._figures
+        except InboxError as error:
+            if self._figures is None:
+                raise
+            logger.warning("the overview keeps its figures: %s", error)
         finally:
             self._counting = None
+        now = monotonic()
+        self._count_again_at = now + max(_KEPT_SECONDS, (now - began) / _SHARE)
+        return self._figures
 
 
 def _read(reader: Reader) -> Figures:

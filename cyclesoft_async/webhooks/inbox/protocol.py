@@ -158,7 +158,7 @@ class Inbox(Protocol):
         """Record which handlers have succeeded so far."""
 
     async def complete(self, completed: Sequence[Completed]) -> None:
-        """Mark deliveries as done, and their timestamps as handled for their keys, in one write."""
+        """Mark deliveries as done, and their timestamps as handled for their keys."""
 
     async def postpone(
         self,
