@@ -258,8 +258,8 @@ class ResponseDecodeError(ResponseError):
 class ResponseTooLarge(ResponseDecodeError):  # noqa: N818 - named like QuotaExhausted
     """The response is larger than `max_response_bytes`, compressed or decompressed, or would be once decoded.
 
-    The latter if it has more JSON objects and arrays than a 256th of these bytes, 250,000 at least. The
-    response was not decoded.
+    The latter if it has more objects, arrays and elements of arrays than a 512th of these bytes, 125,000 at
+    least. The response was not decoded.
     """
 
 

@@ -39,6 +39,9 @@ _SCHEME_AND_HOST = re.compile(r"(?:\w+:)?//[^/?#]+(?=/)")
 _LEGAL_IN_URLS = "%/:?#[]@!$&'()*+,;="
 
 _OK = 200
+# Nothing else runs while rows are read one by one: microseconds for each, ten for a rejected one.
+_MOST_ROWS_READ_ALONE = 50_000
+_MOST_REJECTED = 5_000
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _CONTROLS_AS_SPACES = bytes.maketrans(bytes(range(32)), b" " * 32)
 
@@ -318,6 +321,11 @@ class PageReader(Generic[T]):
         legible = _legible(response.body)
         raise_for_error(response, read_error_body(legible))
         rows, tail = _rows_and_tail(response, legible, self.key)
+        if len(rows) > _MOST_ROWS_READ_ALONE:
+            raise ResponseDecodeError(
+                f"the page has {len(rows)} rows, not all as documented; it is too long to find which",
+                status=response.status,
+            )
         items: list[T] = []
         rejected: list[RejectedRow] = []
         incomplete: list[RejectedRow] = []
@@ -327,12 +335,14 @@ class PageReader(Generic[T]):
                 decoded = self._decode_row(row)
             except msgspec.DecodeError as error:
                 rejected.append(RejectedRow(index=index, raw=row, reason=str(error)))
+                if len(rejected) == _MOST_REJECTED:
+                    break
             else:
                 items.append(decoded.value)
                 problems += [f"row {index}: {problem}" for problem in decoded.problems]
                 if decoded.losses:
                     incomplete.append(RejectedRow(index=index, raw=row, reason=decoded.losses[0]))
-        if whole and (rejected or incomplete):
+        if (whole and (rejected or incomplete)) or len(rejected) == _MOST_REJECTED:
             first = min(rejected + incomplete, key=lambda row: row.index)
             raise ResponseDecodeError(
                 f"row {first.index} of the page: {first.reason}", status=response.status

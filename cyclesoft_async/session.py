@@ -91,7 +91,7 @@ class CycleSoftSession(BaseSession):
         ledger: `cyclesoft_async.quota.postgres.PostgresLedger` for an account whose quota several processes
             share. None keeps it in memory, for this session alone.
         max_response_bytes: Largest response body, decompressed. A larger one raises `ResponseTooLarge`, as
-            does one with more JSON objects and arrays than a 256th of this, 250,000 at least.
+            does one with more objects, arrays and elements of arrays than a 512th of this, 125,000 at least.
         allow_http: Allow a `base_url` with plain http on another machine. Loopback needs no permission.
 
     Raises:

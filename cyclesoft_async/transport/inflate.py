@@ -19,8 +19,8 @@ __all__ = ["is_small", "read_limited"]
 
 _SLICE = 256 * 1024
 _CHUNK = 64 * 1024
-_MOST_OBJECTS = 250_000  # 100 MB of decoded orders; the largest pages have some thousands
-_BYTES_PER_OBJECT = 256
+_MOST_VALUES = 125_000  # as objects, 50 MB of decoded orders; the largest pages have some thousands
+_BYTES_PER_VALUE = 512
 _MOST_MEMBERS = 1_024  # as aiohttp; servers send one
 _GZIP = frozenset({"gzip", "x-gzip"})
 _UNSUPPORTED = frozenset({"br", "zstd", "compress"})
@@ -30,7 +30,7 @@ def is_small(headers: Mapping[str, str], limit: int) -> bool:
     """Whether a body is uncompressed, and by its Content-Length within all limits."""
     length = headers.get(CONTENT_LENGTH)
     # aiohttp has checked that these are digits of a 64-bit number.
-    return length is not None and int(length) <= min(limit, _MOST_OBJECTS) and CONTENT_ENCODING not in headers
+    return length is not None and int(length) <= min(limit, _MOST_VALUES) and CONTENT_ENCODING not in headers
 
 
 async def read_limited(response: ClientResponse, limit: int) -> bytes:
@@ -77,14 +77,21 @@ async def _decompress(packed: bytes, response: ClientResponse, limit: int) -> by
 
 
 def _checked(body: bytes, limit: int, status: int) -> bytes:
-    """Return the body, unless it has millions of tiny objects: decoded, 60 MiB of them take 600."""
-    most = max(_MOST_OBJECTS, limit // _BYTES_PER_OBJECT)
-    if len(body) > most and body.count(b"{") + body.count(b"[") > most:
+    """Return the body, unless it has millions of tiny values: decoded, 60 MiB of them take 600."""
+    most = max(_MOST_VALUES, limit // _BYTES_PER_VALUE)
+    if len(body) > most and _containers_and_elements(body) > most:
         raise ResponseTooLarge(
-            f"the response must not have more than {most} objects; raise max_response_bytes if it is genuine",
+            f"the response must not have more than {most} objects, arrays and elements of arrays;"
+            f" raise max_response_bytes, by {_BYTES_PER_VALUE} for each, if it is genuine",
             status=status,
         )
     return body
+
+
+def _containers_and_elements(body: bytes) -> int:
+    # A comma parts two properties, each of which has a colon, or two elements.
+    elements = max(0, body.count(b",") - body.count(b":"))
+    return body.count(b"{") + body.count(b"[") + elements
 
 
 def _too_large(status: int, limit: int) -> ResponseTooLarge:

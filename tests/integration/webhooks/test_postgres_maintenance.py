@@ -136,7 +136,10 @@ async def test_rare_deliveries_are_found_by_an_index(postgres: str, selection: S
 async def test_looks_share_a_connection_and_survive_its_end(postgres: str) -> None:
     """A reader connects for the first look only, and once more after the server has dropped that."""
     await migrate(postgres)
-    sessions = "SELECT pid FROM pg_stat_activity WHERE application_name = 'cyclesoft-inbox'"
+    sessions = (
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE application_name = 'cyclesoft-inbox' AND datname = current_database()"
+    )
     await until(lambda: not query(postgres, sessions))  # those of the migration end
     with PostgresInbox(postgres).reader() as reader:
         reader.find(Selection())
