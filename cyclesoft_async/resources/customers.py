@@ -9,8 +9,6 @@ from datetime import datetime
 from functools import partial
 from typing import TypeAlias
 
-from msgspec import UNSET
-
 from cyclesoft_async._arguments import check_moment, check_type
 from cyclesoft_async.errors import UsageError
 from cyclesoft_async.models import Customer, CustomerCreate, CustomerUpdate
@@ -140,7 +138,7 @@ class Customers(Resource):
     def _look_up(self, wanted: CustomerCreate) -> Look | None:
         if wanted.email:
             return partial(self.find, email=wanted.email)
-        numbers = [] if wanted.phone_numbers is UNSET else wanted.phone_numbers
+        numbers = wanted.phone_numbers if isinstance(wanted.phone_numbers, list) else []
         for number in numbers:
             if number.phone_number:
                 return partial(self.find, phone_number=number.phone_number)
