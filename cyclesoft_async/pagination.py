@@ -40,7 +40,7 @@ _LEGAL_IN_URLS = "%/:?#[]@!$&'()*+,;="
 
 _OK = 200
 # Nothing else runs while rows are read one by one: microseconds for each, ten for a rejected one.
-_MOST_ROWS_READ_ALONE = 50_000
+_MOST_ROWS_READ_ALONE = 10_000
 _MOST_REJECTED = 5_000
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _CONTROLS_AS_SPACES = bytes.maketrans(bytes(range(32)), b" " * 32)
